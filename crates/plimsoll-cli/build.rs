@@ -1,0 +1,46 @@
+//! Embeds the packs' files, so that the binary needs none of them on disk.
+//!
+//! Promises: every .toml and .sql file below packs/ is in the binary under its path.
+//! Never: a pack's name here.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+fn main() -> io::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packs").canonicalize()?;
+    println!("cargo::rerun-if-changed={}", root.display());
+    let mut packs: Vec<PathBuf> = entries(&root)?.into_iter().filter(|p| p.is_dir()).collect();
+    packs.sort();
+    let mut code = String::from("static PACKS: &[&plimsoll_store::catalogue::PackFiles] = &[\n");
+    for pack in packs {
+        code.push_str("    &[\n");
+        let mut files = Vec::new();
+        collect(&pack, &mut files)?;
+        files.sort();
+        for file in files {
+            let name = file.strip_prefix(&pack).map_err(io::Error::other)?;
+            let line = format!("        ({name:?}, include_str!({file:?})),\n");
+            code.write_str(&line).map_err(io::Error::other)?;
+        }
+        code.push_str("    ],\n");
+    }
+    code.push_str("];\n");
+    let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("OUT_DIR is not set"))?;
+    fs::write(Path::new(&out).join("packs.rs"), code)
+}
+
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::read_dir(folder)?.map(|entry| entry.map(|e| e.path())).collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for path in entries(folder)? {
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|e| e == "toml" || e == "sql") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! The process's allocator, its options and its numbers.
+//!
+//! jemalloc takes over `malloc` itself, so SQLite's and zstd's allocations are inside its numbers.
+//!
+//! ```text
+//!   narenas:2             few arenas whatever the core count: less memory kept per arena
+//!   dirty_decay_ms:200    freed pages go back to the kernel soon
+//!   muzzy_decay_ms:0      and at once, not lazily: resident is what the kernel charges
+//!   background_thread     so that decay does not wait for the next allocation
+//!   tcache_max:4096       threads keep no large blocks for themselves
+//! ```
+//!
+//! Promises: options are fixed at build time; MALLOC_CONF can still override them to diagnose.
+//! Never: anything but the allocator's control interface. This is the one file of the binary that
+//! may use `unsafe`.
+#![allow(unsafe_code)]
+
+use plimsoll::budget::{MemoryProbe, MemorySample};
+use plimsoll_server::AllocatorSample;
+use tikv_jemalloc_ctl::{epoch, raw, stats};
+
+use crate::process;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// jemalloc reads a `const char *` of this name before `main`.
+#[repr(transparent)]
+struct Options(*const std::ffi::c_char);
+
+// SAFETY: the pointer is to a string literal, which is never written and lives for ever.
+unsafe impl Sync for Options {}
+
+// SAFETY: the symbol is jemalloc's documented way to fix options at build time; its type in C is
+// `const char *`, which `Options` is by `repr(transparent)`; no other definition exists.
+#[unsafe(export_name = "malloc_conf")]
+static OPTIONS: Options = Options(
+    c"narenas:2,dirty_decay_ms:200,muzzy_decay_ms:0,background_thread:true,max_background_threads:1,tcache_max:4096"
+        .as_ptr(),
+);
+
+/// Gives all unused pages of all arenas back to the kernel: 4096 is `MALLCTL_ARENAS_ALL`.
+const PURGE_ALL: &[u8] = b"arena.4096.purge\0";
+
+/// The budget's view of this process.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ProcessMemory;
+
+impl MemoryProbe for ProcessMemory {
+    fn sample(&self) -> MemorySample {
+        let resident_bytes = process::resident_bytes();
+        let allocator = sample();
+        MemorySample {
+            resident_bytes,
+            allocator_resident_bytes: allocator.resident_bytes,
+            allocator_allocated_bytes: allocator.allocated_bytes,
+        }
+    }
+
+    fn purge(&self) {
+        // SAFETY: the name is NUL-terminated and names a control that takes no value; jemalloc
+        // defines the call for any thread at any time. An unknown name is an error, not harm.
+        let purged = unsafe { raw::write(PURGE_ALL, ()) };
+        if let Err(error) = purged {
+            tracing::debug!(%error, "the allocator did not purge");
+        }
+    }
+}
+
+/// The allocator's numbers now.
+pub(crate) fn sample() -> AllocatorSample {
+    // Statistics are a snapshot that the epoch renews. Without them every number is zero, which
+    // the budget reads as "all of the process is outside the allocator": refusing, never lending.
+    let read = || {
+        epoch::advance()?;
+        Ok::<_, tikv_jemalloc_ctl::Error>(AllocatorSample {
+            allocated_bytes: stats::allocated::read()? as u64,
+            resident_bytes: stats::resident::read()? as u64,
+            retained_bytes: stats::retained::read()? as u64,
+        })
+    };
+    read().unwrap_or_default()
+}

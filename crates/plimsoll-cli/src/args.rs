@@ -1,0 +1,207 @@
+//! The command line.
+//!
+//! Promises: every flag that is also a setting is only that setting's flag form.
+//! Never: a default that the configuration also has.
+
+use std::path::PathBuf;
+
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use plimsoll_store::catalogue::Pack;
+
+/// A data backend that stays under the memory limit you set.
+#[derive(Debug, Parser)]
+#[command(name = "plimsoll", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Memory limit of the whole process, e.g. 64M, 512MB, 0.5G [default: what is found]
+    #[arg(long, global = true, value_name = "SIZE")]
+    pub(crate) memory: Option<String>,
+    /// Directory for databases, keys and spilled data [default: plimsoll-data]
+    #[arg(long = "data", global = true, value_name = "DIR")]
+    pub(crate) data: Option<String>,
+    /// Configuration file [default: plimsoll.toml where there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the resources over HTTP
+    Serve(ServeArgs),
+    /// Load a file into a resource, or through a recipe
+    Import(ImportArgs),
+    /// Write a resource to a file or to standard output
+    Export(ExportArgs),
+    /// Make or bring up to date the embedded database
+    Migrate(MigrateArgs),
+    /// Fill the embedded database with deterministic demo data
+    Seed(SeedArgs),
+}
+
+/// `plimsoll serve`
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address to listen on [default: 127.0.0.1]
+    #[arg(long)]
+    pub(crate) host: Option<String>,
+    /// Port to listen on; 0 takes a free one [default: 8000]
+    #[arg(long)]
+    pub(crate) port: Option<String>,
+    /// Make the embedded database and fill it with demo data first
+    #[arg(long, conflicts_with = "database")]
+    pub(crate) demo: bool,
+    /// Serve the tables of this SQLite file, read-only
+    #[arg(long, value_name = "FILE")]
+    pub(crate) database: Option<String>,
+    /// Listen beyond this machine although requests are not authenticated
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Seed of the demo data
+    #[arg(long, requires = "demo")]
+    pub(crate) seed: Option<i64>,
+}
+
+/// `plimsoll import`
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// A resource, or a recipe of a pack
+    pub(crate) target: String,
+    /// The file; - is standard input. gzip and zstd are recognised by content
+    pub(crate) file: PathBuf,
+    /// csv, ndjson or json [default: by the file's name]
+    #[arg(long)]
+    pub(crate) format: Option<String>,
+    /// A column of the file and the column it goes to; may be repeated
+    #[arg(long = "map", value_name = "FROM=TO")]
+    pub(crate) renames: Vec<String>,
+    /// Pass over columns of the file that the resource does not have
+    #[arg(long)]
+    pub(crate) ignore_unknown: bool,
+    /// Take the formula guard's apostrophe off again
+    #[arg(long)]
+    pub(crate) strip_guard: bool,
+    /// Read and check everything, change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// stop at the first wrong row, or continue and write wrong rows to a file
+    #[arg(long, default_value = "stop", value_parser = ["stop", "continue"])]
+    pub(crate) on_error: String,
+    /// What happens to a row that is already there
+    #[arg(long, default_value = "error", value_parser = ["error", "skip", "update"])]
+    pub(crate) on_conflict: String,
+    /// The file of rejected rows [default: FILE.rejected.csv]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
+    /// Refuse a file that unpacks to more than this
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) unpacked_max: Option<String>,
+    /// Import the file although it was imported, or begun, before
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `plimsoll export`
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The resource
+    pub(crate) resource: String,
+    /// csv, ndjson or json
+    #[arg(long, default_value = "csv")]
+    pub(crate) format: String,
+    /// Write here, whole or not at all [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Columns, separated by commas
+    #[arg(long)]
+    pub(crate) fields: Option<String>,
+    /// Only rows for which this is true, e.g. "price >= 10"
+    #[arg(long)]
+    pub(crate) filter: Option<String>,
+    /// Order, e.g. -price,id
+    #[arg(long)]
+    pub(crate) sort: Option<String>,
+    /// Write text that begins like a formula as it is
+    #[arg(long)]
+    pub(crate) no_formula_guard: bool,
+    /// Print a summary as JSON on standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `plimsoll migrate`
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// Only say which migrations have run
+    #[arg(long)]
+    pub(crate) status: bool,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `plimsoll seed`
+#[derive(Debug, Args)]
+pub(crate) struct SeedArgs {
+    /// Seed of the demo data
+    #[arg(long)]
+    pub(crate) seed: Option<i64>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Demo counts by name, as chosen or by default.
+pub(crate) type Counts = Vec<(Box<str>, u64)>;
+
+/// Reads the process's arguments. The packs' demo counts become flags of `serve` and `seed`.
+/// Prints help and usage errors itself and ends the process with 0 or 2.
+pub(crate) fn parse(packs: &[Pack]) -> (Cli, Counts) {
+    let mut command = Cli::command();
+    for name in ["serve", "seed"] {
+        command = command.mut_subcommand(name, |sub| with_counts(sub, packs));
+    }
+    let matches = command.get_matches();
+    let counts = chosen(&matches, packs);
+    match Cli::from_arg_matches(&matches) {
+        Ok(cli) => (cli, counts),
+        Err(error) => error.exit(),
+    }
+}
+
+fn with_counts(mut command: clap::Command, packs: &[Pack]) -> clap::Command {
+    for count in packs.iter().filter_map(|p| p.seed.as_ref()).flat_map(|s| &s.counts) {
+        let help = format!("{} [default: {}]", count.help, count.default);
+        let range = clap::value_parser!(u64).range(count.min..=count.max);
+        command = command.arg(
+            clap::Arg::new(count.name.to_string())
+                .long(count.name.to_string())
+                .value_name("N")
+                .value_parser(range)
+                .help(help),
+        );
+    }
+    command
+}
+
+fn chosen(matches: &ArgMatches, packs: &[Pack]) -> Counts {
+    let sub = matches.subcommand().map(|(_, sub)| sub);
+    let counts = packs.iter().filter_map(|p| p.seed.as_ref()).flat_map(|s| &s.counts);
+    counts
+        .map(|count| {
+            let given = sub.and_then(|s| s.try_get_one::<u64>(&count.name).ok().flatten());
+            (count.name.clone(), given.copied().unwrap_or(count.default))
+        })
+        .collect()
+}

@@ -1,0 +1,178 @@
+//! `plimsoll export`: a resource as CSV, NDJSON or JSON.
+//!
+//! Promises: a file appears whole or not at all; a closed pipe ends it quietly.
+//! Never: more than two frames in memory.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use plimsoll::format::{Csv, CsvOptions, Format, RowEncoder};
+use plimsoll::limits::{FRAME_BYTES, FRAME_SLACK_BYTES, TOOL_LIMIT_BYTES_MIN};
+use plimsoll_store::catalogue::Pack;
+use plimsoll_store::{
+    Order, Page, PageEnd, PageRequest, Position, ReadLane, Resource, Scope, Store,
+};
+
+use crate::args::{ExportArgs, Global};
+use crate::exit::{Outcome, Usage};
+use crate::{database, memory, process, spill};
+
+pub(crate) fn run(global: &Global, args: &ExportArgs, packs: &[Pack]) -> anyhow::Result<Outcome> {
+    let began = Instant::now();
+    let memory = memory::start(global.memory.as_deref(), "--memory", TOOL_LIMIT_BYTES_MIN)?;
+    let data = Path::new(global.data.as_deref().unwrap_or("plimsoll-data"));
+    spill::prepare(&data.join("spill"))?;
+    let opened = database::open_embedded(data, packs, &memory.budget)?;
+    let _held = memory.budget.consumer("export")?.try_reserve(2 * frame_bytes() as u64)?;
+    let export = Export::new(&opened.store, args)?;
+    let rows = match &args.output {
+        Some(path) => to_file(&export, path)?,
+        None => match export.write(&mut io::stdout().lock()) {
+            Err(error) if is_closed_pipe(&error) => return Ok(Outcome::Done),
+            other => other?,
+        },
+    };
+    if args.json {
+        let line = serde_json::json!({
+            "rows": rows, "seconds": began.elapsed().as_secs_f64(),
+            "rss_peak_bytes": process::resident_peak_bytes(),
+        });
+        writeln!(io::stderr(), "{line}")?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn frame_bytes() -> usize {
+    FRAME_BYTES + FRAME_SLACK_BYTES
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<io::Error>();
+    cause.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn to_file(export: &Export<'_>, path: &Path) -> anyhow::Result<u64> {
+    let what = || format!("writing {}", path.display());
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.partial", std::process::id()));
+    let partial = PathBuf::from(name);
+    let mut file = File::create_new(&partial).with_context(what)?;
+    let written = export.write(&mut file).and_then(|rows| {
+        file.sync_all().with_context(what)?;
+        std::fs::rename(&partial, path).with_context(what)?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        File::open(folder).and_then(|f| f.sync_all()).with_context(what)?;
+        Ok(rows)
+    });
+    if written.is_err() {
+        // The first error is the one to tell; a leftover has a name that says what it is.
+        let _left_behind = std::fs::remove_file(&partial);
+    }
+    written
+}
+
+struct Export<'a> {
+    store: &'a Store,
+    resource: Arc<Resource>,
+    columns: Arc<[usize]>,
+    names: Vec<Box<str>>,
+    filter: Option<Arc<plimsoll::expr::Expr>>,
+    order: Arc<Order>,
+    format: Format,
+    csv: CsvOptions,
+}
+
+impl<'a> Export<'a> {
+    fn new(store: &'a Store, args: &ExportArgs) -> anyhow::Result<Self> {
+        let resource = store.catalogue().table(&args.resource)?.clone();
+        let format = Format::from_name(&args.format).ok_or_else(|| {
+            Usage(format!("--format {}: allowed are csv, ndjson, json", args.format))
+        })?;
+        let columns: Vec<usize> = match &args.fields {
+            Some(fields) => fields
+                .split(',')
+                .map(|name| resource.column(name.trim()))
+                .collect::<Result<_, _>>()?,
+            None => resource.all_columns(),
+        };
+        let filter = match &args.filter {
+            Some(text) => Some(Arc::new(plimsoll::expr::parse(text, &resource.schema)?)),
+            None => None,
+        };
+        Ok(Self {
+            store,
+            names: columns.iter().map(|&c| resource.schema.columns[c].name.clone()).collect(),
+            columns: columns.into(),
+            filter,
+            order: Arc::new(Order::parse(&resource, args.sort.as_deref().unwrap_or_default())?),
+            format,
+            csv: CsvOptions { guard: !args.no_formula_guard, ..CsvOptions::default() },
+            resource,
+        })
+    }
+
+    fn encoder(&self) -> Box<dyn RowEncoder> {
+        let names = self.names.iter().map(|n| &**n);
+        match self.format {
+            Format::Csv => Box::new(Csv::new(names, self.csv)),
+            other => other.encoder(names),
+        }
+    }
+
+    /// Reads one frame ahead of the one being written.
+    fn write(&self, out: &mut dyn Write) -> anyhow::Result<u64> {
+        let mut encoder = self.encoder();
+        let mut first = Vec::with_capacity(frame_bytes());
+        encoder.begin(&mut first);
+        let mut spare = Vec::with_capacity(frame_bytes());
+        let mut rows = 0;
+        let mut pending = self.store.page(self.request(None, encoder, first));
+        loop {
+            let Page { out: mut frame, mut encoder, rows: more, end, .. } = pending.wait()?;
+            rows += more;
+            match end {
+                PageEnd::Exhausted => {
+                    encoder.end(&mut frame);
+                    out.write_all(&frame)?;
+                    out.flush()?;
+                    return Ok(rows);
+                }
+                PageEnd::More(position) => {
+                    pending = self.store.page(self.request(Some(position), encoder, spare));
+                    out.write_all(&frame)?;
+                    frame.clear();
+                    spare = frame;
+                }
+            }
+        }
+    }
+
+    fn request(
+        &self,
+        from: Option<Position>,
+        encoder: Box<dyn RowEncoder>,
+        out: Vec<u8>,
+    ) -> PageRequest {
+        PageRequest {
+            resource: self.resource.clone(),
+            scope: Scope::Range {
+                filter: self.filter.clone(),
+                order: self.order.clone(),
+                from,
+                backwards: false,
+            },
+            columns: self.columns.clone(),
+            rows_max: u64::MAX,
+            bytes_max: FRAME_BYTES,
+            encoder,
+            out,
+            row_ends: None,
+            lane: ReadLane::Bulk,
+        }
+    }
+}

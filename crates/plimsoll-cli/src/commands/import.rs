@@ -1,0 +1,224 @@
+//! `plimsoll import`: a file into a resource, or through a pack's recipe.
+//!
+//! Promises: resumes a killed import of the same file; prints what was done, and the process's
+//! memory peak, in the end.
+//! Never: a file taken in twice without being asked to.
+
+use std::fs::File;
+use std::io::{Read, Seek as _, Write as _};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use plimsoll::format::{Format, MappingOptions, ReaderOptions};
+use plimsoll::limits::{IMPORT_BATCH_BYTES, TOOL_LIMIT_BYTES_MIN};
+use plimsoll::record::Value;
+use plimsoll::units::ByteSize;
+use plimsoll_store::catalogue::{Pack, Recipe};
+use plimsoll_store::import::{self, Import, ImportOptions, ImportSummary, OnError};
+use plimsoll_store::recipe::{self, RecipeProgress, RecipeRun};
+use plimsoll_store::{OnConflict, Store};
+
+use crate::args::{Global, ImportArgs};
+use crate::exit::{Outcome, Usage};
+use crate::progress::Bar;
+use crate::{database, memory, process, spill};
+
+/// Batches in memory at once: one read, one written, one between.
+const BATCHES: u64 = 3;
+
+pub(crate) fn run(global: &Global, args: &ImportArgs, packs: &[Pack]) -> anyhow::Result<Outcome> {
+    let began = Instant::now();
+    let memory = memory::start(global.memory.as_deref(), "--memory", TOOL_LIMIT_BYTES_MIN)?;
+    let data = Path::new(global.data.as_deref().unwrap_or("plimsoll-data"));
+    spill::prepare(&data.join("spill"))?;
+    let opened = database::open_embedded(data, packs, &memory.budget)?;
+    let workspace = ReaderOptions::default().workspace_bytes(Format::Json) as u64;
+    let bytes = workspace + BATCHES * IMPORT_BATCH_BYTES as u64;
+    let _held = memory.budget.consumer("import")?.try_reserve(bytes)?;
+    let recipe = packs.iter().find_map(|p| p.recipe(&args.target));
+    let (summary, figures) = match recipe {
+        Some(recipe) => with_recipe(&opened.store, args, recipe)?,
+        None => (Some(into_resource(&opened.store, args)?), Vec::new()),
+    };
+    report(args, summary.as_ref(), &figures, began)?;
+    let rejected = summary.as_ref().map_or(0, |s| s.total.rejected);
+    Ok(if rejected > 0 { Outcome::Partly } else { Outcome::Done })
+}
+
+fn into_resource(store: &Store, args: &ImportArgs) -> anyhow::Result<ImportSummary> {
+    let resource = store.catalogue().table(&args.target)?.clone();
+    let options = options(args)?;
+    let (input, size, identity) = open(args, &options)?;
+    let import = Import { resource, input, options, identity, now_micros: database::now_micros() };
+    let bar = Bar::bytes(&format!("importing {}", args.target), size);
+    let summary = import::run(store, import, &mut |p| {
+        bar.at(p.bytes);
+        ControlFlow::Continue(())
+    })?;
+    bar.finish();
+    Ok(summary)
+}
+
+type Recipes = (Option<ImportSummary>, Vec<(String, Value)>);
+
+fn with_recipe(store: &Store, args: &ImportArgs, recipe: &Recipe) -> anyhow::Result<Recipes> {
+    let (mut file, size) = open_file(&args.file)?;
+    let digest = digest(&mut file)?;
+    let run = RecipeRun {
+        recipe,
+        input: Box::new(file),
+        identity: digest.into(),
+        now_micros: database::now_micros(),
+    };
+    let bar = Bar::bytes("loading", size);
+    let summary = recipe::run(store, run, &mut |p| {
+        match p {
+            RecipeProgress::Load(p) => bar.at(p.bytes),
+            RecipeProgress::Step(p) => {
+                bar.restart(&format!("{}/{} {}", p.step, p.steps, p.title), p.total);
+                bar.at(p.done);
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    bar.finish();
+    Ok((summary.import, summary.figures))
+}
+
+type Opened = (Box<dyn Read + Send>, u64, Option<Box<str>>);
+
+/// The input, its size on disk, and its identity for resuming: of standard input there is none.
+fn open(args: &ImportArgs, options: &ImportOptions) -> anyhow::Result<Opened> {
+    if args.file == Path::new("-") {
+        return Ok((Box::new(std::io::stdin()), 0, None));
+    }
+    let (mut file, size) = open_file(&args.file)?;
+    if args.dry_run || args.again {
+        return Ok((Box::new(file), size, None));
+    }
+    let identity = format!(
+        "{}:{}:{}:{:?}:{:?}",
+        args.target,
+        digest(&mut file)?,
+        options.format.name(),
+        options.on_conflict,
+        options.mapping.renames,
+    );
+    Ok((Box::new(file), size, Some(identity.into())))
+}
+
+fn open_file(path: &Path) -> anyhow::Result<(File, u64)> {
+    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    let metadata = file.metadata().with_context(|| format!("opening {}", path.display()))?;
+    if metadata.is_dir() {
+        bail!(Usage(format!("{} is a directory", path.display())));
+    }
+    Ok((file, metadata.len()))
+}
+
+fn digest(file: &mut File) -> anyhow::Result<String> {
+    let digest = plimsoll_store::import::digest(file).context("reading the file for its digest")?;
+    file.rewind().context("going back to the file's beginning")?;
+    Ok(digest)
+}
+
+fn options(args: &ImportArgs) -> anyhow::Result<ImportOptions> {
+    let named = args.format.as_deref().map(|name| {
+        Format::from_name(name)
+            .ok_or_else(|| Usage(format!("--format {name}: allowed are csv, ndjson, json")))
+    });
+    let by_name = || args.file.to_str().and_then(Format::from_file_name).unwrap_or(Format::Csv);
+    let format = named.transpose()?.unwrap_or_else(by_name);
+    let renames = args.renames.iter().map(|rename| match rename.split_once('=') {
+        Some((from, to)) => Ok((from.into(), to.into())),
+        None => Err(Usage(format!("--map {rename}: write FROM=TO"))),
+    });
+    let output_bytes_max = match &args.unpacked_max {
+        Some(text) => Some(text.parse::<ByteSize>().context("--unpacked-max")?.bytes()),
+        None => None,
+    };
+    let on_error = if args.on_error == "continue" { OnError::Continue } else { OnError::Stop };
+    Ok(ImportOptions {
+        format,
+        mapping: MappingOptions {
+            renames: renames.collect::<Result<_, _>>()?,
+            ignore_unknown: args.ignore_unknown,
+            strip_guard: args.strip_guard,
+        },
+        on_error,
+        on_conflict: match args.on_conflict.as_str() {
+            "skip" => OnConflict::Skip,
+            "update" => OnConflict::Update,
+            _ => OnConflict::Error,
+        },
+        dry_run: args.dry_run,
+        rejects: (on_error == OnError::Continue).then(|| rejects(args)),
+        number_column: None,
+        output_bytes_max,
+    })
+}
+
+fn rejects(args: &ImportArgs) -> PathBuf {
+    args.rejects.clone().unwrap_or_else(|| {
+        let mut name = args.file.file_name().unwrap_or("stdin".as_ref()).to_owned();
+        name.push(".rejected.csv");
+        args.file.with_file_name(name)
+    })
+}
+
+fn report(
+    args: &ImportArgs,
+    summary: Option<&ImportSummary>,
+    figures: &[(String, Value)],
+    began: Instant,
+) -> anyhow::Result<()> {
+    let seconds = began.elapsed().as_secs_f64();
+    let peak = process::resident_peak_bytes();
+    let mut out = std::io::stdout().lock();
+    let done_before = summary.is_none_or(|s| s.was_done);
+    let total = summary.map(|s| s.total).unwrap_or_default();
+    if args.json {
+        let figures: serde_json::Map<_, _> =
+            figures.iter().map(|(title, value)| (title.clone(), text(value).into())).collect();
+        let resumed = summary.map_or(0, |s| s.resumed_rows);
+        let line = serde_json::json!({
+            "rows": total.rows, "skipped": total.skipped, "rejected": total.rejected,
+            "resumed_rows": resumed, "bytes": total.byte_offset, "done_before": done_before,
+            "dry_run": args.dry_run, "seconds": seconds, "rss_peak_bytes": peak,
+            "figures": figures,
+        });
+        writeln!(out, "{line}")?;
+        return Ok(());
+    }
+    for (title, value) in figures {
+        writeln!(out, "{title:<32} {}", text(value))?;
+    }
+    if done_before {
+        writeln!(out, "this file was imported before; nothing was done (--again imports it anew)")?;
+    } else {
+        let what = if args.dry_run { "would be imported" } else { "imported" };
+        writeln!(
+            out,
+            "{} rows {what}, {} skipped, {} rejected in {seconds:.1} s",
+            total.rows, total.skipped, total.rejected
+        )?;
+    }
+    writeln!(out, "VmHWM {}", ByteSize::new(peak))?;
+    Ok(())
+}
+
+/// A value for people.
+pub(crate) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::Bool(v) => v.to_string(),
+        Value::Int(v) => v.to_string(),
+        Value::Float(v) => v.to_string(),
+        Value::Money(v) => v.to_string(),
+        Value::Time(v) => v.to_string(),
+        Value::Text(v) => v.to_string(),
+        Value::Bytes(v) => format!("{} bytes", v.len()),
+    }
+}

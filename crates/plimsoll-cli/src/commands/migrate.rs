@@ -1,0 +1,44 @@
+//! `plimsoll migrate`: brings the embedded database up to date.
+//!
+//! Promises: what ran is listed; running it again does nothing.
+//! Never: touches a file that is not the embedded database.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use plimsoll::record::Timestamp;
+use plimsoll_store::catalogue::Pack;
+use plimsoll_store::sqlite::{migrate, migration_states};
+
+use crate::args::{Global, MigrateArgs};
+use crate::database;
+use crate::exit::Outcome;
+
+pub(crate) fn run(global: &Global, args: &MigrateArgs, packs: &[Pack]) -> anyhow::Result<Outcome> {
+    let data = Path::new(global.data.as_deref().unwrap_or("plimsoll-data"));
+    let file = data.join("plimsoll.db");
+    if !args.status {
+        let file = database::file(data)?;
+        for pack in packs {
+            migrate(&file, &pack.migrations, database::now_micros())?;
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    let mut rows = Vec::new();
+    for pack in packs {
+        for state in migration_states(&file, &pack.migrations)? {
+            let applied = state.applied_at.map(|at| Timestamp::from_micros(at).to_string());
+            rows.push(serde_json::json!({
+                "pack": pack.name, "migration": state.id, "applied_at": applied,
+            }));
+            if !args.json {
+                let when = applied.as_deref().unwrap_or("not yet");
+                writeln!(out, "{:<10} {:<24} {when}", pack.name, state.id)?;
+            }
+        }
+    }
+    if args.json {
+        writeln!(out, "{}", serde_json::Value::Array(rows))?;
+    }
+    Ok(Outcome::Done)
+}

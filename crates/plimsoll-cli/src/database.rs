@@ -1,0 +1,128 @@
+//! Opening the embedded database, or somebody's own SQLite file.
+//!
+//! ```text
+//!   DIR/plimsoll.db   pack tables and control tables      DIR/cursor.key   signs cursors, 0600
+//!   DIR/spill/        temporary files
+//! ```
+//!
+//! Promises: page caches are reserved before they are opened; the data directory is the owner's.
+//! Never: a byte written into somebody's own file, or beside it.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail};
+use plimsoll::budget::{Budget, Reservation};
+use plimsoll_store::catalogue::{Catalogue, Pack};
+use plimsoll_store::sqlite::{SqliteConfig, SqliteDatabase, introspect, migrate};
+use plimsoll_store::{Resource, Store};
+
+/// Page cache of one reader. Keyset pages touch few pages; more cache only moves the kernel's.
+const READER_CACHE_BYTES: u64 = 1 << 20;
+/// Page cache of the writer: holds the upper levels of the indexes while importing.
+const WRITER_CACHE_BYTES: u64 = 8 << 20;
+/// Readers at most: each is a thread, a connection and a cache.
+const READERS_MAX: usize = 4;
+
+/// A store with what it holds.
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    _cache: Reservation,
+}
+
+/// Now, microseconds UTC.
+pub(crate) fn now_micros() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// The embedded database's file below the data directory, which is made if need be.
+pub(crate) fn file(data: &Path) -> anyhow::Result<PathBuf> {
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("making the data directory {}", data.display()))?;
+    Ok(data.join("plimsoll.db"))
+}
+
+/// Brings the embedded database up to date and opens it.
+pub(crate) fn open_embedded(
+    data: &Path,
+    packs: &[Pack],
+    budget: &Budget,
+) -> anyhow::Result<Opened> {
+    let file = file(data)?;
+    for pack in packs {
+        migrate(&file, &pack.migrations, now_micros())?;
+    }
+    let mut resources: Vec<Resource> = packs.iter().flat_map(|p| p.resources.clone()).collect();
+    let config = config(file, true);
+    let cache = budget.consumer("database")?.try_reserve(config.cache_bytes())?;
+    let database = SqliteDatabase::open(&config, &mut resources)?;
+    let catalogue = match packs {
+        [pack] => pack.catalogue(resources)?,
+        _ => Catalogue::new(resources, None)?,
+    };
+    Ok(Opened { store: Store::new(Arc::new(database), Arc::new(catalogue)), _cache: cache })
+}
+
+/// Opens somebody's own file for reading, and says which tables cannot be served.
+pub(crate) fn open_foreign(file: &Path, budget: &Budget) -> anyhow::Result<Opened> {
+    if !file.is_file() {
+        bail!("there is no database file {}", file.display());
+    }
+    let (mut resources, refused) = introspect(file)?;
+    for (table, reason) in refused {
+        tracing::warn!(%table, "not served: {reason}");
+    }
+    let config = config(file.to_owned(), false);
+    let cache = budget.consumer("database")?.try_reserve(config.cache_bytes())?;
+    for resource in &mut resources {
+        // Opening fills them in again, from the same file.
+        resource.indexes.clear();
+    }
+    let database = SqliteDatabase::open(&config, &mut resources)?;
+    let catalogue = Catalogue::new(resources, None)?;
+    Ok(Opened { store: Store::new(Arc::new(database), Arc::new(catalogue)), _cache: cache })
+}
+
+fn config(file: PathBuf, writable: bool) -> SqliteConfig {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    SqliteConfig {
+        file,
+        readers: cores.clamp(2, READERS_MAX),
+        reader_cache_bytes: READER_CACHE_BYTES,
+        writer_cache_bytes: WRITER_CACHE_BYTES,
+        writable,
+    }
+}
+
+/// The key that signs cursors: made on first use, readable by the owner alone.
+pub(crate) fn cursor_key(data: &Path) -> anyhow::Result<[u8; 32]> {
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("making the data directory {}", data.display()))?;
+    let path = data.join("cursor.key");
+    let what = || format!("reading the key that signs cursors, {}", path.display());
+    if !path.exists() {
+        let mut key = [0_u8; 32];
+        let mut random = std::fs::File::open("/dev/urandom").context("opening /dev/urandom")?;
+        std::io::Read::read_exact(&mut random, &mut key).context("reading /dev/urandom")?;
+        let new = data.join(format!("cursor.key.{}", std::process::id()));
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)
+            .with_context(what)?;
+        file.write_all(&key).and_then(|()| file.sync_all()).with_context(what)?;
+        // A link fails where another process was first; then its key counts.
+        let _other_was_first = std::fs::hard_link(&new, &path);
+        std::fs::remove_file(&new).with_context(what)?;
+    }
+    let bytes = std::fs::read(&path).with_context(what)?;
+    bytes.try_into().map_err(|_| {
+        anyhow::anyhow!("{} must have 32 bytes: remove it to get a new one", path.display())
+    })
+}

@@ -1,0 +1,41 @@
+//! The `plimsoll` binary: server, file tools and checks in one.
+//!
+//! ```text
+//!   args ─> settings ─> limit ─> budget ─> store ─> a command ─> exit status
+//! ```
+//!
+//! Promises: exit status 0 ok, 1 failed, 2 wrong usage, 3 some rows were rejected; data on
+//! standard output, everything else on standard error.
+//! Never: memory taken before the limit is known.
+
+mod allocator;
+mod args;
+mod commands;
+mod database;
+mod exit;
+mod memory;
+mod packs;
+mod process;
+mod progress;
+mod spill;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use exit::Outcome;
+
+fn main() -> ExitCode {
+    exit::code(run())
+}
+
+fn run() -> anyhow::Result<Outcome> {
+    let packs = packs::all()?;
+    let (Cli { global, command }, counts) = args::parse(&packs);
+    match command {
+        Command::Serve(args) => commands::serve::run(&global, &args, &packs, &counts),
+        Command::Import(args) => commands::import::run(&global, &args, &packs),
+        Command::Export(args) => commands::export::run(&global, &args, &packs),
+        Command::Migrate(args) => commands::migrate::run(&global, &args, &packs),
+        Command::Seed(args) => commands::seed::run(&global, &args, &packs, &counts),
+    }
+}

@@ -1,0 +1,80 @@
+//! The process's limit and budget, and the thread that keeps measuring.
+//!
+//! Promises: the limit is found, printed with its source and obeyed from here on.
+//! Never: a larger limit than any of those that bind the process.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use plimsoll::budget::Budget;
+use plimsoll::budget::discover::{ExplicitLimit, HostFiles, Limit, discover};
+use plimsoll::units::ByteSize;
+
+use crate::allocator::ProcessMemory;
+
+/// Between two measurements.
+const MEASURE_EVERY: Duration = Duration::from_millis(100);
+
+/// The limit with its budget.
+pub(crate) struct Memory {
+    pub(crate) limit: Limit,
+    pub(crate) budget: Budget,
+    _monitor: Monitor,
+}
+
+/// Finds the limit and makes the budget.
+pub(crate) fn start(
+    asked: Option<&str>,
+    origin: &str,
+    minimum_bytes: u64,
+) -> anyhow::Result<Memory> {
+    let explicit = match asked {
+        Some(text) => {
+            let size: ByteSize = text.parse().with_context(|| format!("reading {origin}"))?;
+            Some(ExplicitLimit { bytes: size.bytes(), origin: origin.to_owned() })
+        }
+        None => None,
+    };
+    let limits = rustix::process::getrlimit(rustix::process::Resource::As);
+    let limit = discover(&HostFiles, explicit, limits.current)?;
+    let budget = Budget::new(limit.bytes, minimum_bytes, Arc::new(ProcessMemory))?;
+    let monitor = Monitor::start(budget.clone())?;
+    Ok(Memory { limit, budget, _monitor: monitor })
+}
+
+/// The measuring thread; it ends when this is dropped.
+struct Monitor {
+    stop: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Monitor {
+    fn start(budget: Budget) -> anyhow::Result<Self> {
+        let (stop, stopped) = sync_channel(1);
+        let thread = std::thread::Builder::new()
+            .name("measure".to_owned())
+            .stack_size(plimsoll::limits::THREAD_STACK_BYTES)
+            .spawn(move || measure(&budget, &stopped))
+            .context("starting the measuring thread")?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+fn measure(budget: &Budget, stopped: &Receiver<()>) {
+    while stopped.recv_timeout(MEASURE_EVERY) == Err(RecvTimeoutError::Timeout) {
+        budget.measure();
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been printed; there is nothing to save here.
+            let _panicked = thread.join();
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What a server is given: store, budget, bounds, clock and the process's numbers.
+//!
+//! Promises: everything that differs between machines or tests comes in here.
+//! Never: an environment variable or a file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plimsoll::budget::Budget;
+use plimsoll_store::Store;
+
+/// Where the time comes from.
+pub trait Clock: Send + Sync {
+    /// Microseconds since 1970, UTC.
+    fn now_micros(&self) -> i64;
+}
+
+impl<F: Fn() -> i64 + Send + Sync> Clock for F {
+    fn now_micros(&self) -> i64 {
+        self()
+    }
+}
+
+/// What the allocator says of itself, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AllocatorSample {
+    /// Handed out and not got back.
+    pub allocated_bytes: u64,
+    /// Resident in memory.
+    pub resident_bytes: u64,
+    /// Address space kept without memory behind it.
+    pub retained_bytes: u64,
+}
+
+/// What the kernel and the allocator say of the process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessSample {
+    /// Resident bytes now.
+    pub rss_bytes: u64,
+    /// The most resident bytes there have been (VmHWM).
+    pub rss_peak_bytes: u64,
+    /// Threads.
+    pub threads: u64,
+    /// The allocator's own numbers.
+    pub allocator: AllocatorSample,
+    /// Bytes in spill files.
+    pub spill_bytes: u64,
+    /// Spill files.
+    pub spill_files: u64,
+    /// Lines of the control group's `memory.stat` that are readable: name and bytes.
+    pub cgroup: Vec<(&'static str, u64)>,
+}
+
+/// The source of [`ProcessSample`]s.
+pub trait ProcessProbe: Send + Sync {
+    /// Reads the numbers now. Called by `/system/memory` and by every scrape of the metrics.
+    fn sample(&self) -> ProcessSample;
+}
+
+/// Which build answers.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// E.g. `0.1.0`.
+    pub version: Box<str>,
+    /// The commit it was built from, or `unknown`.
+    pub commit: Box<str>,
+}
+
+/// Bounds of one server. The default is what `plimsoll serve` uses.
+#[derive(Clone, Debug)]
+pub struct ServerLimits {
+    /// Connections served at once; more are answered 503 and closed.
+    pub connections_max: usize,
+    /// Streams and exports served at once.
+    pub streams_max: usize,
+    /// Streams that may wait for one of them to end.
+    pub admissions_waiting_max: usize,
+    /// How long each waits before it is refused.
+    pub admission_wait: Duration,
+    /// From the first byte of a connection, or the end of the last answer, to the end of the next
+    /// request's headers.
+    pub header_timeout: Duration,
+    /// From the headers to the end of the body.
+    pub body_timeout: Duration,
+    /// A client that takes no byte for this long is disconnected.
+    pub stall_timeout: Duration,
+    /// A single request other than a stream is given up after this.
+    pub request_timeout: Duration,
+    /// Reports made at once.
+    pub reports_max: usize,
+    /// A report is given up after this.
+    pub report_timeout: Duration,
+    /// How long open answers may go on after the shutdown began.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 512,
+            streams_max: 256,
+            admissions_waiting_max: 256,
+            admission_wait: Duration::from_secs(2),
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(30),
+            reports_max: 2,
+            report_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Everything a server needs.
+pub struct ServerConfig {
+    /// The resources and their database.
+    pub store: Store,
+    /// The process's budget; the server makes itself a child called `http`.
+    pub budget: Budget,
+    /// Cap of that child, in bytes.
+    pub http_cap_bytes: u64,
+    /// Where the limit came from, for people, e.g. `--memory-limit`.
+    pub limit_source: Box<str>,
+    /// Bounds.
+    pub limits: ServerLimits,
+    /// Signs cursors. The same key after a restart keeps them valid.
+    pub cursor_key: [u8; 32],
+    /// Whether POST, PATCH and DELETE are served at all.
+    pub writable: bool,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The process's numbers.
+    pub process: Arc<dyn ProcessProbe>,
+    /// Which build answers.
+    pub build: Build,
+}

@@ -1,0 +1,275 @@
+//! Cursors: a place in an order, signed, and bound to the resource, sort and filter it came from.
+//!
+//! ```text
+//!   base64url( version │ direction │ scope hash │ values          │ MAC )
+//!                 1          1           8         tag + bytes each   16
+//!
+//!   scope hash   blake3(resource, order, filter's canonical text)
+//!   MAC          blake3 keyed with the server's 32 bytes, over all before it
+//!   values       0 NULL │ 1 false │ 2 true │ 3 int, 4 float, 5 money, 6 time: 8 bytes LE
+//!                7 text, 8 bytes: length u16 LE, then the bytes
+//! ```
+//!
+//! The plain form `base64url({"id":100})` is accepted where the order is the integer key alone
+//! and nothing is filtered: it says no more than the address of a row does.
+//!
+//! Promises: a cursor that was changed, or that belongs to another resource, sort, filter or
+//! server, is refused; the MAC is compared in constant time; values fit the order's columns.
+//! Never: a secret inside, only what the row already showed.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use plimsoll::expr::Expr;
+use plimsoll::record::{ColumnType, Money, Timestamp, Value};
+use plimsoll_store::{Order, Position, Resource};
+
+use crate::params::Selection;
+use crate::problem::{Kind, Problem, Result};
+use crate::served::Served;
+
+const VERSION: u8 = 1;
+const SCOPE_BYTES: usize = 8;
+const MAC_BYTES: usize = 16;
+const HEAD_BYTES: usize = 2 + SCOPE_BYTES;
+/// Longest cursor that is made or looked at; a sort value beyond it cannot be paged by.
+const CURSOR_BYTES_MAX: usize = 4 << 10;
+
+/// Which way a cursor goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Forwards,
+    Backwards,
+}
+
+/// What a cursor is bound to, hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Scope([u8; SCOPE_BYTES]);
+
+/// A cursor that was found good.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Opened {
+    pub(crate) direction: Direction,
+    pub(crate) position: Position,
+}
+
+/// Signs and checks.
+pub(crate) struct CursorKey([u8; 32]);
+
+impl Scope {
+    pub(crate) fn new(resource: &Resource, order: &Order, filter: Option<&Expr>) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(resource.name.as_bytes());
+        for term in order.terms() {
+            hasher.update(&[0, u8::from(term.descending)]);
+            hasher.update(resource.schema.columns[term.column].name.as_bytes());
+        }
+        if let Some(filter) = filter {
+            hasher.update(&[1]);
+            hasher.update(filter.canonical(&resource.schema).to_string().as_bytes());
+        }
+        let mut scope = [0; SCOPE_BYTES];
+        scope.copy_from_slice(&hasher.finalize().as_bytes()[..SCOPE_BYTES]);
+        Self(scope)
+    }
+}
+
+impl CursorKey {
+    pub(crate) fn new(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+
+    /// The cursor that goes on from `position`.
+    ///
+    /// # Errors
+    /// When a sort value is too long to travel in a cursor.
+    pub(crate) fn seal(
+        &self,
+        scope: Scope,
+        direction: Direction,
+        position: &Position,
+    ) -> Result<String> {
+        let mut bytes = Vec::with_capacity(64);
+        bytes.extend_from_slice(&[VERSION, u8::from(direction == Direction::Backwards)]);
+        bytes.extend_from_slice(&scope.0);
+        for value in &position.0 {
+            put(value, &mut bytes).ok_or_else(too_long)?;
+        }
+        if bytes.len() > CURSOR_BYTES_MAX / 4 * 3 - MAC_BYTES {
+            return Err(too_long());
+        }
+        let mac = blake3::keyed_hash(&self.0, &bytes);
+        bytes.extend_from_slice(&mac.as_bytes()[..MAC_BYTES]);
+        Ok(BASE64.encode(bytes))
+    }
+
+    /// Reads a cursor of this selection.
+    ///
+    /// # Errors
+    /// 400 `cursor-invalid`.
+    pub(crate) fn open(
+        &self,
+        text: &str,
+        selection: &Selection,
+        served: &Served,
+    ) -> Result<Opened> {
+        let changed = || refuse("it was changed, or comes from another server");
+        if text.len() > CURSOR_BYTES_MAX {
+            return Err(changed());
+        }
+        let bytes = BASE64.decode(text.trim_end_matches('=')).map_err(|_| changed())?;
+        if bytes.first() == Some(&b'{') {
+            return plain(&bytes, selection, served).ok_or_else(|| {
+                refuse("the plain form serves only the order of the key, without a filter")
+            });
+        }
+        if bytes.len() < HEAD_BYTES + MAC_BYTES || bytes[0] != VERSION {
+            return Err(changed());
+        }
+        let (signed, mac) = bytes.split_at(bytes.len() - MAC_BYTES);
+        if !self.is_mac(signed, mac) {
+            return Err(changed());
+        }
+        if signed[2..HEAD_BYTES] != selection.scope.0 {
+            return Err(refuse("it belongs to another resource, sort or filter"));
+        }
+        let position = values(&signed[HEAD_BYTES..], &selection.order, served);
+        Ok(Opened {
+            direction: match signed[1] {
+                0 => Direction::Forwards,
+                _ => Direction::Backwards,
+            },
+            position: position.ok_or_else(changed)?,
+        })
+    }
+
+    fn is_mac(&self, signed: &[u8], mac: &[u8]) -> bool {
+        let ours = blake3::keyed_hash(&self.0, signed);
+        // blake3::Hash compares in constant time; both sides are cut to the bytes that travel.
+        let cut = |bytes: &[u8]| {
+            let mut whole = [0; 32];
+            whole[..MAC_BYTES].copy_from_slice(&bytes[..MAC_BYTES]);
+            blake3::Hash::from_bytes(whole)
+        };
+        cut(ours.as_bytes()) == cut(mac)
+    }
+}
+
+fn refuse(why: &str) -> Problem {
+    Problem::new(
+        Kind::CursorInvalid,
+        format!(
+            "the cursor cannot be used: {why}; begin again without a cursor, and follow the next \
+             and prev of the answers with the same sort and filter"
+        ),
+    )
+}
+
+fn too_long() -> Problem {
+    Problem::new(
+        Kind::SortInvalid,
+        "a row's sort values are too long for a cursor; sort by shorter columns",
+    )
+}
+
+/// `{"id":100}`.
+fn plain(bytes: &[u8], selection: &Selection, served: &Served) -> Option<Opened> {
+    let key = served.integer_key.filter(|_| selection.plain)?;
+    let members: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(bytes).ok()?;
+    let number = members.get(served.column_name(key))?.as_i64()?;
+    (members.len() == 1).then(|| Opened {
+        direction: Direction::Forwards,
+        position: Position(vec![Value::Int(number)]),
+    })
+}
+
+fn put(value: &Value, out: &mut Vec<u8>) -> Option<()> {
+    let mut number = |tag: u8, bytes: [u8; 8]| {
+        out.push(tag);
+        out.extend_from_slice(&bytes);
+        Some(())
+    };
+    match value {
+        Value::Int(v) => number(3, v.to_le_bytes()),
+        Value::Float(v) => number(4, v.to_le_bytes()),
+        Value::Money(v) => number(5, v.units().to_le_bytes()),
+        Value::Time(v) => number(6, v.micros().to_le_bytes()),
+        Value::Null => {
+            out.push(0);
+            Some(())
+        }
+        Value::Bool(v) => {
+            out.push(1 + u8::from(*v));
+            Some(())
+        }
+        Value::Text(v) => put_long(7, v.as_bytes(), out),
+        Value::Bytes(v) => put_long(8, v, out),
+    }
+}
+
+fn put_long(tag: u8, bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let length = u16::try_from(bytes.len()).ok()?;
+    out.push(tag);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(bytes);
+    Some(())
+}
+
+/// The values, if there is exactly one of a fitting type per term.
+fn values(mut bytes: &[u8], order: &Order, served: &Served) -> Option<Position> {
+    let mut values = Vec::with_capacity(order.terms().len());
+    for term in order.terms() {
+        let value = take(&mut bytes)?;
+        let kind = served.resource.schema.columns[term.column].kind;
+        fits(&value, kind).then(|| values.push(value))?;
+    }
+    bytes.is_empty().then_some(Position(values))
+}
+
+fn take(bytes: &mut &[u8]) -> Option<Value> {
+    let (&tag, rest) = bytes.split_first()?;
+    *bytes = rest;
+    let mut cut = |length: usize| {
+        let (head, rest) = bytes.split_at_checked(length)?;
+        *bytes = rest;
+        Some(head)
+    };
+    match tag {
+        0 => Some(Value::Null),
+        1 | 2 => Some(Value::Bool(tag == 2)),
+        3..=6 => {
+            let number = i64::from_le_bytes(cut(8)?.try_into().ok()?);
+            Some(match tag {
+                3 => Value::Int(number),
+                4 => Value::Float(f64::from_le_bytes(number.to_le_bytes())),
+                5 => Value::Money(Money::from_units(number)),
+                _ => Value::Time(Timestamp::from_micros(number)),
+            })
+        }
+        7 | 8 => {
+            let length = u16::from_le_bytes(cut(2)?.try_into().ok()?);
+            let held = cut(usize::from(length))?;
+            if tag == 8 {
+                return Some(Value::Bytes(held.into()));
+            }
+            Some(Value::Text(std::str::from_utf8(held).ok()?.into()))
+        }
+        _ => None,
+    }
+}
+
+fn fits(value: &Value, kind: ColumnType) -> bool {
+    match value {
+        Value::Null => true,
+        _ if kind == ColumnType::Any => true,
+        Value::Bool(_) => kind == ColumnType::Bool,
+        Value::Int(_) => matches!(kind, ColumnType::Int | ColumnType::Float),
+        Value::Float(_) => kind == ColumnType::Float,
+        Value::Money(_) => kind == ColumnType::Money,
+        Value::Time(_) => kind == ColumnType::Time,
+        Value::Text(_) => kind == ColumnType::Text,
+        Value::Bytes(_) => kind == ColumnType::Bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! The HTTP surface of Plimsoll: the one crate that knows status codes.
+//!
+//! ```text
+//!   accept ──> stall ──> hyper http1 ──> exchange ──> router ──> routes/* ──> Store
+//!   sockets    slow       bounded        id, log,     axum       list, get,
+//!   and caps   clients    headers        metrics,                write, stream,
+//!                                        panics                  analytics, ...
+//! ```
+//!
+//! [`serve`] runs on the runtime of its caller. Every byte a client can make the process hold is
+//! taken from the budget's `http` node first: a connection's buffers before its first request is
+//! read, a body before it is read, a page before it is asked for, a stream's two frames before
+//! its status is sent.
+//!
+//! Promises: every error is `application/problem+json`; a stream that fails never ends cleanly;
+//! nothing in here knows a concrete table.
+//! Never: SQL, or a wait without a bound.
+
+#![forbid(unsafe_code)]
+
+mod accept;
+mod access_log;
+mod app;
+mod body;
+mod config;
+mod cursor;
+mod endpoint;
+mod etag;
+mod exchange;
+mod held;
+mod links;
+mod metrics;
+mod negotiate;
+mod params;
+mod problem;
+mod refuse;
+mod request_id;
+mod router;
+mod routes;
+mod served;
+mod stall;
+mod stream;
+mod suggest;
+
+pub use accept::serve;
+pub use app::{Error, Server};
+pub use config::{
+    AllocatorSample, Build, Clock, ProcessProbe, ProcessSample, ServerConfig, ServerLimits,
+};

@@ -1,0 +1,158 @@
+//! What is read at the moment of a scrape: budget, process, database, admission.
+//!
+//! Promises: one reading of each source per scrape.
+//! Never: a value that is kept between scrapes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use plimsoll::budget::{Budget, LedgerNode};
+use plimsoll::pressure::Level;
+use plimsoll_store::Store;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::MetricType;
+
+use crate::config::{Build, ProcessProbe};
+use crate::stream::Admission;
+
+/// The sources.
+pub(crate) struct Gauges {
+    pub(crate) budget: Budget,
+    pub(crate) store: Store,
+    pub(crate) process: Arc<dyn ProcessProbe>,
+    pub(crate) admission: Arc<Admission>,
+}
+
+impl fmt::Debug for Gauges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gauges")
+    }
+}
+
+/// Writes gauges.
+struct Page<'e>(DescriptorEncoder<'e>);
+
+impl Page<'_> {
+    fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+    }
+
+    fn family<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: &[([(&'static str, String); N], u64)],
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in rows {
+            family.encode_family(labels)?.encode_gauge(value)?;
+        }
+        Ok(())
+    }
+}
+
+impl Collector for Gauges {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let page = &mut Page(encoder);
+        self.memory(page)?;
+        self.database(page)?;
+        page.gauge(
+            "spacetime_admission_waiting",
+            "Streams that wait for a permit",
+            self.admission.waiting() as u64,
+        )?;
+        page.gauge("spacetime_streams_active", "Streams that run", self.admission.active() as u64)
+    }
+}
+
+impl Gauges {
+    fn memory(&self, page: &mut Page<'_>) -> fmt::Result {
+        let ledger = self.budget.ledger();
+        let process = self.process.sample();
+        let allocator = process.allocator;
+        let mut reserved = Vec::new();
+        list(&ledger.root, "", &mut reserved);
+        page.gauge("spacetime_memory_usage_bytes", "Reserved in total", ledger.root.held_bytes)?;
+        page.family("spacetime_memory_reserved_bytes", "Reserved, by consumer", &reserved)?;
+        page.gauge("spacetime_memory_budget_bytes", "The limit", ledger.limit_bytes)?;
+        page.gauge("spacetime_memory_rss_bytes", "Resident", process.rss_bytes)?;
+        page.gauge("memory_usage_bytes", "Resident", process.rss_bytes)?;
+        page.gauge(
+            "spacetime_memory_unaccounted_bytes",
+            "Heap that nobody reserved",
+            ledger.unreserved_bytes,
+        )?;
+        page.gauge(
+            "spacetime_memory_pressure_level",
+            "0 none, 1 warning, 2 critical, 3 emergency",
+            match Level::of(process.rss_bytes, ledger.limit_bytes) {
+                Level::Normal => 0,
+                Level::Warning => 1,
+                Level::Critical => 2,
+                Level::Emergency => 3,
+            },
+        )?;
+        page.gauge("allocator_allocated_bytes", "Handed out", allocator.allocated_bytes)?;
+        page.gauge("allocator_resident_bytes", "Resident", allocator.resident_bytes)?;
+        page.gauge("allocator_retained_bytes", "Address space kept", allocator.retained_bytes)?;
+        page.gauge("spacetime_spill_files", "Spill files", process.spill_files)?;
+        page.gauge("process_threads", "Threads", process.threads)
+    }
+
+    fn database(&self, page: &mut Page<'_>) -> fmt::Result {
+        let stats = self.store.stats();
+        let role = || ("role", "primary".to_owned());
+        page.family(
+            "database_connections",
+            "Connections by state and role",
+            &[
+                ([("state", "used".to_owned()), role()], stats.connections_used),
+                ([("state", "idle".to_owned()), role()], stats.connections_idle),
+            ],
+        )?;
+        page.gauge("sqlite_memory_bytes", "Held by the database engine", stats.memory_bytes)?;
+        page.gauge("database_reads_waiting", "Reads in line", stats.reads_waiting)?;
+        page.gauge("database_writes_waiting", "Writes in line", stats.writes_waiting)?;
+        page.gauge(
+            "database_snapshot_micros_max",
+            "Longest time a slice has held its snapshot",
+            stats.snapshot_micros_max,
+        )
+    }
+}
+
+/// Sums of consumers by path; several of one name share a series.
+fn list(node: &LedgerNode, above: &str, rows: &mut Vec<([(&'static str, String); 1], u64)>) {
+    for consumer in &node.consumers {
+        let path = if above.is_empty() {
+            consumer.name.to_string()
+        } else {
+            format!("{above}/{}", consumer.name)
+        };
+        match rows.iter_mut().find(|([(_, name)], _)| *name == path) {
+            Some((_, bytes)) => *bytes += consumer.held_bytes,
+            None => rows.push(([("consumer", path)], consumer.held_bytes)),
+        }
+    }
+    for child in &node.children {
+        let path = if above.is_empty() {
+            child.name.to_string()
+        } else {
+            format!("{above}/{}", child.name)
+        };
+        list(child, &path, rows);
+    }
+}
+
+/// Which build answers, as a gauge that is always 1.
+#[derive(Debug)]
+pub(crate) struct BuildInfo(pub(crate) Build);
+
+impl Collector for BuildInfo {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let labels =
+            [("version", self.0.version.to_string()), ("commit", self.0.commit.to_string())];
+        Page(encoder).family("build_info", "The build that answers", &[(labels, 1)])
+    }
+}

@@ -1,0 +1,88 @@
+//! Which page of a list: `limit` and the place to begin.
+//!
+//! Promises: `limit` is 1 to 500; one place at most; a cursor is checked before it is used.
+//! Never: an offset.
+
+use plimsoll::limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
+use plimsoll_store::Position;
+
+use super::{Query, Selection, SelectionParams, invalid};
+use crate::cursor::{CursorKey, Direction};
+use crate::problem::{Kind, Problem, Result};
+use crate::served::Served;
+
+/// A list's parameters.
+pub(crate) struct Page {
+    pub(crate) selection: Selection,
+    pub(crate) rows_max: u64,
+    pub(crate) from: Option<Position>,
+    pub(crate) direction: Direction,
+}
+
+/// The parameters as they are found.
+#[derive(Default)]
+pub(crate) struct PageParams<'a> {
+    limit: Option<u64>,
+    place: Option<(&'a str, Option<Direction>)>,
+}
+
+impl<'a> PageParams<'a> {
+    const NAMES: [&'static str; 5] =
+        ["limit", "cursor", "page[size]", "page[after]", "page[before]"];
+
+    /// Reads the whole query of a list.
+    ///
+    /// # Errors
+    /// 400 naming the parameter and what is allowed.
+    pub(crate) fn read(query: Option<&str>, served: &Served, key: &CursorKey) -> Result<Page> {
+        let query = Query::read(query)?;
+        let mut page = PageParams::default();
+        let mut selection = SelectionParams::new(served);
+        for (name, value) in query.pairs() {
+            if !page.take(name, value)? && !selection.take(name, value)? {
+                return Err(selection.unknown(name, &Self::NAMES));
+            }
+        }
+        page.finish(selection.finish()?, served, key)
+    }
+
+    fn take(&mut self, name: &'a str, value: &'a str) -> Result<bool> {
+        match name {
+            "limit" | "page[size]" => {
+                let rows: Option<u64> = value.parse().ok();
+                let rows = rows.filter(|rows| (1..=PAGE_ROWS_MAX).contains(rows));
+                let allowed = || format!("a whole number from 1 to {PAGE_ROWS_MAX}");
+                let rows = rows.ok_or_else(|| invalid(name, value, &allowed()))?;
+                if self.limit.replace(rows).is_some() {
+                    return Err(invalid(name, value, "given once, as limit or as page[size]"));
+                }
+            }
+            "cursor" => self.place(value, None)?,
+            "page[after]" => self.place(value, Some(Direction::Forwards))?,
+            "page[before]" => self.place(value, Some(Direction::Backwards))?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn place(&mut self, cursor: &'a str, direction: Option<Direction>) -> Result<()> {
+        match self.place.replace((cursor, direction)) {
+            None => Ok(()),
+            Some(_) => Err(Problem::new(
+                Kind::InvalidParameter,
+                "give one of cursor, page[after] and page[before]",
+            )),
+        }
+    }
+
+    fn finish(self, selection: Selection, served: &Served, key: &CursorKey) -> Result<Page> {
+        let (from, direction) = match self.place {
+            None => (None, Direction::Forwards),
+            Some((cursor, direction)) => {
+                let opened = key.open(cursor, &selection, served)?;
+                (Some(opened.position), direction.unwrap_or(opened.direction))
+            }
+        };
+        Ok(Page { selection, rows_max: self.limit.unwrap_or(PAGE_ROWS_DEFAULT), from, direction })
+    }
+}

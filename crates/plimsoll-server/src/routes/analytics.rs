@@ -1,0 +1,219 @@
+//! Sums and rankings over the pack's mapping.
+//!
+//! | parameter | meaning |
+//! |---|---|
+//! | `from` | inclusive; a date is its midnight UTC |
+//! | `to` | a date includes that whole day; an instant is exclusive |
+//! | `period` | `yesterday` is the last whole day UTC; `1d`, `7d`, `30d`, `90d` end now |
+//! | `channel` | only this one |
+//! | `by`, `limit` | top only: `revenue`, `quantity` or `orders`; 1 to 500, 10 by default |
+//!
+//! Promises: each answer is of one snapshot; a bounded number of reports run at once, the others
+//! wait and are refused in the end, not piled up.
+//! Never: a table's name; the mapping knows those.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::Response;
+use axum::http::request::Parts;
+use plimsoll::format::{JsonArray, JsonObjects, RowEncoder};
+use plimsoll::limits::PAGE_ROWS_MAX;
+use plimsoll::record::{Timestamp, ValueRow};
+use plimsoll_store::{Report, ReportKind, ReportRequest, TopBy};
+use serde_json::json;
+
+use super::within;
+use crate::app::Context;
+use crate::held::held;
+use crate::params::{Query, invalid, unknown};
+use crate::problem::{Kind, Problem, Result};
+
+const DAY_MICROS: i64 = 86_400 * 1_000_000;
+const TOP_ROWS_DEFAULT: u64 = 10;
+const RANGE_NAMES: [&str; 4] = ["from", "to", "period", "channel"];
+const TOP_NAMES: [&str; 6] = ["from", "to", "period", "channel", "by", "limit"];
+const DATE_FORMS: &str = "a date as 2011-01-31 or an instant as 2011-01-31T12:00:00Z";
+/// Reserved for a report's rows, twice: as values and as text.
+const REPORT_BYTES: u64 = 256 << 10;
+
+/// `GET /analytics/summary`.
+pub(crate) async fn summary(context: &Arc<Context>, request: &Parts) -> Result<Response<Body>> {
+    let params = Params::read(context, request.uri.query(), &RANGE_NAMES)?;
+    answer(context, &params, ReportKind::Summary).await
+}
+
+/// `GET /analytics/top-...`.
+pub(crate) async fn top(context: &Arc<Context>, request: &Parts) -> Result<Response<Body>> {
+    let params = Params::read(context, request.uri.query(), &TOP_NAMES)?;
+    let kind = ReportKind::Top { by: params.by, rows_max: params.rows_max };
+    answer(context, &params, kind).await
+}
+
+struct Params {
+    from: Option<Timestamp>,
+    until: Option<Timestamp>,
+    channel: Option<Box<str>>,
+    by: TopBy,
+    rows_max: u64,
+}
+
+impl Params {
+    fn read(context: &Context, query: Option<&str>, names: &[&str]) -> Result<Self> {
+        let query = Query::read(query)?;
+        let mut params = Self {
+            from: None,
+            until: None,
+            channel: None,
+            by: TopBy::Revenue,
+            rows_max: TOP_ROWS_DEFAULT,
+        };
+        let mut period = None;
+        for (name, value) in query.pairs() {
+            match name {
+                _ if !names.contains(&name) => return Err(unknown(name, names, &[])),
+                "from" => params.from = Some(instant(name, value)?.0),
+                "to" => {
+                    let (time, is_date) = instant(name, value)?;
+                    let day = if is_date { DAY_MICROS } else { 0 };
+                    params.until = Some(Timestamp::from_micros(time.micros() + day));
+                }
+                "period" => period = Some(value),
+                "channel" => params.channel = Some(value.into()),
+                "by" => params.by = measure(value)?,
+                _ => params.rows_max = rows(value)?,
+            }
+        }
+        if let Some(period) = period {
+            if params.from.is_some() || params.until.is_some() {
+                return Err(invalid("period", period, "given without from and to"));
+            }
+            let (from, until) = span(period, context.clock.now_micros())?;
+            params.from = Some(Timestamp::from_micros(from));
+            params.until = Some(Timestamp::from_micros(until));
+        }
+        match (params.from, params.until) {
+            (Some(from), Some(until)) if from > until => Err(Problem::new(
+                Kind::InvalidParameter,
+                format!("from ({from}) lies after the end ({until})"),
+            )),
+            _ => Ok(params),
+        }
+    }
+}
+
+/// The instant, and whether it was given as a date.
+fn instant(name: &str, value: &str) -> Result<(Timestamp, bool)> {
+    let time: Timestamp = value.parse().map_err(|_| invalid(name, value, DATE_FORMS))?;
+    Ok((time, value.len() == "2011-01-31".len()))
+}
+
+fn measure(value: &str) -> Result<TopBy> {
+    match value {
+        "revenue" => Ok(TopBy::Revenue),
+        "quantity" => Ok(TopBy::Quantity),
+        "orders" => Ok(TopBy::Orders),
+        _ => Err(invalid("by", value, "one of revenue, quantity, orders")),
+    }
+}
+
+fn rows(value: &str) -> Result<u64> {
+    let rows = value.parse().ok().filter(|rows| (1..=PAGE_ROWS_MAX).contains(rows));
+    rows.ok_or_else(|| {
+        invalid("limit", value, &format!("a whole number from 1 to {PAGE_ROWS_MAX}"))
+    })
+}
+
+fn span(period: &str, now_micros: i64) -> Result<(i64, i64)> {
+    let days = match period {
+        "yesterday" => {
+            let midnight = now_micros.div_euclid(DAY_MICROS) * DAY_MICROS;
+            return Ok((midnight - DAY_MICROS, midnight));
+        }
+        "1d" => 1,
+        "7d" => 7,
+        "30d" => 30,
+        "90d" => 90,
+        _ => {
+            return Err(invalid("period", period, "one of 1d, yesterday, 7d, 30d, 90d"));
+        }
+    };
+    Ok((now_micros - days * DAY_MICROS, now_micros))
+}
+
+async fn answer(
+    context: &Arc<Context>,
+    params: &Params,
+    kind: ReportKind,
+) -> Result<Response<Body>> {
+    let started = Instant::now();
+    let timeout = context.limits.report_timeout;
+    let Ok(Ok(_turn)) = tokio::time::timeout(timeout, context.reports.acquire()).await else {
+        context.metrics.rejected("reports");
+        return Err(Problem::new(
+            Kind::Busy,
+            "other reports took all the time there was; try again",
+        )
+        .retry_after(5));
+    };
+    let reservation = context.page_bytes.try_reserve(REPORT_BYTES)?;
+    let analytics = context.store.catalogue().analytics();
+    let analytics = analytics.ok_or_else(|| Problem::internal(&"no mapping behind the route"))?;
+    let left = timeout.saturating_sub(started.elapsed()).max(Duration::from_millis(1));
+    let pending = context.store.report(ReportRequest {
+        analytics: Arc::clone(analytics),
+        kind,
+        from: params.from,
+        until: params.until,
+        channel: params.channel.clone(),
+        timeout_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+    });
+    // The store stops by itself at its timeout; the second more is for its answer to arrive.
+    let report = within(left + Duration::from_secs(1), pending, "the report").await?;
+    context.metrics.processed("report", started.elapsed());
+    Ok(super::json(held(document(&report, params, kind)?, reservation)))
+}
+
+fn document(report: &Report, params: &Params, kind: ReportKind) -> Result<Vec<u8>> {
+    let names = report.schema.columns.iter().map(|column| &column.name);
+    let mut encoder: Box<dyn RowEncoder> = match kind {
+        ReportKind::Summary => Box::new(JsonObjects::new(names)),
+        ReportKind::Top { .. } => Box::new(JsonArray::new(names)),
+    };
+    let mut out = b"{\"data\":".to_vec();
+    encoder.begin(&mut out);
+    for row in &report.rows {
+        encoder.row(&ValueRow(row), &mut out).map_err(|e| Problem::internal(&e))?;
+    }
+    encoder.end(&mut out);
+    let meta = json!({
+        "from": params.from.map(|time| time.to_string()),
+        "until": params.until.map(|time| time.to_string()),
+        "channel": params.channel,
+    });
+    out.extend_from_slice(format!(",\"meta\":{meta}}}").as_bytes());
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn yesterday_is_the_last_whole_day_and_other_periods_end_now() {
+        let noon: Timestamp = "2011-01-31T12:00:00Z".parse().expect("a time");
+        let as_text = |(from, until): (i64, i64)| {
+            [from, until].map(|micros| Timestamp::from_micros(micros).to_string())
+        };
+        assert_eq!(
+            as_text(span("yesterday", noon.micros()).expect("known")),
+            ["2011-01-30T00:00:00Z", "2011-01-31T00:00:00Z"]
+        );
+        assert_eq!(
+            as_text(span("7d", noon.micros()).expect("known")),
+            ["2011-01-24T12:00:00Z", "2011-01-31T12:00:00Z"]
+        );
+        assert!(span("2d", 0).is_err());
+    }
+}

@@ -1,0 +1,232 @@
+//! Lists: one page of rows by keyset, in either direction.
+//!
+//! ```text
+//!   {"data":[ rows as the reader wrote them ],
+//!    "meta":{"cursor":{"next":"..","prev":null}},
+//!    "links":{"self":"..","next":"..","prev":null}}
+//! ```
+//!
+//! Promises: the rows' bytes are never parsed again; a page ends at `limit` rows, at 256 KiB, or
+//! after 2 s of looking for rows that match, and `next` goes on exactly there.
+//! Never: a count of all rows; nobody can keep it cheap and true.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Response, header};
+use plimsoll::format::{JsonArray, RowEncoder};
+use plimsoll_store::{PageEnd, PageRequest, Position, ReadLane, Scope};
+
+use super::{json, within};
+use crate::app::Context;
+use crate::cursor::Direction;
+use crate::held::{cover, held};
+use crate::links;
+use crate::params::{Page, PageParams};
+use crate::problem::Result;
+use crate::served::Served;
+
+/// A page holds no more rows once it has this many bytes.
+const PAGE_BYTES_MAX: usize = 256 << 10;
+/// Reserved and allocated per row asked for, up to [`PAGE_BYTES_MAX`]; a page grows beyond only
+/// as its rows do.
+const ROW_BYTES_USUAL: usize = 256;
+/// How long a page looks for rows that match its filter.
+const LOOKING_MAX: Duration = Duration::from_secs(2);
+/// What stands around the rows.
+const ENVELOPE_BYTES: usize = 1 << 10;
+
+/// `GET` of a collection.
+pub(crate) async fn list(
+    context: &Context,
+    served: &Arc<Served>,
+    request: &Parts,
+) -> Result<Response<Body>> {
+    let uri = &request.uri;
+    let page = PageParams::read(uri.query(), served, &context.cursors)?;
+    let usual = usize::try_from(page.rows_max).unwrap_or(usize::MAX) * ROW_BYTES_USUAL;
+    let capacity = ENVELOPE_BYTES + usual.min(PAGE_BYTES_MAX);
+    let mut reservation = context.page_bytes.try_reserve(capacity as u64)?;
+    let mut out = Vec::with_capacity(capacity);
+    out.extend_from_slice(b"{\"data\":");
+    let mut rows = read(context, served, &page, out).await?;
+    cover(&mut reservation, &rows.out)?;
+    let cursors = rows.cursors(context, &page)?;
+    let links = Links {
+        own: links::to_self(uri.path(), uri.query()),
+        next: cursors.next.as_deref().map(|c| links::to_cursor(uri.path(), uri.query(), c)),
+        prev: cursors.prev.as_deref().map(|c| links::to_cursor(uri.path(), uri.query(), c)),
+    };
+    finish(&mut rows.out, &cursors, &links);
+    cover(&mut reservation, &rows.out)?;
+    let mut response = json(held(rows.out, reservation));
+    if let Some(value) = links.header() {
+        response.headers_mut().insert(header::LINK, value);
+    }
+    Ok(response)
+}
+
+/// What was read.
+struct Rows {
+    out: Vec<u8>,
+    first: Option<Position>,
+    /// Where more rows are, in the direction of reading.
+    more: Option<Position>,
+}
+
+/// Slices until the page is full, the rows end, or the time is over.
+async fn read(context: &Context, served: &Served, page: &Page, out: Vec<u8>) -> Result<Rows> {
+    let until = Instant::now() + LOOKING_MAX;
+    let backwards = page.direction == Direction::Backwards;
+    let columns = page.selection.fields.as_ref().unwrap_or(&served.columns);
+    let mut encoder: Box<dyn RowEncoder> = Box::new(JsonArray::new(served.names(columns)));
+    let mut out = out;
+    let start = out.len();
+    encoder.begin(&mut out);
+    let mut row_ends = backwards.then(Vec::new);
+    let mut first = None;
+    let mut from = page.from.clone();
+    let mut rows = 0;
+    let more = loop {
+        let slice = PageRequest {
+            resource: Arc::clone(&served.resource),
+            scope: Scope::Range {
+                filter: page.selection.filter.clone(),
+                order: Arc::clone(&page.selection.order),
+                from,
+                backwards,
+            },
+            columns: Arc::clone(columns),
+            rows_max: page.rows_max - rows,
+            bytes_max: PAGE_BYTES_MAX,
+            encoder,
+            out,
+            row_ends,
+            lane: ReadLane::Interactive,
+        };
+        let timeout = context.limits.request_timeout;
+        let answer = within(timeout, context.store.page(slice), "reading the page").await?;
+        (out, encoder, row_ends) = (answer.out, answer.encoder, answer.row_ends);
+        first = first.or(answer.first);
+        rows += answer.rows;
+        match answer.end {
+            PageEnd::Exhausted => break None,
+            PageEnd::More(position) => {
+                let full = rows >= page.rows_max || out.len() >= PAGE_BYTES_MAX;
+                if full || Instant::now() >= until {
+                    break Some(position);
+                }
+                from = Some(position);
+            }
+        }
+    };
+    encoder.end(&mut out);
+    if let Some(row_ends) = row_ends {
+        out = turned_around(&out, start, &row_ends);
+    }
+    Ok(Rows { out, first, more })
+}
+
+/// The same array with its rows in reverse. `row_ends` are absolute; a row begins with the comma
+/// that parts it from the one before.
+fn turned_around(out: &[u8], start: usize, row_ends: &[usize]) -> Vec<u8> {
+    let mut turned = Vec::with_capacity(out.len() + ENVELOPE_BYTES);
+    turned.extend_from_slice(&out[..start]);
+    turned.push(b'[');
+    for (place, &end) in row_ends.iter().enumerate().rev() {
+        let begin = match place {
+            0 => start + 1,
+            _ => row_ends[place - 1],
+        };
+        let row = out[begin..end].trim_ascii_start();
+        let row = row.strip_prefix(b",").unwrap_or(row).trim_ascii_start();
+        if turned.len() > start + 1 {
+            turned.extend_from_slice(b",\n");
+        }
+        turned.extend_from_slice(row);
+    }
+    turned.push(b']');
+    turned
+}
+
+struct Cursors {
+    next: Option<String>,
+    prev: Option<String>,
+}
+
+impl Rows {
+    /// Reading forwards, `next` is where more rows are and `prev` stands before the first row;
+    /// backwards, the other way round. Without a place to begin there is nothing before.
+    fn cursors(&self, context: &Context, page: &Page) -> Result<Cursors> {
+        let seal = |direction, position: Option<&Position>| {
+            position.map(|p| context.cursors.seal(page.selection.scope, direction, p)).transpose()
+        };
+        let behind = self.first.as_ref().filter(|_| page.from.is_some());
+        Ok(match page.direction {
+            Direction::Forwards => Cursors {
+                next: seal(Direction::Forwards, self.more.as_ref())?,
+                prev: seal(Direction::Backwards, behind)?,
+            },
+            Direction::Backwards => Cursors {
+                next: seal(Direction::Forwards, behind)?,
+                prev: seal(Direction::Backwards, self.more.as_ref())?,
+            },
+        })
+    }
+}
+
+struct Links {
+    own: String,
+    next: Option<String>,
+    prev: Option<String>,
+}
+
+impl Links {
+    fn header(&self) -> Option<HeaderValue> {
+        let mut text = String::new();
+        for (link, relation) in [(&self.next, "next"), (&self.prev, "prev")] {
+            if let Some(link) = link {
+                let comma = if text.is_empty() { "" } else { ", " };
+                text.extend([comma, "<", link, ">; rel=\"", relation, "\""]);
+            }
+        }
+        if text.is_empty() { None } else { HeaderValue::try_from(text).ok() }
+    }
+}
+
+/// Cursors are base64url and links are encoded, so both fit a JSON string as they are.
+fn finish(out: &mut Vec<u8>, cursors: &Cursors, links: &Links) {
+    let mut put = |name: &str, value: Option<&str>| {
+        out.extend_from_slice(name.as_bytes());
+        match value {
+            None => out.extend_from_slice(b"null"),
+            Some(value) => {
+                out.push(b'"');
+                out.extend_from_slice(value.as_bytes());
+                out.push(b'"');
+            }
+        }
+    };
+    put(",\"meta\":{\"cursor\":{\"next\":", cursors.next.as_deref());
+    put(",\"prev\":", cursors.prev.as_deref());
+    put("}},\"links\":{\"self\":", Some(&links.own));
+    put(",\"next\":", links.next.as_deref());
+    put(",\"prev\":", links.prev.as_deref());
+    out.extend_from_slice(b"}}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::turned_around;
+
+    #[test]
+    fn rows_are_turned_around_whole() {
+        let out = b"{\"data\":[{\"a\":1},\n{\"a\":22},\n{\"a\":3}]";
+        let ends = [17, 27, 36];
+        let turned = turned_around(out, 8, &ends);
+        assert_eq!(turned, b"{\"data\":[{\"a\":3},\n{\"a\":22},\n{\"a\":1}]");
+        assert_eq!(turned_around(b"{\"data\":[]", 8, &[]), b"{\"data\":[]");
+    }
+}

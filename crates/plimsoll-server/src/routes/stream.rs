@@ -1,0 +1,127 @@
+//! Streams: every row of a selection, as NDJSON, JSON or CSV.
+//!
+//! Promises: admitted first, then the first slice is read, then the status is sent; resumable
+//! with `after`, in the order of the sort.
+//! Never: a snapshot. Every row present throughout appears exactly once; the others may or may not.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use plimsoll::format::{Csv, CsvOptions, Format, RowEncoder};
+use plimsoll_store::Position;
+
+use crate::app::Context;
+use crate::negotiate;
+use crate::params::{Query, Selection, SelectionParams, flag};
+use crate::problem::Result;
+use crate::request_id::RequestId;
+use crate::served::Served;
+use crate::stream::{Emission, emit};
+
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// A stream's parameters.
+pub(super) struct StreamParams {
+    pub(super) selection: Selection,
+    pub(super) format: Option<Format>,
+    pub(super) after: Option<Position>,
+    pub(super) csv: CsvOptions,
+}
+
+impl StreamParams {
+    const NAMES: [&'static str; 4] = ["format", "after", "formula_guard", "bom"];
+
+    /// Reads the whole query of a stream or export.
+    pub(super) fn read(context: &Context, served: &Served, query: Option<&str>) -> Result<Self> {
+        let query = Query::read(query)?;
+        let mut selection = SelectionParams::new(served);
+        let (mut format, mut after, mut csv) = (None, None, CsvOptions::default());
+        for (name, value) in query.pairs() {
+            match name {
+                "format" => format = Some(negotiate::named(value)?),
+                "after" => after = Some(value),
+                "formula_guard" => csv.guard = flag(name, value)?,
+                "bom" => csv.bom = flag(name, value)?,
+                _ if selection.take(name, value)? => {}
+                _ => return Err(selection.unknown(name, &Self::NAMES)),
+            }
+        }
+        let selection = selection.finish()?;
+        let after = match after {
+            None => None,
+            Some(cursor) => Some(context.cursors.open(cursor, &selection, served)?.position),
+        };
+        Ok(Self { selection, format, after, csv })
+    }
+}
+
+/// `GET` of a stream.
+pub(crate) async fn stream(
+    context: &Arc<Context>,
+    served: &Arc<Served>,
+    request: &Parts,
+) -> Result<Response<Body>> {
+    let params = StreamParams::read(context, served, request.uri.query())?;
+    let format = match params.format {
+        Some(format) => format,
+        None => negotiate::accepted(&request.headers)?,
+    };
+    let columns = params.selection.fields.clone().unwrap_or_else(|| Arc::clone(&served.columns));
+    let titles: Vec<&str> = served.names(&columns).collect();
+    let titled = Titled { format, encoder: encoder(format, &titles, params.csv), columns };
+    send(context, served, request, params, titled).await
+}
+
+/// What the rows look like.
+pub(super) struct Titled {
+    pub(super) format: Format,
+    pub(super) encoder: Box<dyn RowEncoder>,
+    pub(super) columns: Arc<[usize]>,
+}
+
+pub(super) fn encoder(format: Format, titles: &[&str], csv: CsvOptions) -> Box<dyn RowEncoder> {
+    match format {
+        Format::Csv => Box::new(Csv::new(titles, csv)),
+        Format::Ndjson | Format::Json => format.encoder(titles),
+    }
+}
+
+/// Admits, reads the first slice, and answers.
+pub(super) async fn send(
+    context: &Arc<Context>,
+    served: &Arc<Served>,
+    request: &Parts,
+    params: StreamParams,
+    titled: Titled,
+) -> Result<Response<Body>> {
+    let permit = context.admission.admit().await?;
+    let request_id = request.extensions.get::<RequestId>().cloned();
+    let emission = Emission {
+        resource: Arc::clone(&served.resource),
+        filter: params.selection.filter,
+        order: params.selection.order,
+        columns: titled.columns,
+        from: params.after,
+        encoder: titled.encoder,
+        format: titled.format,
+        request_id: request_id.unwrap_or_else(|| context.request_ids.of(&HeaderMap::new())),
+    };
+    let body = emit(context, permit, emission).await?;
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, content_type(titled.format));
+    headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    Ok(response)
+}
+
+fn content_type(format: Format) -> HeaderValue {
+    HeaderValue::from_static(match format {
+        Format::Ndjson => "application/x-ndjson",
+        Format::Json => "application/json",
+        Format::Csv => "text/csv; charset=utf-8; header=present",
+    })
+}

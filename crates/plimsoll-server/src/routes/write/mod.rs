@@ -1,0 +1,159 @@
+//! Writes of single rows: POST, PATCH and DELETE, each one unit.
+//!
+//! ```text
+//!   key, If-Match, Idempotency-Key ─ body ─ columns and values ─> WriteUnit ─> COMMIT ─> answer
+//!                                                                  └ same key again: same answer
+//! ```
+//!
+//! Promises: answered only after the commit is durable; a repeat under the same Idempotency-Key
+//! does nothing and says so; a stale If-Match changes nothing.
+//! Never: a float on the way of an amount; numbers are read from their own digits.
+
+mod idempotency;
+mod members;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use plimsoll::format::JsonObjects;
+use plimsoll_store::{OnConflict, Priority, ReadBack, Write, WriteOutcome, WriteUnit};
+
+use super::get::{absent, last_segment};
+use super::{json, within};
+use crate::app::Context;
+use crate::body::read_json;
+use crate::etag;
+use crate::params::Query;
+use crate::problem::{Kind, Problem, Result};
+use crate::router::RouteLabel;
+use crate::served::Served;
+use idempotency::remember;
+use members::{Members, Purpose, key_of};
+
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// `POST` to a collection.
+pub(crate) async fn create(
+    context: &Context,
+    served: &Arc<Served>,
+    label: &RouteLabel,
+    parts: &Parts,
+    body: Body,
+) -> Result<Response<Body>> {
+    Query::expect_none(parts.uri.query())?;
+    let path = parts.uri.path();
+    let body = read_json(context, &parts.headers, body).await?;
+    let row = Members::read(&body.bytes)?.row(served, Purpose::Create)?;
+    let (columns, values): (Vec<usize>, Vec<_>) = row.into_iter().unzip();
+    let write = Write::Insert {
+        resource: Arc::clone(&served.resource),
+        columns: columns.into(),
+        values,
+        on_conflict: OnConflict::Error,
+    };
+    let mut unit = WriteUnit::of(write, context.clock.now_micros());
+    unit.read_back = Some(read_back(served, None));
+    unit.remember = remember(parts, label, path, &body.bytes, StatusCode::CREATED)?;
+    let outcome = commit(context, unit).await?;
+    let location = format!("{path}/{}", key_of(served, &outcome.body)?);
+    let mut response = answer(served, outcome, StatusCode::CREATED);
+    if let Ok(value) = HeaderValue::try_from(location) {
+        response.headers_mut().insert(header::LOCATION, value);
+    }
+    Ok(response)
+}
+
+/// `PATCH` of a row.
+pub(crate) async fn change(
+    context: &Context,
+    served: &Arc<Served>,
+    label: &RouteLabel,
+    parts: &Parts,
+    body: Body,
+) -> Result<Response<Body>> {
+    Query::expect_none(parts.uri.query())?;
+    let path = parts.uri.path();
+    let key = served.key(last_segment(path))?;
+    let if_version = etag::if_match(&parts.headers, served.resource.version.is_some())?;
+    let body = read_json(context, &parts.headers, body).await?;
+    let set = Members::read(&body.bytes)?.row(served, Purpose::Change)?;
+    let resource = Arc::clone(&served.resource);
+    // A change of the key itself is not offered, so the row is read back by the key it has.
+    let back = read_back(served, Some(key.clone()));
+    let write = Write::Update { resource, key, set, if_version };
+    let mut unit = WriteUnit::of(write, context.clock.now_micros());
+    unit.read_back = Some(back);
+    unit.remember = remember(parts, label, path, &body.bytes, StatusCode::OK)?;
+    let outcome = commit(context, unit).await.map_err(|e| missing(e, served, path))?;
+    Ok(answer(served, outcome, StatusCode::OK))
+}
+
+/// `DELETE` of a row.
+pub(crate) async fn delete(
+    context: &Context,
+    served: &Arc<Served>,
+    label: &RouteLabel,
+    parts: &Parts,
+) -> Result<Response<Body>> {
+    Query::expect_none(parts.uri.query())?;
+    let path = parts.uri.path();
+    let key = served.key(last_segment(path))?;
+    let if_version = etag::if_match(&parts.headers, served.resource.version.is_some())?;
+    let resource = Arc::clone(&served.resource);
+    let write = Write::Delete { resource, key, if_version };
+    let mut unit = WriteUnit::of(write, context.clock.now_micros());
+    unit.remember = remember(parts, label, path, &[], StatusCode::NO_CONTENT)?;
+    let outcome = commit(context, unit).await.map_err(|e| missing(e, served, path))?;
+    Ok(answer(served, outcome, StatusCode::NO_CONTENT))
+}
+
+async fn commit(context: &Context, unit: WriteUnit) -> Result<WriteOutcome> {
+    let pending = context.store.write(unit, Priority::Normal);
+    within(
+        context.limits.request_timeout,
+        pending,
+        "the write (it may still happen: repeat it under an Idempotency-Key to find out)",
+    )
+    .await
+}
+
+fn missing(problem: Problem, served: &Served, path: &str) -> Problem {
+    match problem.kind() {
+        Kind::NotFound => absent(served, path),
+        _ => problem,
+    }
+}
+
+fn read_back(served: &Served, key: Option<Vec<plimsoll::record::Value>>) -> ReadBack {
+    ReadBack {
+        resource: Arc::clone(&served.resource),
+        key,
+        columns: Arc::clone(&served.columns),
+        encoder: Box::new(JsonObjects::new(served.names(&served.columns))),
+    }
+}
+
+fn answer(served: &Served, outcome: WriteOutcome, status: StatusCode) -> Response<Body> {
+    let status = match outcome.replayed {
+        Some(tag) => StatusCode::from_u16(tag).unwrap_or(status),
+        None => status,
+    };
+    let mut response = if status == StatusCode::NO_CONTENT {
+        Response::new(Body::empty())
+    } else {
+        let tag = match (outcome.version, served.resource.version) {
+            (Some(version), Some(_)) => etag::of_version(version),
+            _ => etag::of_bytes(&outcome.body),
+        };
+        let mut whole = json(outcome.body);
+        whole.headers_mut().insert(header::ETAG, etag::header_value(&tag));
+        whole
+    };
+    *response.status_mut() = status;
+    if outcome.replayed.is_some() {
+        response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}

@@ -1,0 +1,285 @@
+//! Emission: slices of rows become frames on the wire.
+//!
+//! ```text
+//!            ┌────────────── empty buffers (2) ◄──────────────┐ dropped once the kernel has it
+//!            v                                                │
+//!   producer task ── store.page ──> full buffer ── frames(1) ──> body ──> hyper ──> socket
+//!            │                                         ▲
+//!            └── client gone: the receiver closes ─────┘
+//! ```
+//!
+//! Two buffers go round: one is sent while the next is read. A reader thread is held for one
+//! slice and never by a client: a slow client keeps its two buffers, and the producer waits for
+//! one of them without touching the store.
+//!
+//! Promises: every frame is what the reader wrote, uncopied; a failure never ends cleanly: NDJSON
+//! gets one last line `{"error":..}` and is then cut, JSON and CSV are cut; the permit lives
+//! exactly as long as the last buffer.
+//! Never: a third buffer, or a slice nobody waits for.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use http_body::Frame;
+use plimsoll::budget::Reservation;
+use plimsoll::expr::Expr;
+use plimsoll::format::{Format, RowEncoder};
+use plimsoll::limits::FRAME_BYTES;
+use plimsoll_store::{
+    Order, Page, PageEnd, PageRequest, Position, ReadLane, Resource, Scope, Store,
+};
+use tokio::sync::mpsc;
+
+use super::admit::{FRAME_CAPACITY, FRAMES, Permit};
+use crate::app;
+use crate::problem::{Problem, Result};
+use crate::request_id::RequestId;
+
+/// What is to be streamed.
+pub(crate) struct Emission {
+    pub(crate) resource: Arc<Resource>,
+    pub(crate) filter: Option<Arc<Expr>>,
+    pub(crate) order: Arc<Order>,
+    pub(crate) columns: Arc<[usize]>,
+    pub(crate) from: Option<Position>,
+    pub(crate) encoder: Box<dyn RowEncoder>,
+    pub(crate) format: Format,
+    pub(crate) request_id: RequestId,
+}
+
+/// Reads the first slice, so that what fails there is an ordinary problem, and returns the body
+/// that reads the rest.
+///
+/// # Errors
+/// Those of the first slice.
+///
+/// # Cancel safety
+/// Dropping the future or the body cancels the read that runs and returns all buffers.
+pub(crate) async fn emit(
+    context: &Arc<app::Context>,
+    permit: Permit,
+    emission: Emission,
+) -> Result<Body> {
+    let Emission { resource, filter, order, columns, from, mut encoder, .. } = emission;
+    let (empty_sender, empty) = mpsc::channel(FRAMES);
+    for _ in 1..FRAMES {
+        // Room for all of them is what the channel was made with.
+        drop(empty_sender.try_send(Vec::new()));
+    }
+    let mut out = Vec::with_capacity(FRAME_CAPACITY);
+    encoder.begin(&mut out);
+    let mut producer = Producer {
+        store: context.store.clone(),
+        resource,
+        filter,
+        order,
+        columns,
+        permit: Arc::new(permit),
+        empty,
+        empty_sender,
+        context: Arc::clone(context),
+        format: emission.format,
+        request_id: emission.request_id,
+    };
+    let first = producer.slice(from, encoder, out).await?;
+    let (sender, frames) = mpsc::channel(1);
+    let finished = Arc::clone(context);
+    context.metrics.stream_started();
+    tokio::spawn(async move {
+        let gone = sender.clone();
+        tokio::select! {
+            () = producer.produce(first, &sender) => {}
+            () = gone.closed() => finished.metrics.stream_left(),
+        }
+    });
+    Ok(Body::new(Frames { frames, done: false }))
+}
+
+/// What the producer says.
+enum Said {
+    Data(Bytes),
+    End,
+    Cut,
+}
+
+struct Producer {
+    store: Store,
+    resource: Arc<Resource>,
+    filter: Option<Arc<Expr>>,
+    order: Arc<Order>,
+    columns: Arc<[usize]>,
+    permit: Arc<Permit>,
+    empty: mpsc::Receiver<Vec<u8>>,
+    empty_sender: mpsc::Sender<Vec<u8>>,
+    context: Arc<app::Context>,
+    format: Format,
+    request_id: RequestId,
+}
+
+impl Producer {
+    async fn slice(
+        &self,
+        from: Option<Position>,
+        encoder: Box<dyn RowEncoder>,
+        out: Vec<u8>,
+    ) -> Result<Page> {
+        let request = PageRequest {
+            resource: Arc::clone(&self.resource),
+            scope: Scope::Range {
+                filter: self.filter.clone(),
+                order: Arc::clone(&self.order),
+                from,
+                backwards: false,
+            },
+            columns: Arc::clone(&self.columns),
+            rows_max: u64::MAX,
+            bytes_max: FRAME_BYTES,
+            encoder,
+            out,
+            row_ends: None,
+            lane: ReadLane::Bulk,
+        };
+        Ok(self.store.page(request).await?)
+    }
+
+    /// Says everything from the first slice on. Ends early only when nobody listens.
+    async fn produce(&mut self, first: Page, sender: &mpsc::Sender<Said>) {
+        let mut page = first;
+        loop {
+            let next = match page.end {
+                PageEnd::Exhausted => {
+                    page.encoder.end(&mut page.out);
+                    None
+                }
+                PageEnd::More(position) => Some(position),
+            };
+            // A slice that found nothing in its time keeps its buffer for the next.
+            let mut out = page.out;
+            if !out.is_empty() {
+                match self.frame(out) {
+                    Ok(frame) => drop(sender.send(Said::Data(frame)).await),
+                    Err(problem) => return self.fail(&problem, sender).await,
+                }
+                let Some(buffer) = self.empty.recv().await else {
+                    return;
+                };
+                out = buffer;
+            }
+            let Some(from) = next else {
+                return drop(sender.send(Said::End).await);
+            };
+            if out.capacity() != FRAME_CAPACITY {
+                out = Vec::with_capacity(FRAME_CAPACITY);
+            }
+            match self.slice(Some(from), page.encoder, out).await {
+                Ok(next) => page = next,
+                Err(problem) => return self.fail(&problem, sender).await,
+            }
+        }
+    }
+
+    /// The buffer as bytes that come home when they are sent.
+    fn frame(&self, buffer: Vec<u8>) -> Result<Bytes> {
+        let beyond = buffer.capacity().saturating_sub(FRAME_CAPACITY) as u64;
+        let extra = match beyond {
+            0 => None,
+            _ => Some(self.context.admission.more(beyond)?),
+        };
+        Ok(Bytes::from_owner(Sent {
+            buffer,
+            home: self.empty_sender.clone(),
+            _extra: extra,
+            _permit: Arc::clone(&self.permit),
+        }))
+    }
+
+    /// Tells the client as far as its format can, then cuts. The buffer in hand is lost.
+    async fn fail(&mut self, problem: &Problem, sender: &mpsc::Sender<Said>) {
+        tracing::warn!(
+            target: "http",
+            request_id = self.request_id.as_str(),
+            error = ?problem,
+            "a stream failed midway"
+        );
+        self.context.metrics.stream_failed();
+        let mut abroad = FRAMES - 1;
+        if self.format == Format::Ndjson {
+            let document = problem.document(self.request_id.as_str());
+            let line = format!("{{\"error\":{document}}}\n");
+            if let Ok(frame) = self.frame(line.into_bytes()) {
+                drop(sender.send(Said::Data(frame)).await);
+                abroad += 1;
+            }
+        }
+        // An error makes hyper drop what it has not written yet: wait until every buffer is home,
+        // the line above among them.
+        for _ in 0..abroad {
+            drop(self.empty.recv().await);
+        }
+        drop(sender.send(Said::Cut).await);
+    }
+}
+
+/// A buffer on its way to the client.
+struct Sent {
+    buffer: Vec<u8>,
+    home: mpsc::Sender<Vec<u8>>,
+    _extra: Option<Reservation>,
+    _permit: Arc<Permit>,
+}
+
+impl AsRef<[u8]> for Sent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        if buffer.capacity() != FRAME_CAPACITY {
+            buffer = Vec::new();
+        }
+        // The producer may be gone already; then the buffer is simply freed.
+        drop(self.home.try_send(buffer));
+    }
+}
+
+/// The response's body.
+struct Frames {
+    frames: mpsc::Receiver<Said>,
+    done: bool,
+}
+
+impl HttpBody for Frames {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.done {
+            return Poll::Ready(None);
+        }
+        match ready!(self.frames.poll_recv(cx)) {
+            Some(Said::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            Some(Said::End) => {
+                self.done = true;
+                Poll::Ready(None)
+            }
+            // Also a producer that went away without a word: silence is not an end.
+            Some(Said::Cut) | None => Poll::Ready(Some(Err(axum::Error::new(
+                std::io::Error::other("the stream failed midway"),
+            )))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.done
+    }
+}

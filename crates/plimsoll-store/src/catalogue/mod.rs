@@ -1,0 +1,80 @@
+//! The resources a server knows: from packs, and from looking at a database.
+//!
+//! Promises: names are resolved here once; everything later works on positions.
+//! Never: SQL.
+
+mod analytics;
+mod order;
+mod pack;
+mod pack_toml;
+mod resource;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use analytics::{Analytics, ItemMapping, OrderMapping, SubjectMapping};
+pub use order::{Order, SortTerm};
+pub use pack::{Figure, Migration, Pack, PackFiles, Recipe, Seed, SeedCount, Step, StepBatch};
+pub use resource::{ColumnRole, ExportColumn, Index, IndexColumn, Resource};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// All resources, by table name and by short path, and the analytics mapping if there is one.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    resources: BTreeMap<Box<str>, Arc<Resource>>,
+    analytics: Option<Arc<Analytics>>,
+}
+
+impl Catalogue {
+    /// Takes resources and mapping together.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when two resources claim one name or one short path.
+    pub fn new(resources: Vec<Resource>, analytics: Option<Analytics>) -> Result<Self> {
+        let mut catalogue = Self { analytics: analytics.map(Arc::new), ..Self::default() };
+        for resource in resources {
+            if let Some(path) = &resource.path
+                && catalogue.resources.values().any(|r| r.path.as_ref() == Some(path))
+            {
+                return Err(Error::invalid(format!("two resources claim the path '/{path}'")));
+            }
+            let name = resource.name.clone();
+            if catalogue.resources.insert(name.clone(), Arc::new(resource)).is_some() {
+                return Err(Error::invalid(format!("two resources are called '{name}'")));
+            }
+        }
+        Ok(catalogue)
+    }
+
+    /// The resource over the table called `name`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] listing what there is.
+    pub fn table(&self, name: &str) -> Result<&Arc<Resource>> {
+        self.resources.get(name).ok_or_else(|| {
+            let names: Vec<&str> = self.resources.keys().map(|n| &**n).take(50).collect();
+            Error::new(
+                ErrorKind::NotFound,
+                format!(
+                    "there is no resource '{}'; there are: {}",
+                    plimsoll::error::excerpt(name),
+                    names.join(", ")
+                ),
+            )
+        })
+    }
+
+    /// All resources in order of name.
+    pub fn resources(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources.values()
+    }
+
+    /// The analytics mapping.
+    #[must_use]
+    pub fn analytics(&self) -> Option<&Arc<Analytics>> {
+        self.analytics.as_ref()
+    }
+}

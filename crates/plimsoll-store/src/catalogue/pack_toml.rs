@@ -1,0 +1,421 @@
+//! The text of a pack's TOML files, and how it becomes a [`Pack`].
+//!
+//! Promises: an unknown key, a missing file or a column that is not there is refused by name.
+//! Never: a default for something a pack must say.
+
+use std::sync::Arc;
+
+use plimsoll::record::{Column, ColumnType, Schema};
+use serde::Deserialize;
+
+use super::pack::{Figure, Migration, Pack, PackFiles, Recipe, Seed, SeedCount, Step, StepBatch};
+use super::{
+    Analytics, ColumnRole, ExportColumn, ItemMapping, OrderMapping, Resource, SubjectMapping,
+};
+use crate::error::{Error, Result};
+
+/// Reads `pack.toml` and everything it stands beside.
+pub(super) fn parse(files: &PackFiles) -> Result<Pack> {
+    let toml: PackToml = read_toml(files, "pack.toml")?;
+    let migrations = toml
+        .migration
+        .iter()
+        .map(|m| Ok(Migration { id: m.id.clone(), sql: read(files, &m.sqlite)?.into() }))
+        .collect::<Result<_>>()?;
+    let resources = toml.resource.iter().map(ResourceToml::resource).collect::<Result<Vec<_>>>()?;
+    let recipes = files
+        .iter()
+        .filter(|(path, _)| path.starts_with("recipes/") && path.ends_with(".toml"))
+        .map(|(path, _)| read_toml::<RecipeToml>(files, path)?.recipe(files))
+        .collect::<Result<_>>()?;
+    let seed = if files.iter().any(|(path, _)| *path == "demo.toml") {
+        Some(read_toml::<SeedToml>(files, "demo.toml")?.seed(files)?)
+    } else {
+        None
+    };
+    let analytics = toml.analytics;
+    Ok(Pack { name: toml.name, title: toml.title, migrations, resources, recipes, seed, analytics })
+}
+
+fn read<'a>(files: &'a PackFiles, path: &str) -> Result<&'a str> {
+    files
+        .iter()
+        .find(|(name, _)| *name == path)
+        .map(|(_, text)| *text)
+        .ok_or_else(|| Error::invalid(format!("the pack names '{path}', which it does not hold")))
+}
+
+fn read_toml<T: for<'de> Deserialize<'de>>(files: &PackFiles, path: &str) -> Result<T> {
+    toml::from_str(read(files, path)?).map_err(|e| Error::invalid(format!("{path}: {e}")))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PackToml {
+    name: Box<str>,
+    title: Box<str>,
+    #[serde(default)]
+    migration: Vec<MigrationToml>,
+    #[serde(default)]
+    resource: Vec<ResourceToml>,
+    analytics: Option<AnalyticsToml>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MigrationToml {
+    id: Box<str>,
+    sqlite: Box<str>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResourceToml {
+    table: Box<str>,
+    path: Option<Box<str>>,
+    title: Box<str>,
+    key: Vec<Box<str>>,
+    #[serde(default)]
+    writable: bool,
+    version: Option<Box<str>>,
+    created: Option<Box<str>>,
+    updated: Option<Box<str>>,
+    time: Option<Box<str>>,
+    #[serde(default)]
+    filters: Vec<Box<str>>,
+    export_csv: Option<ExportToml>,
+    column: Vec<ColumnToml>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExportToml {
+    columns: Vec<ExportColumnToml>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExportColumnToml {
+    column: Box<str>,
+    title: Box<str>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ColumnToml {
+    name: Box<str>,
+    #[serde(rename = "type")]
+    kind: Box<str>,
+    #[serde(default)]
+    nullable: bool,
+    #[serde(default)]
+    generated: bool,
+    header: Option<Box<str>>,
+    default: Option<toml::Value>,
+}
+
+impl ColumnToml {
+    fn column(&self) -> Result<Column> {
+        let kind = ColumnType::from_name(&self.kind).ok_or_else(|| {
+            Error::invalid(format!(
+                "column '{}' has the type '{}'; allowed: bool, int, float, money, time, text, bytes",
+                self.name, self.kind
+            ))
+        })?;
+        Ok(Column { name: self.name.clone(), kind, nullable: self.nullable })
+    }
+}
+
+impl ColumnToml {
+    fn role(&self) -> ColumnRole {
+        match (self.generated, &self.default) {
+            (true, _) => ColumnRole::Generated,
+            (false, Some(_)) => ColumnRole::Defaulted,
+            (false, None) => ColumnRole::Data,
+        }
+    }
+}
+
+fn schema(columns: &[ColumnToml]) -> Result<Schema> {
+    Ok(Schema { columns: columns.iter().map(ColumnToml::column).collect::<Result<_>>()? })
+}
+
+impl ResourceToml {
+    fn resource(&self) -> Result<Resource> {
+        let mut resource = Resource {
+            name: self.table.clone(),
+            path: self.path.clone(),
+            title: self.title.clone(),
+            schema: schema(&self.column)?,
+            roles: self.column.iter().map(ColumnToml::role).collect(),
+            key: Vec::new(),
+            unique: Vec::new(),
+            indexes: Vec::new(),
+            writable: self.writable,
+            version: None,
+            created: None,
+            updated: None,
+            time: None,
+            filters: Vec::new(),
+            export_csv: Vec::new(),
+        };
+        let find = |name: &Box<str>| resource.column(name);
+        let key = self.key.iter().map(find).collect::<Result<Vec<_>>>()?;
+        let filters = self.filters.iter().map(find).collect::<Result<_>>()?;
+        let [version, created, updated, time] =
+            [&self.version, &self.created, &self.updated, &self.time]
+                .map(|name| name.as_ref().map(find).transpose());
+        let (version, created, updated, time) = (version?, created?, updated?, time?);
+        let export_csv = self.export_csv.iter().flat_map(|e| &e.columns).map(|c| {
+            Ok(ExportColumn { column: resource.column(&c.column)?, title: c.title.clone() })
+        });
+        let export_csv = export_csv.collect::<Result<_>>()?;
+        if key.is_empty() {
+            return Err(Error::invalid(format!("resource '{}' has no key", self.table)));
+        }
+        resource.unique.push(key.clone());
+        resource.key = key;
+        resource.filters = filters;
+        resource.export_csv = export_csv;
+        (resource.version, resource.created) = (version, created);
+        (resource.updated, resource.time) = (updated, time);
+        Ok(resource)
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AnalyticsToml {
+    orders: OrdersToml,
+    items: ItemsToml,
+    subject: SubjectToml,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OrdersToml {
+    table: Box<str>,
+    key: Box<str>,
+    time: Box<str>,
+    channel: Box<str>,
+    customer: Option<Box<str>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ItemsToml {
+    table: Box<str>,
+    order: Box<str>,
+    subject: Box<str>,
+    quantity: Box<str>,
+    amount: Box<str>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubjectToml {
+    table: Box<str>,
+    key: Box<str>,
+    label: Vec<Box<str>>,
+}
+
+impl AnalyticsToml {
+    pub(super) fn analytics(&self, resources: &[Resource]) -> Result<Analytics> {
+        let table = |name: &str| {
+            resources.iter().find(|r| &*r.name == name).cloned().map(Arc::new).ok_or_else(|| {
+                Error::invalid(format!("the analytics mapping names no resource: '{name}'"))
+            })
+        };
+        let (orders, items) = (table(&self.orders.table)?, table(&self.items.table)?);
+        let subject = table(&self.subject.table)?;
+        let label = self.subject.label.iter().map(|c| subject.column(c)).collect::<Result<_>>()?;
+        Ok(Analytics {
+            orders: OrderMapping {
+                key: orders.column(&self.orders.key)?,
+                time: orders.column(&self.orders.time)?,
+                channel: orders.column(&self.orders.channel)?,
+                customer: self.orders.customer.as_ref().map(|c| orders.column(c)).transpose()?,
+                resource: orders,
+            },
+            items: ItemMapping {
+                order: items.column(&self.items.order)?,
+                subject: items.column(&self.items.subject)?,
+                quantity: items.column(&self.items.quantity)?,
+                amount: items.column(&self.items.amount)?,
+                resource: items,
+            },
+            subject: SubjectMapping {
+                key: subject.column(&self.subject.key)?,
+                label,
+                resource: subject,
+            },
+        })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StepToml {
+    title: Box<str>,
+    sql: Box<str>,
+    batch: Option<BatchToml>,
+    #[serde(default)]
+    check: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BatchToml {
+    table: Option<Box<str>>,
+    key: Option<Box<str>>,
+    count: Option<Box<str>>,
+    rows: u64,
+}
+
+impl StepToml {
+    fn step(&self, files: &PackFiles) -> Result<Step> {
+        let batch = match &self.batch {
+            None if self.check => StepBatch::Check,
+            None => StepBatch::Once,
+            Some(BatchToml { table: Some(table), key: Some(key), count: None, rows: 1.. }) => {
+                let rows = self.batch.as_ref().map_or(1, |b| b.rows);
+                StepBatch::Table { table: table.clone(), key: key.clone(), rows }
+            }
+            Some(BatchToml { table: None, key: None, count: Some(count), rows: rows @ 1.. }) => {
+                StepBatch::Count { count: count.clone(), rows: *rows }
+            }
+            Some(_) => {
+                return Err(Error::invalid(format!(
+                    "step '{}': a batch names a table and a key, or a count, and at least one row",
+                    self.title
+                )));
+            }
+        };
+        Ok(Step { title: self.title.clone(), sql: read(files, &self.sql)?.into(), batch })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecipeToml {
+    name: Box<str>,
+    title: Box<str>,
+    staging: StagingToml,
+    step: Vec<StepToml>,
+    #[serde(default)]
+    figure: Vec<FigureToml>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StagingToml {
+    table: Box<str>,
+    line: Box<str>,
+    column: Vec<ColumnToml>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FigureToml {
+    title: Box<str>,
+    #[serde(rename = "type")]
+    kind: Box<str>,
+    sql: Box<str>,
+}
+
+impl FigureToml {
+    fn figure(&self) -> Result<Figure> {
+        let kind = ColumnType::from_name(&self.kind).ok_or_else(|| {
+            Error::invalid(format!("figure '{}' has the type '{}'", self.title, self.kind))
+        })?;
+        Ok(Figure { title: self.title.clone(), kind, sql: self.sql.clone() })
+    }
+}
+
+impl RecipeToml {
+    fn recipe(&self, files: &PackFiles) -> Result<Recipe> {
+        let mut schema = schema(&self.staging.column)?;
+        let line =
+            Column { name: self.staging.line.clone(), kind: ColumnType::Int, nullable: false };
+        schema.columns.insert(0, line);
+        let mut roles = vec![ColumnRole::Data; schema.columns.len()];
+        roles[0] = ColumnRole::Generated;
+        let staging = Resource {
+            name: self.staging.table.clone(),
+            path: None,
+            title: self.title.clone(),
+            schema,
+            roles,
+            key: vec![0],
+            unique: vec![vec![0]],
+            indexes: Vec::new(),
+            writable: true,
+            version: None,
+            created: None,
+            updated: None,
+            time: None,
+            filters: Vec::new(),
+            export_csv: Vec::new(),
+        };
+        let headers =
+            [None].into_iter().chain(self.staging.column.iter().map(|c| c.header.clone()));
+        Ok(Recipe {
+            name: self.name.clone(),
+            title: self.title.clone(),
+            staging,
+            headers: headers.collect(),
+            steps: self.step.iter().map(|s| s.step(files)).collect::<Result<_>>()?,
+            figures: self.figure.iter().map(FigureToml::figure).collect::<Result<_>>()?,
+        })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedToml {
+    #[serde(rename = "name")]
+    _name: Box<str>,
+    #[serde(rename = "title")]
+    _title: Box<str>,
+    seed: SeedNumberToml,
+    #[serde(default)]
+    figure: Vec<FigureToml>,
+    count: Vec<CountToml>,
+    step: Vec<StepToml>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedNumberToml {
+    default: i64,
+    #[serde(rename = "help")]
+    _help: Box<str>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CountToml {
+    name: Box<str>,
+    default: u64,
+    min: u64,
+    max: u64,
+    help: Box<str>,
+}
+
+impl SeedToml {
+    fn seed(&self, files: &PackFiles) -> Result<Seed> {
+        let counts = self.count.iter().map(|c| SeedCount {
+            name: c.name.clone(),
+            default: c.default,
+            min: c.min,
+            max: c.max,
+            help: c.help.clone(),
+        });
+        Ok(Seed {
+            default: self.seed.default,
+            figures: self.figure.iter().map(FigureToml::figure).collect::<Result<_>>()?,
+            counts: counts.collect(),
+            steps: self.step.iter().map(|s| s.step(files)).collect::<Result<_>>()?,
+        })
+    }
+}

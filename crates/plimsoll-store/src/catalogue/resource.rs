@@ -1,0 +1,111 @@
+//! A resource: a table or view with a key, typed columns and the indexes that serve it.
+//!
+//! Promises: every position in it is within its schema.
+//! Never: rows.
+
+use plimsoll::record::Schema;
+
+use crate::error::{Error, Result};
+
+/// One column of an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexColumn {
+    /// Position in the resource's schema.
+    pub column: usize,
+    /// Stored largest first.
+    pub descending: bool,
+}
+
+/// An access path that yields rows in the order of its columns. The columns a database appends
+/// by itself (SQLite's row id) are part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Index {
+    /// Name, for messages.
+    pub name: Box<str>,
+    /// Columns in order.
+    pub columns: Vec<IndexColumn>,
+}
+
+/// Who fills a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnRole {
+    /// The client.
+    Data,
+    /// The client, or the database where the client says nothing.
+    Defaulted,
+    /// The database or the store; a client may not set it.
+    Generated,
+}
+
+/// A column of a CSV export with the title it has there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportColumn {
+    /// Position in the resource's schema.
+    pub column: usize,
+    /// Title in the header.
+    pub title: Box<str>,
+}
+
+/// A table or view that is served.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// The table's name, which is also the canonical path segment.
+    pub name: Box<str>,
+    /// The short path a pack claims, without slashes.
+    pub path: Option<Box<str>>,
+    /// For people.
+    pub title: Box<str>,
+    /// The columns that are served.
+    pub schema: Schema,
+    /// Who fills each column; as long as the schema.
+    pub roles: Vec<ColumnRole>,
+    /// Positions of the key's columns; never empty.
+    pub key: Vec<usize>,
+    /// Sets of columns whose values no two rows share, the key first.
+    pub unique: Vec<Vec<usize>>,
+    /// Access paths, the key's own first.
+    pub indexes: Vec<Index>,
+    /// Whether rows may be written.
+    pub writable: bool,
+    /// Counted up by every write.
+    pub version: Option<usize>,
+    /// Set when a row is made.
+    pub created: Option<usize>,
+    /// Set by every write.
+    pub updated: Option<usize>,
+    /// The column that says when.
+    pub time: Option<usize>,
+    /// Columns that are plain `?name=value` parameters.
+    pub filters: Vec<usize>,
+    /// The columns of a CSV export where they differ from all.
+    pub export_csv: Vec<ExportColumn>,
+}
+
+impl Resource {
+    /// Position of the column called `name`.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Invalid`] listing the columns there are.
+    pub fn column(&self, name: &str) -> Result<usize> {
+        self.schema.position(name).ok_or_else(|| {
+            Error::invalid(format!(
+                "'{}' is not a column of {}; allowed: {}",
+                plimsoll::error::excerpt(name),
+                self.name,
+                self.column_names().join(", ")
+            ))
+        })
+    }
+
+    /// The names of all columns.
+    #[must_use]
+    pub fn column_names(&self) -> Vec<&str> {
+        self.schema.columns.iter().map(|c| &*c.name).collect()
+    }
+
+    /// Positions of all columns.
+    #[must_use]
+    pub fn all_columns(&self) -> Vec<usize> {
+        (0..self.schema.columns.len()).collect()
+    }
+}

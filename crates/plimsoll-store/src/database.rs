@@ -1,0 +1,63 @@
+//! The one seam between resources and a database.
+//!
+//! Promises: owned requests in, owned answers out; any thread may call.
+//! Never: a dialect, a connection or a transaction above this line.
+
+use plimsoll::record::Value;
+
+use crate::error::Result;
+use crate::pending::Pending;
+use crate::read::{Page, PageRequest};
+use crate::report::{Report, ReportRequest};
+use crate::write::{Priority, WriteOutcome, WriteUnit};
+
+/// Counters and gauges of a database, for metrics and the memory page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DatabaseStats {
+    /// Connections busy with a request.
+    pub connections_used: u64,
+    /// Connections waiting for one.
+    pub connections_idle: u64,
+    /// Requests waiting for a reader.
+    pub reads_waiting: u64,
+    /// Units waiting for the writer.
+    pub writes_waiting: u64,
+    /// Transactions committed.
+    pub commits: u64,
+    /// Units inside them.
+    pub units: u64,
+    /// Bytes the database engine holds in memory inside this process.
+    pub memory_bytes: u64,
+    /// Longest time a page read has held its snapshot, in microseconds.
+    pub snapshot_micros_max: u64,
+}
+
+/// A database.
+pub trait Database: Send + Sync {
+    /// Reads one slice.
+    fn page(&self, request: PageRequest) -> Pending<Page>;
+
+    /// Makes a report from one snapshot.
+    fn report(&self, request: ReportRequest) -> Pending<Report>;
+
+    /// The first rows of a pack's own SQL, e.g. a figure of a recipe.
+    fn query(&self, sql: &str, rows_max: usize) -> Pending<Vec<Vec<Value>>>;
+
+    /// A piece of small state written by [`crate::Write::Put`].
+    fn state(&self, kind: &'static str, key: &str) -> Pending<Option<String>>;
+
+    /// Writes one unit; the answer comes after the commit is durable.
+    fn write(&self, unit: WriteUnit, priority: Priority) -> Pending<WriteOutcome>;
+
+    /// Whether the database answers a trivial read now.
+    fn ping(&self) -> Pending<()>;
+
+    /// Counters and gauges.
+    fn stats(&self) -> DatabaseStats;
+
+    /// Finishes what was accepted, then stops all threads.
+    ///
+    /// # Errors
+    /// When the last flush fails.
+    fn close(&self) -> Result<()>;
+}

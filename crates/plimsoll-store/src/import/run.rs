@@ -1,0 +1,275 @@
+//! One import from its first byte to its last.
+//!
+//! ```text
+//!   read batch 2 ──────────> read batch 3 ──────────>
+//!        │ wait for 1, send 2     │ wait for 2, send 3
+//!   write batch 1 ─ commit   write batch 2 ─ commit
+//! ```
+//!
+//! Promises: one unit is on its way while the next batch is read, never two, so a checkpoint never
+//! stands beyond a batch that failed; what the summary counts is committed.
+//! Never: goes on behind a batch that failed.
+
+use std::ops::ControlFlow;
+
+use plimsoll::format::{Mapping, ReadError, ReaderOptions, RecordReader, Source};
+use plimsoll::record::Value;
+
+use super::batch::{Batch, without};
+use super::checkpoint::Checkpoint;
+use super::columns::{file_schema, filled};
+use super::options::{Import, OnError, Progress};
+use super::rejects::Rejects;
+use crate::error::{Error, ErrorKind, Result};
+use crate::pending::Pending;
+use crate::store::Store;
+use crate::write::{OnConflict, Priority, Write, WriteOutcome, WriteUnit};
+
+/// A batch whose refused rows were taken out can meet new ones only if somebody else writes too.
+const TRIES_MAX: usize = 8;
+
+/// What an import did, over all its runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportSummary {
+    /// The counts.
+    pub total: Checkpoint,
+    /// Rows this run found committed by an earlier one.
+    pub resumed_rows: u64,
+    /// The file had been imported before; nothing was done.
+    pub was_done: bool,
+}
+
+struct InFlight {
+    pending: Pending<WriteOutcome>,
+    batch: Batch,
+    sent: Checkpoint,
+}
+
+struct Run<'a> {
+    store: &'a Store,
+    import: &'a Import,
+    /// What the next unit will say.
+    next: Checkpoint,
+    /// What the last commit said.
+    committed: Checkpoint,
+    rejects: Option<Rejects>,
+    in_flight: Option<InFlight>,
+}
+
+/// Imports. `progress` is called after every commit; breaking stops there, to be resumed.
+///
+/// # Errors
+/// The first wrong row under [`OnError::Stop`], with its line; whatever the file or the store
+/// gives. What was committed stands.
+pub fn run(
+    store: &Store,
+    mut import: Import,
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<ImportSummary> {
+    let before = earlier(store, &import)?;
+    if before.done {
+        return Ok(ImportSummary { total: before, resumed_rows: before.rows, was_done: true });
+    }
+    let input = std::mem::replace(&mut import.input, Box::new(std::io::empty()));
+    let source = Source::open(input, import.options.output_bytes_max)?;
+    let mut reader = import.options.format.reader(source, ReaderOptions::default())?;
+    let schema = file_schema(&import.resource, import.options.number_column);
+    let options = import.options.mapping.clone();
+    let mapping = if import.options.format == plimsoll::format::Format::Csv {
+        Mapping::from_header(reader.columns(), &schema, options)?
+    } else {
+        Mapping::by_name(&schema, options)?
+    };
+    if before.record > 0 {
+        reader.resume_at(before.position())?;
+    }
+    let rejects = match &import.options.rejects {
+        Some(path) => Some(Rejects::open(path, before.rejects_bytes)?),
+        None => None,
+    };
+    let mut run =
+        Run { store, import: &import, next: before, committed: before, rejects, in_flight: None };
+    run.read(&mut *reader, mapping, progress)?;
+    Ok(ImportSummary { total: run.committed, resumed_rows: before.rows, was_done: false })
+}
+
+fn earlier(store: &Store, import: &Import) -> Result<Checkpoint> {
+    match &import.identity {
+        Some(identity) if !import.options.dry_run => store
+            .state(Checkpoint::KIND, identity)
+            .wait()?
+            .map_or(Ok(Checkpoint::default()), |json| Checkpoint::from_json(&json)),
+        _ => Ok(Checkpoint::default()),
+    }
+}
+
+impl Run<'_> {
+    fn read(
+        &mut self,
+        reader: &mut dyn RecordReader,
+        mut mapping: Mapping,
+        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let keeps_raw = self.rejects.is_some();
+        let number_column = self.import.options.number_column;
+        let (mut batch, mut row, mut columns) = (Batch::default(), Vec::new(), Vec::new());
+        let (mut fed, mut columns_met) = (Vec::new(), usize::MAX);
+        loop {
+            let number = reader.position().record + 1;
+            let line = match reader.next_record() {
+                Ok(None) => break,
+                Ok(Some(record)) => mapping.apply(&record, &mut row).map(|()| record.line()),
+                Err(ReadError::Record(error)) => Err(error),
+                Err(ReadError::Fatal(error)) => {
+                    self.settle()?;
+                    return Err(error.into());
+                }
+            };
+            match line {
+                Ok(line) => {
+                    if columns_met != reader.columns().len() {
+                        columns_met = reader.columns().len();
+                        fed = mapping.fed();
+                        fed.extend(number_column);
+                    }
+                    if let Some(column) = number_column {
+                        row[column] = Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+                    }
+                    filled(&self.import.resource, &fed, &row, &mut columns);
+                    let raw = if keeps_raw { reader.raw() } else { &[] };
+                    batch.push(&columns, &mut row, line, raw);
+                }
+                Err(error) => self.reject(error.line, &error.to_string(), reader.raw())?,
+            }
+            if batch.is_full() {
+                self.send(std::mem::take(&mut batch), reader)?;
+                if progress(&self.progress()).is_break() {
+                    return self.settle();
+                }
+            }
+        }
+        self.send(batch, reader)?;
+        self.settle()?;
+        // The counts are exact only now; the end is marked with them.
+        self.next = Checkpoint { done: true, ..self.committed };
+        let unit = self.unit(Vec::new())?;
+        self.store.write(unit, Priority::Bulk).wait()?;
+        self.committed = self.next;
+        let _shown = progress(&self.progress());
+        Ok(())
+    }
+
+    fn progress(&self) -> Progress {
+        let Checkpoint { byte_offset: bytes, rows, rejected, .. } = self.committed;
+        Progress { bytes, rows, rejected }
+    }
+
+    /// Notes a wrong row, or stops at it once everything before it is committed.
+    fn reject(&mut self, line: u64, reason: &str, raw: &[u8]) -> Result<()> {
+        match &mut self.rejects {
+            Some(rejects) if self.import.options.on_error == OnError::Continue => {
+                rejects.add(line, reason, raw)?;
+                self.next.rejected += 1;
+                Ok(())
+            }
+            _ => {
+                self.settle()?;
+                Err(self.stopped(reason))
+            }
+        }
+    }
+
+    fn stopped(&self, reason: &str) -> Error {
+        Error::invalid(format!(
+            "{reason}; the {} rows committed before it stand: correct the file and run again with \
+             --on-conflict skip, or take --on-error continue",
+            self.committed.rows
+        ))
+    }
+
+    /// Waits for the batch before, then hands this one to the writer with its checkpoint.
+    fn send(&mut self, mut batch: Batch, reader: &dyn RecordReader) -> Result<()> {
+        self.settle()?;
+        let position = reader.position();
+        (self.next.byte_offset, self.next.line) = (position.byte_offset, position.line);
+        self.next.record = position.record;
+        self.next.rows += batch.rows() as u64;
+        let writes = batch.take_writes(&self.import.resource, self.import.options.on_conflict);
+        self.hand_over(batch, writes)
+    }
+
+    fn hand_over(&mut self, batch: Batch, writes: Vec<Write>) -> Result<()> {
+        if let Some(rejects) = &mut self.rejects {
+            self.next.rejects_bytes = rejects.sync()?;
+        }
+        let unit = self.unit(writes)?;
+        let pending = self.store.write(unit, Priority::Bulk);
+        self.in_flight = Some(InFlight { pending, batch, sent: self.next });
+        Ok(())
+    }
+
+    fn unit(&self, mut writes: Vec<Write>) -> Result<WriteUnit> {
+        if let Some(identity) = &self.import.identity {
+            let state = self.next.to_json()?;
+            writes.push(Write::Put { kind: Checkpoint::KIND, key: identity.clone(), state });
+        }
+        Ok(WriteUnit {
+            writes,
+            now_micros: self.import.now_micros,
+            trial: self.import.options.dry_run,
+            report_conflicts: true,
+            ..WriteUnit::default()
+        })
+    }
+
+    /// Waits for the unit on its way, and sends it again without the rows it could not take.
+    fn settle(&mut self) -> Result<()> {
+        for _ in 0..TRIES_MAX {
+            let Some(InFlight { pending, batch, sent }) = self.in_flight.take() else {
+                return Ok(());
+            };
+            let outcome = pending.wait()?;
+            if outcome.refused.is_empty() {
+                self.commit(sent, &batch, &outcome);
+                return Ok(());
+            }
+            self.without_refused(batch, outcome)?;
+        }
+        Err(Error::new(ErrorKind::Busy, "others keep writing conflicting rows; run it again"))
+    }
+
+    fn commit(&mut self, sent: Checkpoint, batch: &Batch, outcome: &WriteOutcome) {
+        self.committed = sent;
+        if self.import.options.on_conflict == OnConflict::Skip {
+            // The last statement is the checkpoint's own.
+            let statements = outcome.rows.len() - usize::from(self.import.identity.is_some());
+            let inserted: u64 = outcome.rows[..statements].iter().sum();
+            let skipped = (batch.rows() as u64).saturating_sub(inserted);
+            self.committed.skipped += skipped;
+            self.committed.rows -= skipped;
+            self.next = self.committed;
+        }
+    }
+
+    fn without_refused(&mut self, mut batch: Batch, outcome: WriteOutcome) -> Result<()> {
+        let reason = |row: usize, message: &str| format!("line {}: {message}", batch.line(row));
+        if self.import.options.on_error == OnError::Stop {
+            let first = &outcome.refused[0];
+            return Err(self.stopped(&reason(first.row, &first.message)));
+        }
+        let places: Vec<usize> = outcome.refused.iter().map(|r| r.row).collect();
+        if let Some(rejects) = &mut self.rejects {
+            for refused in &outcome.refused {
+                let reason = reason(refused.row, &refused.message);
+                rejects.add(batch.line(refused.row), &reason, batch.raw(refused.row))?;
+            }
+        }
+        self.next.rejected += places.len() as u64;
+        self.next.rows -= places.len() as u64;
+        let mut writes = outcome.returned;
+        writes.retain(|w| matches!(w, Write::Insert { .. }));
+        without(&mut writes, &places);
+        batch.forget(&places);
+        self.hand_over(batch, writes)
+    }
+}

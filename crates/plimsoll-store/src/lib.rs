@@ -1,0 +1,36 @@
+//! Resources over a database.
+//!
+//! A [`Resource`] is a table with a key, typed columns and indexes; a [`Store`] reads it in keyset
+//! pages and writes it in [`WriteUnit`]s. What stands above this crate knows neither SQL nor
+//! which database answers: the one seam is [`Database`].
+//!
+//! ```text
+//!   HTTP, import, steps ──> Store ──> dyn Database ──> sqlite/  (readers + one writer lane)
+//!                             │
+//!                             └── Catalogue: resources from packs and from introspection
+//! ```
+
+pub mod catalogue;
+mod database;
+mod error;
+pub mod import;
+mod pending;
+mod plan;
+mod read;
+pub mod recipe;
+mod report;
+pub mod sqlite;
+pub mod steps;
+mod store;
+mod write;
+
+pub use catalogue::{Catalogue, Order, Resource, SortTerm};
+pub use database::{Database, DatabaseStats};
+pub use error::{Error, ErrorKind, Result};
+pub use pending::{Pending, Promise};
+pub use read::{Page, PageEnd, PageRequest, Position, ReadLane, Scope};
+pub use report::{Report, ReportKind, ReportRequest, TopBy};
+pub use store::Store;
+pub use write::{
+    OnConflict, Priority, ReadBack, RefusedRow, Remember, Write, WriteOutcome, WriteUnit,
+};

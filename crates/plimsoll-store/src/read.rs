@@ -1,0 +1,104 @@
+//! What a reader is asked for and what it answers: one bounded slice of rows, already encoded.
+//!
+//! ```text
+//!   PageRequest { scope, columns, bytes_max, rows_max, encoder, out }
+//!        │  one reader thread, one snapshot of at most 50 ms
+//!        v
+//!   Page { out: bytes, rows, first/last Position, end }
+//!        │  end = More(position)  -> the next request starts there
+//!        └─ end = Exhausted       -> that was all
+//! ```
+//!
+//! Promises: the buffer and the encoder travel to the reader and back, so that whoever reserved
+//! the bytes keeps holding them; a slice that found nothing in its time still moves forward.
+//! Never: an offset.
+
+use std::sync::Arc;
+
+use plimsoll::expr::Expr;
+use plimsoll::format::RowEncoder;
+use plimsoll::record::Value;
+
+use crate::catalogue::{Order, Resource};
+
+/// Which rows.
+#[derive(Clone, Debug)]
+pub enum Scope {
+    /// The row with this key, in the order of [`Resource::key`].
+    Key(Vec<Value>),
+    /// Rows in an order, from a position on.
+    Range {
+        /// Only rows for which this is true.
+        filter: Option<Arc<Expr>>,
+        /// A total order of the resource.
+        order: Arc<Order>,
+        /// Where to go on; `None` is the beginning (the end, backwards).
+        from: Option<Position>,
+        /// Read towards the beginning; rows then arrive in reverse.
+        backwards: bool,
+    },
+}
+
+/// A place between two rows: the values of the order's columns of the row just read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Position(pub Vec<Value>);
+
+/// Who is asking. Interactive reads go first, but never starve bulk ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadLane {
+    /// A person waits: list pages and single rows.
+    Interactive,
+    /// A machine waits: streams and exports.
+    Bulk,
+}
+
+/// One slice of reading.
+pub struct PageRequest {
+    /// The resource to read.
+    pub resource: Arc<Resource>,
+    /// Which rows.
+    pub scope: Scope,
+    /// Positions in the resource's schema, in the order the encoder expects.
+    pub columns: Arc<[usize]>,
+    /// Stop after this many rows.
+    pub rows_max: u64,
+    /// Stop once `out` holds this many bytes. A single row may go beyond, up to its own bound.
+    pub bytes_max: usize,
+    /// Writes each row.
+    pub encoder: Box<dyn RowEncoder>,
+    /// Where the rows go; appended to.
+    pub out: Vec<u8>,
+    /// Remember where each row ends, for a caller that turns the rows around.
+    pub row_ends: Option<Vec<usize>>,
+    /// Who is asking.
+    pub lane: ReadLane,
+}
+
+/// Whether there is more.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PageEnd {
+    /// No row follows.
+    Exhausted,
+    /// Go on from here.
+    More(Position),
+}
+
+/// The answer to a [`PageRequest`].
+pub struct Page {
+    /// The encoded rows.
+    pub out: Vec<u8>,
+    /// The encoder, for the next slice.
+    pub encoder: Box<dyn RowEncoder>,
+    /// Where each row ends, if asked for.
+    pub row_ends: Option<Vec<usize>>,
+    /// Rows written to `out`.
+    pub rows: u64,
+    /// Rows looked at, the filtered ones included.
+    pub rows_scanned: u64,
+    /// Position of the first row written.
+    pub first: Option<Position>,
+    /// Position of the last row written.
+    pub last: Option<Position>,
+    /// Whether there is more.
+    pub end: PageEnd,
+}

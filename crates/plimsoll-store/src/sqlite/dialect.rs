@@ -1,0 +1,167 @@
+//! The SQL texts of reads, in SQLite's words.
+//!
+//! Promises: every value is a parameter; every identifier is quoted; one shape of request gives
+//! one text, so that prepared statements are found again.
+//! Never: a value in the text.
+
+use std::fmt::Write as _;
+
+use plimsoll::expr::Expr;
+use plimsoll::record::Value;
+
+use super::translate::translate;
+use crate::catalogue::{Order, Resource};
+use crate::plan::Condition;
+
+/// A text with its parameters in order.
+pub(super) struct Sql {
+    pub(super) text: String,
+    pub(super) params: Vec<Value>,
+}
+
+/// Quotes an identifier.
+pub(super) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+impl Sql {
+    pub(super) fn new() -> Self {
+        Self { text: String::with_capacity(256), params: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    pub(super) fn name(&mut self, name: &str) -> &mut Self {
+        self.text.push_str(&quote(name));
+        self
+    }
+
+    pub(super) fn bind(&mut self, value: Value) -> &mut Self {
+        self.params.push(value);
+        // Writing to a String cannot fail.
+        let _ = write!(self.text, "?{}", self.params.len());
+        self
+    }
+
+    /// A column of the table that is read, under the alias `t`.
+    pub(super) fn column(&mut self, resource: &Resource, column: usize) -> &mut Self {
+        self.push("t.").name(&resource.schema.columns[column].name)
+    }
+
+    pub(super) fn condition(&mut self, resource: &Resource, condition: &Condition) {
+        let (column, operator, value) = match condition {
+            Condition::Same(column, value) => (*column, " is ", Some(value)),
+            Condition::Above(column, value) => (*column, " > ", Some(value)),
+            Condition::Below(column, value) => (*column, " < ", Some(value)),
+            Condition::Null(column) => (*column, " is null", None),
+            Condition::NotNull(column) => (*column, " is not null", None),
+        };
+        // A NOT NULL column compares with `=`, which every version's planner seeks with.
+        let nullable = resource.schema.columns[column].nullable;
+        let operator = if operator == " is " && !nullable { " = " } else { operator };
+        self.column(resource, column).push(operator);
+        if let Some(value) = value {
+            self.bind(value.clone());
+        }
+    }
+}
+
+/// What a range read selects.
+pub(super) struct Select<'a> {
+    pub(super) resource: &'a Resource,
+    /// Columns to encode, then those only the position needs.
+    pub(super) columns: &'a [usize],
+    /// What decides whether a row is wanted.
+    pub(super) flag: Option<&'a Expr>,
+    /// Equalities that an index serves.
+    pub(super) equal: &'a [(usize, Value)],
+    /// Comparisons that cut the index's range.
+    pub(super) bounds: &'a [Expr],
+    pub(super) order: &'a Order,
+    pub(super) backwards: bool,
+}
+
+/// `select flag, columns from table where equal and phase order by …`
+pub(super) fn select(parts: &Select<'_>, phase: &[Condition]) -> Sql {
+    let mut sql = Sql::new();
+    sql.push("select ");
+    match parts.flag {
+        Some(expr) => translate(&mut sql, parts.resource, expr),
+        None => {
+            sql.push("1");
+        }
+    }
+    for &column in parts.columns {
+        sql.push(", ").column(parts.resource, column);
+    }
+    sql.push(" from ").name(&parts.resource.name).push(" as t");
+    let mut glue = " where ";
+    for (column, value) in parts.equal {
+        sql.push(glue);
+        sql.condition(parts.resource, &Condition::Same(*column, value.clone()));
+        glue = " and ";
+    }
+    for bound in parts.bounds {
+        sql.push(glue);
+        translate(&mut sql, parts.resource, bound);
+        glue = " and ";
+    }
+    for condition in phase {
+        sql.push(glue);
+        sql.condition(parts.resource, condition);
+        glue = " and ";
+    }
+    let mut glue = " order by ";
+    for term in parts.order.terms() {
+        sql.push(glue).column(parts.resource, term.column);
+        sql.push(if term.descending == parts.backwards { " asc" } else { " desc" });
+        glue = ", ";
+    }
+    sql
+}
+
+/// `select columns from table where key`
+pub(super) fn select_key(resource: &Resource, columns: &[usize], key: &[Value]) -> Sql {
+    let mut sql = Sql::new();
+    sql.push("select 1");
+    for &column in columns {
+        sql.push(", ").column(resource, column);
+    }
+    sql.push(" from ").name(&resource.name).push(" as t");
+    push_key(&mut sql, resource, key);
+    sql
+}
+
+/// ` where key = …`
+pub(super) fn push_key(sql: &mut Sql, resource: &Resource, key: &[Value]) {
+    let mut glue = " where ";
+    for (&column, value) in resource.key.iter().zip(key) {
+        sql.push(glue);
+        sql.condition(resource, &Condition::Same(column, value.clone()));
+        glue = " and ";
+    }
+}
+
+/// `create index … on table (columns)` that would serve `order`.
+pub(super) fn create_index(resource: &Resource, order: &Order, equal: &[usize]) -> String {
+    let names: Vec<String> = equal
+        .iter()
+        .map(|&c| (c, false))
+        .chain(order.terms().iter().map(|t| (t.column, t.descending)))
+        .map(|(column, descending)| {
+            let name = quote(&resource.schema.columns[column].name);
+            if descending { format!("{name} DESC") } else { name }
+        })
+        .collect();
+    let words: Vec<&str> = equal
+        .iter()
+        .copied()
+        .chain(order.terms().iter().map(|t| t.column))
+        .map(|column| &*resource.schema.columns[column].name)
+        .collect();
+    let index = quote(&format!("{}_by_{}", resource.name, words.join("_")));
+    format!("CREATE INDEX {index} ON {} ({});", quote(&resource.name), names.join(", "))
+}

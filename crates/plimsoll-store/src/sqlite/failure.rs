@@ -1,0 +1,43 @@
+//! SQLite's result codes to the store's kinds.
+//!
+//! Promises: every code a full disk, a lock, a constraint or a damaged file can give has a kind.
+//! Never: the engine's words alone; what was attempted comes first.
+
+use rusqlite::ErrorCode;
+use rusqlite::ffi;
+
+use crate::error::{Error, ErrorKind};
+
+/// Explains what happened while doing `what`.
+pub(super) fn explain(what: &str, error: &rusqlite::Error) -> Error {
+    let (kind, help) = classify(error);
+    let help = if help.is_empty() { String::new() } else { format!("; {help}") };
+    Error::new(kind, format!("{what}: {error}{help}"))
+}
+
+/// Whether a flush to the device failed: nothing may be written after that.
+pub(super) fn is_failed_flush(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_extended_error_code();
+    matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC))
+}
+
+fn classify(error: &rusqlite::Error) -> (ErrorKind, &'static str) {
+    let Some(code) = error.sqlite_error_code() else {
+        return (ErrorKind::Io, "");
+    };
+    match code {
+        ErrorCode::ConstraintViolation => (ErrorKind::Conflict, ""),
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+            (ErrorKind::Busy, "another process holds the database; try again")
+        }
+        ErrorCode::OperationInterrupted => (ErrorKind::Busy, "the time limit was reached"),
+        ErrorCode::DiskFull => (ErrorKind::DiskFull, "free space and try again"),
+        ErrorCode::NotADatabase => (ErrorKind::Corrupt, "name a SQLite file"),
+        ErrorCode::DatabaseCorrupt => (ErrorKind::Corrupt, "restore it from a backup"),
+        ErrorCode::ReadOnly => (ErrorKind::ReadOnly, ""),
+        ErrorCode::TooBig => (ErrorKind::TooLarge, "one value is beyond the row bound"),
+        ErrorCode::OutOfMemory => (ErrorKind::OutOfBudget, "raise --memory"),
+        ErrorCode::CannotOpen => (ErrorKind::Io, "check that it exists and may be read"),
+        _ => (ErrorKind::Io, ""),
+    }
+}

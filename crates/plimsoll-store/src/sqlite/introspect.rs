@@ -1,0 +1,265 @@
+//! Looking at a SQLite file: tables, columns, keys and indexes.
+//!
+//! ```text
+//!   sqlite_schema ─> table_xinfo ─> columns, key      (no key: the row id, if there is one)
+//!                 └> index_list / index_xinfo ─> access paths, unique sets
+//! ```
+//!
+//! Promises: reads only; a table that cannot be served in pages says why; names that look like
+//! secrets are left out.
+//! Never: trusts a declared type. SQLite checks types only in STRICT tables, so elsewhere a
+//! column is `any` unless its declaration gives it INTEGER or REAL affinity, and even then each
+//! value comes back as what it is.
+
+use std::path::Path;
+
+use plimsoll::record::{Column, ColumnType, Schema};
+use rusqlite::Connection;
+
+use super::connection::{Role, open};
+use super::failure::explain;
+use crate::catalogue::{ColumnRole, Index, IndexColumn, Resource};
+use crate::error::Result;
+
+/// Memory for the page cache while looking.
+const CACHE_BYTES: u64 = 1 << 20;
+
+/// Words in a column's name that hide it.
+const SECRET_WORDS: [&str; 4] = ["password", "token", "secret", "hash"];
+
+/// A table that is not served, and why.
+type Refused = (Box<str>, &'static str);
+
+/// The tables of a file as read-only resources, and those that cannot be served.
+///
+/// # Errors
+/// [`crate::ErrorKind::Corrupt`] when the file is no SQLite database.
+pub fn introspect(file: &Path) -> Result<(Vec<Resource>, Vec<Refused>)> {
+    let connection = open(file, Role::Reader, CACHE_BYTES)?;
+    let fail = |e| explain(&format!("looking at {}", file.display()), &e);
+    let tables = tables(&connection).map_err(fail)?;
+    let (mut resources, mut refused) = (Vec::new(), Vec::new());
+    for table in tables {
+        match resource(&connection, &table).map_err(fail)? {
+            Ok(resource) => resources.push(resource),
+            Err(reason) => refused.push((table.name, reason)),
+        }
+    }
+    Ok((resources, refused))
+}
+
+/// Fills in the access paths of resources that a pack defined.
+pub(super) fn complete(connection: &Connection, resources: &mut [Resource]) -> Result<()> {
+    for resource in resources {
+        let what = format!("looking at {}", resource.name);
+        let fail = |e| explain(&what, &e);
+        let rowid = rowid_key(connection, resource).map_err(fail)?;
+        access_paths(connection, resource, rowid).map_err(fail)?;
+    }
+    Ok(())
+}
+
+struct Table {
+    name: Box<str>,
+    view: bool,
+    without_rowid: bool,
+    strict: bool,
+}
+
+fn tables(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
+    let mut statement = connection.prepare(
+        "select name, type, wr, strict from pragma_table_list \
+         where schema = 'main' and type in ('table', 'view') and name not like 'sqlite\\_%' \
+         escape '\\' and name not like 'plimsoll\\_%' escape '\\' order by name",
+    )?;
+    let rows = statement.query_map([], |r| {
+        Ok(Table {
+            name: r.get::<_, String>(0)?.into(),
+            view: r.get::<_, String>(1)? == "view",
+            without_rowid: r.get(2)?,
+            strict: r.get(3)?,
+        })
+    })?;
+    rows.collect()
+}
+
+struct Field {
+    name: Box<str>,
+    declared: String,
+    not_null: bool,
+    key_place: u32,
+    hidden: bool,
+}
+
+fn fields(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Field>> {
+    let mut statement = connection
+        .prepare("select name, type, \"notnull\", pk, hidden from pragma_table_xinfo(?1)")?;
+    let rows = statement.query_map([table], |r| {
+        Ok(Field {
+            name: r.get::<_, String>(0)?.into(),
+            declared: r.get::<_, String>(1)?.to_ascii_uppercase(),
+            not_null: r.get(2)?,
+            key_place: r.get(3)?,
+            // 1 is a hidden column of a virtual table; 2 and 3 are generated columns, which read.
+            hidden: r.get::<_, i64>(4)? == 1,
+        })
+    })?;
+    rows.collect()
+}
+
+fn resource(
+    connection: &Connection,
+    table: &Table,
+) -> rusqlite::Result<Result<Resource, &'static str>> {
+    if table.view {
+        return Ok(Err("a view has no key to page by; name one in a resources file"));
+    }
+    let fields = fields(connection, &table.name)?;
+    let mut key: Vec<(u32, usize)> = Vec::new();
+    let mut columns = Vec::new();
+    for field in fields.iter().filter(|f| !f.hidden) {
+        let in_key = field.key_place > 0;
+        if looks_secret(&field.name) && !in_key {
+            continue;
+        }
+        if in_key {
+            key.push((field.key_place, columns.len()));
+        }
+        columns.push(Column {
+            name: field.name.clone(),
+            kind: kind(&field.declared, table.strict),
+            nullable: !field.not_null,
+        });
+    }
+    key.sort_unstable();
+    let mut key: Vec<usize> = key.into_iter().map(|(_, column)| column).collect();
+    let rowid_alias = !table.without_rowid
+        && key.len() == 1
+        && fields.iter().any(|f| f.key_place == 1 && f.declared == "INTEGER");
+    if rowid_alias {
+        columns[key[0]].nullable = false;
+    }
+    // A declared key of an ordinary table may hold NULLs, several of them: not a key to page by.
+    let key_has_null = key.iter().any(|&c| columns[c].nullable) && !table.without_rowid;
+    if key.is_empty() || key_has_null {
+        if table.without_rowid || columns.iter().any(|c| c.name.eq_ignore_ascii_case("rowid")) {
+            return Ok(Err("it has no key, and a column of its own hides the row id"));
+        }
+        columns.push(Column { name: "rowid".into(), kind: ColumnType::Int, nullable: false });
+        key = vec![columns.len() - 1];
+    }
+    let rowid = (!table.without_rowid)
+        .then(|| if rowid_alias || &*columns[key[0]].name == "rowid" { key.first() } else { None });
+    let rowid = rowid.flatten().copied();
+    let mut resource = blank(&table.name, columns, key);
+    access_paths(connection, &mut resource, rowid)?;
+    Ok(Ok(resource))
+}
+
+fn blank(name: &str, columns: Vec<Column>, key: Vec<usize>) -> Resource {
+    Resource {
+        name: name.into(),
+        path: None,
+        title: name.into(),
+        roles: vec![ColumnRole::Data; columns.len()],
+        schema: Schema { columns },
+        unique: vec![key.clone()],
+        key,
+        indexes: Vec::new(),
+        writable: false,
+        version: None,
+        created: None,
+        updated: None,
+        time: None,
+        filters: Vec::new(),
+        export_csv: Vec::new(),
+    }
+}
+
+fn looks_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
+/// SQLite's affinity rules, as far as the value's type can be relied on.
+fn kind(declared: &str, strict: bool) -> ColumnType {
+    if declared.contains("INT") {
+        ColumnType::Int
+    } else if ["REAL", "FLOA", "DOUB"].iter().any(|word| declared.contains(word)) {
+        ColumnType::Float
+    } else if ["CHAR", "CLOB", "TEXT"].iter().any(|word| declared.contains(word)) {
+        ColumnType::Text
+    } else if declared == "BLOB" && strict {
+        ColumnType::Bytes
+    } else {
+        ColumnType::Any
+    }
+}
+
+/// The column that is the row id, which SQLite appends to every index.
+fn rowid_key(connection: &Connection, resource: &Resource) -> rusqlite::Result<Option<usize>> {
+    let fields = fields(connection, &resource.name)?;
+    let alias = fields.iter().find(|f| f.key_place == 1 && f.declared == "INTEGER");
+    let alone = fields.iter().filter(|f| f.key_place > 0).count() == 1;
+    Ok(alias.filter(|_| alone).and_then(|f| resource.schema.position(&f.name)))
+}
+
+fn access_paths(
+    connection: &Connection,
+    resource: &mut Resource,
+    rowid: Option<usize>,
+) -> rusqlite::Result<()> {
+    let ascending = |column| IndexColumn { column, descending: false };
+    if let Some(column) = rowid {
+        resource.indexes.push(Index { name: "row id".into(), columns: vec![ascending(column)] });
+    }
+    let mut list = connection
+        .prepare("select name, \"unique\", partial, origin from pragma_index_list(?1)")?;
+    let indexes: Vec<(String, bool, bool)> = list
+        .query_map([&*resource.name], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (name, unique, partial) in indexes {
+        let Some(mut columns) = index_columns(connection, resource, &name)? else {
+            continue;
+        };
+        if partial {
+            continue;
+        }
+        if unique {
+            let set: Vec<usize> = columns.iter().map(|c| c.column).collect();
+            // NULLs do not collide, so only a set without NULL tells rows apart.
+            if set.iter().all(|&c| !resource.schema.columns[c].nullable)
+                && !resource.unique.contains(&set)
+            {
+                resource.unique.push(set);
+            }
+        }
+        let tail: Vec<usize> = rowid.map_or_else(|| resource.key.clone(), |column| vec![column]);
+        for column in tail {
+            if !columns.iter().any(|c| c.column == column) {
+                columns.push(ascending(column));
+            }
+        }
+        resource.indexes.push(Index { name: name.into(), columns });
+    }
+    Ok(())
+}
+
+/// The key columns of an index, or `None` when it cannot be used for order: an expression, a
+/// hidden column, or a collation other than bytes.
+fn index_columns(
+    connection: &Connection,
+    resource: &Resource,
+    index: &str,
+) -> rusqlite::Result<Option<Vec<IndexColumn>>> {
+    let mut statement = connection
+        .prepare("select name, \"desc\", coll from pragma_index_xinfo(?1) where key = 1")?;
+    let rows: Vec<(Option<String>, bool, String)> = statement
+        .query_map([index], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let columns = rows.into_iter().map(|(name, descending, collation)| {
+        let column = resource.schema.position(&name?)?;
+        (collation == "BINARY").then_some(IndexColumn { column, descending })
+    });
+    Ok(columns.collect())
+}

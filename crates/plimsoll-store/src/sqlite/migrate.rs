@@ -1,0 +1,113 @@
+//! Schema changes, each once.
+//!
+//! ```text
+//!   plimsoll_migrations(id, digest, applied_at)
+//!     missing          -> run it and record it, in one transaction
+//!     same digest      -> done before
+//!     another digest   -> refuse: the file was changed after it ran
+//! ```
+//!
+//! Promises: a migration happened wholly or not at all, also after a kill in the middle.
+//! Never: a migration run twice, or out of order.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use super::connection::{Role, open};
+use super::failure::explain;
+use crate::catalogue::Migration;
+use crate::error::{Error, Result};
+
+/// Memory for the page cache while migrating.
+const CACHE_BYTES: u64 = 2 << 20;
+
+const CONTROL: &str = "
+create table if not exists plimsoll_migrations (
+  id text primary key, digest text not null, applied_at integer not null
+) strict;
+create table if not exists plimsoll_state (
+  kind text not null, key text not null, state text not null, primary key (kind, key)
+) strict, without rowid;
+create table if not exists plimsoll_idempotency (
+  key text primary key, fingerprint blob not null, tag integer not null, body blob not null,
+  version integer, expires_at integer not null
+) strict;
+create index if not exists plimsoll_idempotency_by_expiry on plimsoll_idempotency (expires_at);
+";
+
+/// A migration and whether it has run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MigrationState {
+    /// The migration's name.
+    pub id: Box<str>,
+    /// When it ran, microseconds UTC.
+    pub applied_at: Option<i64>,
+}
+
+/// Runs what has not run yet and returns the names of what it ran. Creates the file if needed.
+///
+/// # Errors
+/// [`crate::ErrorKind::Invalid`] when a migration's text changed after it ran; otherwise what the
+/// database answers, naming the migration.
+pub fn migrate(file: &Path, migrations: &[Migration], now_micros: i64) -> Result<Vec<Box<str>>> {
+    let mut connection = open(file, Role::Writer, CACHE_BYTES)?;
+    connection.execute_batch(CONTROL).map_err(|e| explain("making the control tables", &e))?;
+    let mut done = Vec::new();
+    for migration in migrations {
+        if apply(&mut connection, migration, now_micros)
+            .map_err(|e| Error::new(e.kind(), format!("migration {}: {e}", migration.id)))?
+        {
+            done.push(migration.id.clone());
+        }
+    }
+    Ok(done)
+}
+
+fn apply(connection: &mut Connection, migration: &Migration, now_micros: i64) -> Result<bool> {
+    let digest = blake3::hash(migration.sql.as_bytes()).to_hex().to_string();
+    let mut run = || -> rusqlite::Result<Option<bool>> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let before: Option<String> = transaction
+            .query_row(
+                "select digest from plimsoll_migrations where id = ?1",
+                [&*migration.id],
+                |r| r.get(0),
+            )
+            .optional()?;
+        if let Some(before) = before {
+            return Ok((before == digest).then_some(false));
+        }
+        transaction.execute_batch(&migration.sql)?;
+        transaction.execute(
+            "insert into plimsoll_migrations (id, digest, applied_at) values (?1, ?2, ?3)",
+            (&*migration.id, &digest, now_micros),
+        )?;
+        transaction.commit()?;
+        Ok(Some(true))
+    };
+    run().map_err(|e| explain("running it", &e))?.ok_or_else(|| {
+        Error::invalid("its text was changed after it ran; add a new migration instead")
+    })
+}
+
+/// What has run and what has not. Reads only.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn migration_states(file: &Path, migrations: &[Migration]) -> Result<Vec<MigrationState>> {
+    if !file.exists() {
+        let states =
+            migrations.iter().map(|m| MigrationState { id: m.id.clone(), applied_at: None });
+        return Ok(states.collect());
+    }
+    let connection = open(file, Role::Reader, CACHE_BYTES)?;
+    let fail = |e| explain("reading which migrations have run", &e);
+    let states = migrations.iter().map(|m| {
+        let sql = "select applied_at from plimsoll_migrations where id = ?1";
+        let applied_at =
+            connection.query_row(sql, [&*m.id], |r| r.get(0)).optional().map_err(fail)?;
+        Ok(MigrationState { id: m.id.clone(), applied_at })
+    });
+    states.collect()
+}

@@ -1,0 +1,35 @@
+//! SQLite behind the seam.
+//!
+//! ```text
+//!   page / report / ping ──> lanes ──> N reader threads, one read-only connection each
+//!                                      (interactive first, bulk every fourth pick)
+//!   report               ──> its own thread, so that a long sum never holds up a page
+//!   write                ──> lane  ──> one writer thread: groups of units, one commit each
+//! ```
+//!
+//! Promises: every connection's cache is charged when it is opened; readers hold no snapshot
+//! beyond a slice; writes are acknowledged after a durable commit.
+//! Never: a connection handed out, or SQL accepted from a client.
+
+mod apply;
+mod connection;
+mod dialect;
+mod failure;
+mod functions;
+mod group;
+mod introspect;
+mod lanes;
+mod memory;
+mod migrate;
+mod open;
+mod reader;
+mod report;
+mod row;
+mod translate;
+mod value;
+mod writer;
+
+pub use introspect::introspect;
+pub use memory::{engine_memory_bytes, set_heap_soft_limit};
+pub use migrate::{MigrationState, migrate, migration_states};
+pub use open::{SqliteConfig, SqliteDatabase, set_temporary_directory};

@@ -1,0 +1,26 @@
+//! Bounded-memory building blocks of Plimsoll.
+//!
+//! This library is synchronous: no async runtime, no SQL and no HTTP stands in its dependency
+//! tree. Everything that can grow takes its bytes from a [`budget::Budget`] first and holds the
+//! [`budget::Reservation`] for as long as it holds the bytes.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`limits`] | every bound of the product in one file |
+//! | [`units`] | byte sizes as people write them |
+//! | [`budget`] | the byte budget: tree, reservations, refusals that name the holders |
+//! | [`pressure`] | samples of memory to a level, with hysteresis |
+//! | [`record`] | values, column types and rows, shared by every reader and writer |
+//! | [`mod@format`] | CSV, NDJSON and JSON in and out, gzip and zstd recognised by content |
+//! | [`expr`] | one typed expression language for filters, translated or evaluated |
+
+pub mod budget;
+pub mod error;
+pub mod expr;
+pub mod format;
+pub mod limits;
+pub mod pressure;
+pub mod record;
+pub mod units;
+
+pub use error::{Error, ErrorKind, Result};

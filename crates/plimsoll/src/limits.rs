@@ -1,0 +1,105 @@
+//! Every bound of the product, in one file, with its reason.
+//!
+//! Promises: relations between bounds hold at compile time.
+//! Never: a number that grows with the input.
+
+/// Smallest limit the server starts under.
+pub const SERVER_LIMIT_BYTES_MIN: u64 = 32 << 20;
+/// Smallest limit a file tool starts under.
+pub const TOOL_LIMIT_BYTES_MIN: u64 = 16 << 20;
+/// The default limit never exceeds this, however large the machine.
+pub const DEFAULT_LIMIT_BYTES_MAX: u64 = 512 << 20;
+
+/// Nodes of a budget's tree: a handful of parts of the server with a few children each.
+pub const BUDGET_NODES_MAX: usize = 128;
+/// Depth of a budget's tree, root included; every reservation walks it.
+pub const BUDGET_DEPTH_MAX: usize = 8;
+/// Named consumers at one time, one per request, job or buffer owner.
+pub const BUDGET_CONSUMERS_MAX: usize = 4096;
+/// Length of a node's or consumer's name; refusals and ledgers repeat it.
+pub const BUDGET_NAME_BYTES_MAX: usize = 64;
+/// Asks that stand in line for bytes; more would wait longer than any client does.
+pub const BUDGET_WAITERS_MAX: usize = 512;
+/// Reclaimers that may be asked before a refusal.
+pub const BUDGET_RECLAIMERS_MAX: usize = 32;
+/// Holders a refusal names.
+pub const BUDGET_HOLDERS_MAX: usize = 5;
+/// Least room between what may be reserved and the limit.
+pub const HEADROOM_BYTES_MIN: u64 = 4 << 20;
+/// Room between what may be reserved and the limit, in hundredths of the limit.
+pub const HEADROOM_PERCENT: u64 = 8;
+/// Share of the machine's memory a process without any other limit takes, in hundredths.
+pub const DEFAULT_LIMIT_RAM_PERCENT: u64 = 70;
+/// Largest system file read when looking for the limit; mount tables of container hosts are long.
+pub const SYSTEM_FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// One frame of a stream: what a reader thread encodes before it hands over.
+pub const FRAME_BYTES: usize = 64 << 10;
+/// Slack above [`FRAME_BYTES`] so that a usual row never makes a frame reallocate.
+pub const FRAME_SLACK_BYTES: usize = 16 << 10;
+/// Largest single row, encoded.
+pub const ROW_BYTES_MAX: usize = 4 << 20;
+/// What a file reader asks its source for at a time: large enough that a system call costs
+/// nothing beside parsing it, small enough to stay in a core's own cache.
+pub const READ_BYTES: usize = 64 << 10;
+/// Bytes of a column's name in a file: names are held for as long as the file is read.
+pub const NAME_BYTES_MAX: usize = 256;
+/// Nesting of one field's JSON.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Window of a zstd frame: 2^23 is 8 MiB, what `zstd -19` writes; `--ultra` and `--long` ask more.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+/// Longest line of an imported file.
+pub const LINE_BYTES_MAX: usize = 1 << 20;
+/// Columns of a resource or file.
+pub const COLUMNS_MAX: usize = 512;
+/// Terms of a sort.
+pub const SORT_TERMS_MAX: usize = 8;
+/// Characters of a filter.
+pub const FILTER_BYTES_MAX: usize = 4 << 10;
+/// Nesting of a filter.
+pub const FILTER_DEPTH_MAX: usize = 32;
+/// Nodes of a filter's tree.
+pub const FILTER_NODES_MAX: usize = 256;
+/// Literals of one `in (..)` list: beyond it the rows belong into a table to join with.
+pub const FILTER_LIST_ITEMS_MAX: usize = 256;
+/// Rows of a list page.
+pub const PAGE_ROWS_MAX: u64 = 500;
+/// Rows of a list page where the request names none.
+pub const PAGE_ROWS_DEFAULT: u64 = 50;
+/// Body of a single-row write.
+pub const BODY_BYTES_MAX: usize = 256 << 10;
+/// A list on an unindexed sort is served up to this many rows.
+pub const UNINDEXED_SORT_ROWS_MAX: u64 = 10_000;
+/// A reader holds one database snapshot at most this long per slice.
+pub const SLICE_MS_MAX: u64 = 50;
+/// A writer holds the database at most this long per slice.
+pub const WRITE_SLICE_MS_MAX: u64 = 20;
+
+/// How long a connection waits for another process's lock.
+pub const DATABASE_BUSY_MS_MAX: u64 = 5_000;
+/// Prepared statements a connection keeps.
+pub const STATEMENTS_CACHED_MAX: usize = 64;
+/// Pages in the write-ahead log before a checkpoint is tried.
+pub const WAL_PAGES_CHECKPOINT: u32 = 4_000;
+/// The write-ahead log is cut back to this after a checkpoint.
+pub const WAL_BYTES_KEPT_MAX: u32 = 64 << 20;
+/// Requests that may wait for a reader.
+pub const READS_WAITING_MAX: usize = 1_024;
+/// Units that may wait for the writer.
+pub const WRITES_WAITING_MAX: usize = 1_024;
+/// Units in one commit.
+pub const GROUP_UNITS_MAX: usize = 256;
+/// Stack of every thread the product starts. SQLite's deepest recursion stays well below.
+pub const THREAD_STACK_BYTES: usize = 512 << 10;
+/// Rows of an import in one transaction.
+pub const IMPORT_BATCH_ROWS: usize = 4_000;
+/// Bytes of rows of an import in one transaction.
+pub const IMPORT_BATCH_BYTES: usize = 1 << 20;
+/// Rows of a recipe's figure that are shown.
+pub const FIGURE_ROWS_MAX: usize = 100;
+
+const _: () = assert!(HEADROOM_BYTES_MIN < TOOL_LIMIT_BYTES_MIN);
+const _: () = assert!(TOOL_LIMIT_BYTES_MIN <= SERVER_LIMIT_BYTES_MIN);
+const _: () = assert!(SERVER_LIMIT_BYTES_MIN <= DEFAULT_LIMIT_BYTES_MAX);
+const _: () = assert!(FRAME_SLACK_BYTES < FRAME_BYTES);
+const _: () = assert!(LINE_BYTES_MAX <= ROW_BYTES_MAX);

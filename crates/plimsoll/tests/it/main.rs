@@ -1,0 +1,7 @@
+//! The library's promises, one module each, seen from outside.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod bounded;
+mod expressions;
+mod formats;

@@ -1,0 +1,38 @@
+-- The items of the orders :after+1 to :upto, 1 to 5 each. Hashing as in 20-products.sql.
+--
+-- The cube of a uniform value picks the product's rank, so that one product in a hundred has a
+-- fifth of the sales; multiplying the rank by a large prime, modulo the count, is a permutation
+-- that spreads the popular ones over all ids. A cancelled order gives its goods back: its
+-- quantities are negative. CROSS JOIN fixes the plan: walk the orders, look up each product.
+INSERT INTO order_items (order_id, product_id, quantity, unit_price, line_amount)
+WITH
+h1 (id, sign, x) AS MATERIALIZED (
+    SELECT id,
+           CASE status WHEN 'cancelled' THEN -1 ELSE 1 END,
+           (id * 62089 + abs(:seed % 2147483647) * 39373 + 4) % 2147483647
+    FROM orders
+    WHERE id > :after AND id <= :upto
+),
+-- 25, 30, 22, 15 and 8 orders in a hundred have 1, 2, 3, 4 and 5 items.
+h2 (id, sign, y) AS MATERIALIZED (
+    SELECT id, sign, (x * x + id) % 2147483647 FROM h1
+),
+-- 25, 30, 22, 15 and 8 orders in a hundred have 1, 2, 3, 4 and 5 items.
+place (k, least) AS (VALUES (1, 0), (2, 25), (3, 55), (4, 77), (5, 92)),
+h3 (id, sign, k, y) AS MATERIALIZED (
+    SELECT id, sign, k, (y + k * 715827883) % 2147483647
+    FROM h2
+    CROSS JOIN place ON least <= y * 16807 % 2147483647 * 100 >> 31
+),
+h4 (id, sign, z) AS MATERIALIZED (
+    SELECT id, sign, (y * y + k) % 2147483647 FROM h3
+),
+chosen (id, product_id, quantity) AS MATERIALIZED (
+    SELECT id,
+           1 + (((z * z >> 31) * z >> 31) * :products / 2147483648 * 982451653 + 4711) % :products,
+           sign * (1 + (((z * 48271 % 2147483647) * (z * 48271 % 2147483647) >> 31) * 5 >> 31))
+    FROM h4
+)
+SELECT chosen.id, p.id, quantity, p.price, quantity * p.price
+FROM chosen
+CROSS JOIN products AS p ON p.id = chosen.product_id;
