@@ -1,2 +1,51 @@
-//! Stub.
-fn main() {}
+//! Chores of the project: `cargo xtask tidy`, `cargo xtask load ..`.
+//!
+//! Promises: exit code 0 when all is well, 1 when something was found, 2 on wrong usage.
+//! Never: a change to the tree.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use xtask::tidy;
+
+const USAGE: &str =
+    "usage: cargo xtask tidy [FOLDER] | cargo xtask load <what> [--option value ..]";
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut out = std::io::stdout().lock();
+    match arguments.split_first() {
+        Some((command, [])) if command == "tidy" => {
+            run_tidy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut out)
+        }
+        Some((command, [root])) if command == "tidy" => run_tidy(Path::new(root), &mut out),
+        Some((command, rest)) if command == "load" => {
+            writeln!(out, "{}", xtask::load::run(rest)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => {
+            writeln!(std::io::stderr(), "{USAGE}")?;
+            Ok(ExitCode::from(2))
+        }
+    }
+}
+
+fn run_tidy(root: &Path, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let tree = tidy::Tree::read(root)?;
+    let mut found = tidy::check(&tree);
+    for rule in &tidy::PACKAGES {
+        found.extend(tidy::packages(rule, &tidy::cargo_tree(root, rule.package)?));
+    }
+    for violation in &found {
+        writeln!(out, "{violation}")?;
+    }
+    let (inputs, rows) = tidy::open(&tree);
+    let (files, faults) = (tree.files.len(), found.len());
+    writeln!(
+        out,
+        "{files} files, {faults} violations; open: {inputs} bad inputs without a test, \
+         {rows} rows of the coverage"
+    )?;
+    Ok(ExitCode::from(u8::from(!found.is_empty())))
+}

@@ -35,8 +35,12 @@ unsafe impl Sync for Options {}
 // `const char *`, which `Options` is by `repr(transparent)`; no other definition exists.
 #[unsafe(export_name = "malloc_conf")]
 static OPTIONS: Options = Options(
-    c"narenas:2,dirty_decay_ms:200,muzzy_decay_ms:0,background_thread:true,max_background_threads:1,tcache_max:4096"
-        .as_ptr(),
+    concat!(
+        "narenas:2,dirty_decay_ms:200,muzzy_decay_ms:0,",
+        "background_thread:true,max_background_threads:1,tcache_max:4096\0"
+    )
+    .as_ptr()
+    .cast(),
 );
 
 /// Gives all unused pages of all arenas back to the kernel: 4096 is `MALLCTL_ARENAS_ALL`.

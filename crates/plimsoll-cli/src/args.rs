@@ -45,6 +45,11 @@ pub(crate) enum Command {
     Migrate(MigrateArgs),
     /// Fill the embedded database with deterministic demo data
     Seed(SeedArgs),
+    /// Show the settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Check limit, directories, disk and database
+    Doctor(JsonArgs),
 }
 
 /// `plimsoll serve`
@@ -158,6 +163,28 @@ pub(crate) struct SeedArgs {
     #[arg(long)]
     pub(crate) seed: Option<i64>,
     /// Print the figures as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `plimsoll config`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every setting
+    Show {
+        /// And where it comes from
+        #[arg(long)]
+        origin: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Commands that only choose their output.
+#[derive(Debug, Args)]
+pub(crate) struct JsonArgs {
+    /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

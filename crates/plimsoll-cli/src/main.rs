@@ -11,17 +11,19 @@
 mod allocator;
 mod args;
 mod commands;
+mod config;
 mod database;
 mod exit;
 mod memory;
 mod packs;
 mod process;
 mod progress;
+mod setup;
 mod spill;
 
 use std::process::ExitCode;
 
-use args::{Cli, Command};
+use args::{Cli, Command, ConfigCommand};
 use exit::Outcome;
 
 fn main() -> ExitCode {
@@ -37,5 +39,15 @@ fn run() -> anyhow::Result<Outcome> {
         Command::Export(args) => commands::export::run(&global, &args, &packs),
         Command::Migrate(args) => commands::migrate::run(&global, &args, &packs),
         Command::Seed(args) => commands::seed::run(&global, &args, &packs, &counts),
+        Command::Config(ConfigCommand::Show { origin, json }) => {
+            let config = setup::config(&global, Vec::new())?;
+            commands::config::show(&config, origin, json, &mut std::io::stdout().lock())?;
+            Ok(Outcome::Done)
+        }
+        Command::Doctor(args) => {
+            let config = setup::config(&global, Vec::new())?;
+            let status = commands::doctor::run(&config, args.json, &mut std::io::stdout().lock())?;
+            Ok(if status == 0 { Outcome::Done } else { Outcome::Failed })
+        }
     }
 }

@@ -11,9 +11,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use plimsoll::budget::Budget;
 use plimsoll::budget::discover::{ExplicitLimit, HostFiles, Limit, discover};
-use plimsoll::units::ByteSize;
 
 use crate::allocator::ProcessMemory;
+use crate::config::Config;
 
 /// Between two measurements.
 const MEASURE_EVERY: Duration = Duration::from_millis(100);
@@ -26,18 +26,10 @@ pub(crate) struct Memory {
 }
 
 /// Finds the limit and makes the budget.
-pub(crate) fn start(
-    asked: Option<&str>,
-    origin: &str,
-    minimum_bytes: u64,
-) -> anyhow::Result<Memory> {
-    let explicit = match asked {
-        Some(text) => {
-            let size: ByteSize = text.parse().with_context(|| format!("reading {origin}"))?;
-            Some(ExplicitLimit { bytes: size.bytes(), origin: origin.to_owned() })
-        }
-        None => None,
-    };
+pub(crate) fn start(config: &Config, minimum_bytes: u64) -> anyhow::Result<Memory> {
+    let explicit = config
+        .bytes("memory.limit")
+        .map(|bytes| ExplicitLimit { bytes, origin: config.origin("memory.limit").to_string() });
     let limits = rustix::process::getrlimit(rustix::process::Resource::As);
     let limit = discover(&HostFiles, explicit, limits.current)?;
     let budget = Budget::new(limit.bytes, minimum_bytes, Arc::new(ProcessMemory))?;

@@ -9,6 +9,9 @@
 //!                             │
 //!                             └── Catalogue: resources from packs and from introspection
 //! ```
+//!
+//! Promises: owned requests in, owned answers out; nothing acknowledged is lost.
+//! Never: a dialect, a connection or a transaction above the seam.
 
 pub mod catalogue;
 mod database;

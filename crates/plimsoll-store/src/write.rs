@@ -4,9 +4,9 @@
 //!   caller builds WriteUnit (no lock held)
 //!      │ bounded queue, by priority
 //!      v
-//!   BEGIN IMMEDIATE ─ SAVEPOINT unit 1 ─ RELEASE ─ SAVEPOINT unit 2 ─ ROLLBACK TO ─ … ─ COMMIT (fsync)
-//!                                                        │                              │
-//!                                                  fails alone                 acknowledged only here
+//!   BEGIN IMMEDIATE ─ unit 1 ─ RELEASE ─ unit 2 ─ ROLLBACK TO ─ … ─ COMMIT (flush)
+//!                     each in its SAVEPOINT       │                  │
+//!                                            fails alone    acknowledged only here
 //! ```
 //!
 //! Promises: acknowledged means durable; one failing unit never rolls back another; effects and a

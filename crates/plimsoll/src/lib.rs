@@ -4,6 +4,9 @@
 //! tree. Everything that can grow takes its bytes from a [`budget::Budget`] first and holds the
 //! [`budget::Reservation`] for as long as it holds the bytes.
 //!
+//! Promises: bounded memory for any input; errors that say what to do.
+//! Never: a panic on a stranger's input.
+//!
 //! | module | what it is for |
 //! |---|---|
 //! | [`limits`] | every bound of the product in one file |

@@ -19,15 +19,14 @@ use plimsoll_store::{
 
 use crate::args::{ExportArgs, Global};
 use crate::exit::{Outcome, Usage};
-use crate::{database, memory, process, spill};
+use crate::{process, setup};
 
 pub(crate) fn run(global: &Global, args: &ExportArgs, packs: &[Pack]) -> anyhow::Result<Outcome> {
     let began = Instant::now();
-    let memory = memory::start(global.memory.as_deref(), "--memory", TOOL_LIMIT_BYTES_MIN)?;
-    let data = Path::new(global.data.as_deref().unwrap_or("plimsoll-data"));
-    spill::prepare(&data.join("spill"))?;
-    let opened = database::open_embedded(data, packs, &memory.budget)?;
-    let _held = memory.budget.consumer("export")?.try_reserve(2 * frame_bytes() as u64)?;
+    let setup = setup::start(global, Vec::new(), TOOL_LIMIT_BYTES_MIN)?;
+    setup.spill()?;
+    let (opened, _) = setup.open(packs)?;
+    let _held = setup.memory.budget.consumer("export")?.try_reserve(2 * frame_bytes() as u64)?;
     let export = Export::new(&opened.store, args)?;
     let rows = match &args.output {
         Some(path) => to_file(&export, path)?,

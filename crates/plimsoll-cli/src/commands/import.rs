@@ -23,20 +23,19 @@ use plimsoll_store::{OnConflict, Store};
 use crate::args::{Global, ImportArgs};
 use crate::exit::{Outcome, Usage};
 use crate::progress::Bar;
-use crate::{database, memory, process, spill};
+use crate::{database, process, setup};
 
 /// Batches in memory at once: one read, one written, one between.
 const BATCHES: u64 = 3;
 
 pub(crate) fn run(global: &Global, args: &ImportArgs, packs: &[Pack]) -> anyhow::Result<Outcome> {
     let began = Instant::now();
-    let memory = memory::start(global.memory.as_deref(), "--memory", TOOL_LIMIT_BYTES_MIN)?;
-    let data = Path::new(global.data.as_deref().unwrap_or("plimsoll-data"));
-    spill::prepare(&data.join("spill"))?;
-    let opened = database::open_embedded(data, packs, &memory.budget)?;
+    let setup = setup::start(global, Vec::new(), TOOL_LIMIT_BYTES_MIN)?;
+    setup.spill()?;
+    let opened = setup.open_embedded(packs)?;
     let workspace = ReaderOptions::default().workspace_bytes(Format::Json) as u64;
     let bytes = workspace + BATCHES * IMPORT_BATCH_BYTES as u64;
-    let _held = memory.budget.consumer("import")?.try_reserve(bytes)?;
+    let _held = setup.memory.budget.consumer("import")?.try_reserve(bytes)?;
     let recipe = packs.iter().find_map(|p| p.recipe(&args.target));
     let (summary, figures) = match recipe {
         Some(recipe) => with_recipe(&opened.store, args, recipe)?,

@@ -11,11 +11,12 @@ use plimsoll_store::catalogue::Pack;
 use plimsoll_store::sqlite::{migrate, migration_states};
 
 use crate::args::{Global, MigrateArgs};
-use crate::database;
 use crate::exit::Outcome;
+use crate::{database, setup};
 
 pub(crate) fn run(global: &Global, args: &MigrateArgs, packs: &[Pack]) -> anyhow::Result<Outcome> {
-    let data = Path::new(global.data.as_deref().unwrap_or("plimsoll-data"));
+    let config = setup::config(global, Vec::new())?;
+    let data = config.path("data_dir").unwrap_or(Path::new("."));
     let file = data.join("plimsoll.db");
     if !args.status {
         let file = database::file(data)?;

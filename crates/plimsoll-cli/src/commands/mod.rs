@@ -1,5 +1,10 @@
 //! The commands, one file each.
+//!
+//! Promises: a command reads its arguments, acts, and says how it ended.
+//! Never: a decision that a crate below could make.
 
+pub(crate) mod config;
+pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod migrate;

@@ -5,7 +5,6 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use anyhow::bail;
 use plimsoll::limits::TOOL_LIMIT_BYTES_MIN;
@@ -17,7 +16,7 @@ use plimsoll_store::{Priority, Store, Write, WriteUnit, recipe};
 use crate::args::{Counts, Global, SeedArgs};
 use crate::exit::Outcome;
 use crate::progress::Bar;
-use crate::{database, memory, spill};
+use crate::{database, setup};
 
 /// The kind of state that says which demo data is there.
 const KIND: &str = "seed";
@@ -28,10 +27,9 @@ pub(crate) fn run(
     packs: &[Pack],
     counts: &Counts,
 ) -> anyhow::Result<Outcome> {
-    let memory = memory::start(global.memory.as_deref(), "--memory", TOOL_LIMIT_BYTES_MIN)?;
-    let data = Path::new(global.data.as_deref().unwrap_or("plimsoll-data"));
-    spill::prepare(&data.join("spill"))?;
-    let opened = database::open_embedded(data, packs, &memory.budget)?;
+    let setup = setup::start(global, Vec::new(), TOOL_LIMIT_BYTES_MIN)?;
+    setup.spill()?;
+    let opened = setup.open_embedded(packs)?;
     let figures = fill(&opened.store, packs, counts, args.seed)?;
     let mut out = std::io::stdout().lock();
     for (title, value) in figures {

@@ -5,9 +5,9 @@
 //! Never: listens beyond this machine without being told that nobody is asked who they are.
 
 use std::io::Write as _;
-use std::net::{IpAddr, TcpListener};
-use std::path::Path;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use plimsoll::limits::SERVER_LIMIT_BYTES_MIN;
@@ -19,9 +19,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Counts, Global, ServeArgs};
 use crate::commands::seed;
+use crate::config::Config;
 use crate::exit::{Outcome, Usage};
 use crate::memory::Memory;
-use crate::{database, memory, process, spill};
+use crate::{database, process, setup};
 
 /// Threads of the runtime at most: they move bytes, the readers make them.
 const RUNTIME_THREADS_MAX: usize = 4;
@@ -32,53 +33,64 @@ pub(crate) fn run(
     packs: &[Pack],
     counts: &Counts,
 ) -> anyhow::Result<Outcome> {
-    let memory = memory::start(global.memory.as_deref(), "--memory", SERVER_LIMIT_BYTES_MIN)?;
-    let data = Path::new(global.data.as_deref().unwrap_or("plimsoll-data"));
-    let spill_directory = data.join("spill");
-    spill::prepare(&spill_directory)?;
-    let listener = listen(args)?;
-    let opened = match &args.database {
-        Some(file) => database::open_foreign(Path::new(file), &memory.budget)?,
-        None => database::open_embedded(data, packs, &memory.budget)?,
-    };
+    let flags = vec![
+        ("http.host", args.host.clone()),
+        ("http.port", args.port.clone()),
+        ("database.url", args.database.clone()),
+    ];
+    let setup = setup::start(global, flags, SERVER_LIMIT_BYTES_MIN)?;
+    let spill = setup.spill()?;
+    let listener = listen(&setup.config, args.insecure)?;
+    let (opened, writable) = setup.open(packs)?;
     if args.demo {
         seed::fill(&opened.store, packs, counts, args.seed)?;
     }
+    let memory = &setup.memory;
     let server = Server::new(ServerConfig {
         store: opened.store.clone(),
         budget: memory.budget.clone(),
         http_cap_bytes: memory.limit.bytes,
         limit_source: memory.limit.source.to_string().into(),
-        limits: ServerLimits::default(),
-        cursor_key: database::cursor_key(data)?,
-        writable: args.database.is_none(),
+        limits: limits(&setup.config)?,
+        cursor_key: database::cursor_key(setup.data())?,
+        writable,
         clock: Arc::new(database::now_micros),
-        process: Arc::new(process::OwnProcess { spill: spill_directory.canonicalize()? }),
+        process: Arc::new(process::OwnProcess { spill }),
         build: Build { version: env!("CARGO_PKG_VERSION").into(), commit: "unknown".into() },
     })?;
-    greet(&listener, &memory, &opened.store)?;
+    greet(&listener, memory, &opened.store)?;
     serve(server, listener)?;
     let peak = ByteSize::new(process::resident_peak_bytes());
     writeln!(std::io::stderr(), "stopped; VmHWM {peak} of {}", ByteSize::new(memory.limit.bytes))?;
     Ok(Outcome::Done)
 }
 
-fn listen(args: &ServeArgs) -> anyhow::Result<TcpListener> {
-    let host = args.host.as_deref().unwrap_or("127.0.0.1");
-    let address: IpAddr = host
-        .parse()
-        .map_err(|_| Usage(format!("--host {host}: write an address such as 127.0.0.1 or ::1")))?;
-    if !address.is_loopback() && !args.insecure {
+fn limits(config: &Config) -> anyhow::Result<ServerLimits> {
+    let time = |key: &str| Duration::from_millis(config.duration_ms(key));
+    let streams_max = usize::try_from(config.integer("stream.max"))?;
+    Ok(ServerLimits {
+        connections_max: usize::try_from(config.integer("http.connections_max"))?,
+        streams_max,
+        admissions_waiting_max: streams_max,
+        header_timeout: time("http.header_timeout"),
+        stall_timeout: time("http.stall_timeout"),
+        drain_timeout: time("http.drain_timeout"),
+        reports_max: usize::try_from(config.integer("analytics.max"))?,
+        ..ServerLimits::default()
+    })
+}
+
+fn listen(config: &Config, insecure: bool) -> anyhow::Result<TcpListener> {
+    let (host, port) = (config.text("http.host"), u16::try_from(config.integer("http.port"))?);
+    let what = || format!("listening on {host}:{port}");
+    let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs().with_context(what)?.collect();
+    if !insecure && addresses.iter().any(|a| !a.ip().is_loopback()) {
         bail!(Usage(format!(
-            "--host {host} is reachable from other machines, and requests are not authenticated: \
-             put a proxy in front and listen on 127.0.0.1, or add --insecure"
+            "http.host {host} is reachable from other machines, and requests are not \
+             authenticated: put a proxy in front and listen on 127.0.0.1, or add --insecure"
         )));
     }
-    let port = args.port.as_deref().unwrap_or("8000");
-    let number: u16 = port
-        .parse()
-        .map_err(|_| Usage(format!("--port {port}: write a number from 0 to 65535")))?;
-    TcpListener::bind((address, number)).with_context(|| format!("listening on {host}:{port}"))
+    TcpListener::bind(addresses.as_slice()).with_context(what)
 }
 
 fn serve(server: Arc<Server>, listener: TcpListener) -> anyhow::Result<()> {

@@ -1,7 +1,8 @@
 //! How far an import has come, as it is kept beside the rows.
 //!
 //! ```text
-//!   {"position":{"byte_offset","line","record"},"rows","skipped","rejected","rejects_bytes","done"}
+//!   {"byte_offset", "line", "record",            where the next record begins
+//!    "rows", "skipped", "rejected", "rejects_bytes", "done"}
 //! ```
 //!
 //! Promises: written in the transaction of the rows it counts; a text that does not read as one is

@@ -377,7 +377,8 @@ fn store_outcome(
     let run = || {
         connection
             .prepare_cached(
-                "insert into plimsoll_idempotency (key, fingerprint, tag, body, version, expires_at) \
+                "insert into plimsoll_idempotency \
+                 (key, fingerprint, tag, body, version, expires_at) \
                  values (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
             .execute((

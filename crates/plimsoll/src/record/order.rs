@@ -1,7 +1,7 @@
 //! The one total order.
 //!
 //! ```text
-//!   NULL  <  false < true  <  numbers (Int and Float by value)  <  Money  <  Time  <  Text  <  Bytes
+//!   NULL < false < true < numbers (Int and Float by value) < Money < Time < Text < Bytes
 //! ```
 //!
 //! Promises: total, stable, and the order of SQLite's BINARY collation and PostgreSQL's "C".

@@ -1,4 +1,7 @@
 //! CSV after RFC 4180, with NULL apart from the empty text and a formula guard.
+//!
+//! Promises: what is written here is read here as the same values.
+//! Never: a decision about types; those are the mapping's.
 
 mod delimiter;
 mod fields;

@@ -1,4 +1,7 @@
 //! JSON: arrays, objects one after another, and objects line by line.
+//!
+//! Promises: numbers keep their digits from text to value and back.
+//! Never: a document in memory.
 
 mod array;
 mod escape;

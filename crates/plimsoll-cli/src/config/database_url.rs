@@ -1,0 +1,143 @@
+//! A database as people name it: a SQLite URL or a path.
+//!
+//! ```text
+//!   shop.db  data/shop.db  /srv/shop.db      that path
+//!   sqlite:///./app.db  sqlite:///../app.db  below or beside the working directory
+//!   sqlite:///srv/shop.db  sqlite:////srv/…  /srv/shop.db
+//!   sqlite:///app.db                         refused: some tools read it as ./app.db,
+//!                                            others as /app.db
+//! ```
+//!
+//! Promises: one text names one file; a password never leaves this file unmasked.
+//! Never: a look at the disk.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+/// The SQLite file that `text` names, or why it names none.
+pub(super) fn sqlite_file(text: &str) -> Result<PathBuf, String> {
+    let (scheme, rest) = match text.split_once(':') {
+        // A path with a colon in it has a slash, a dot or the like before the colon.
+        Some((scheme, rest)) if is_scheme(scheme) => (scheme.to_ascii_lowercase(), rest),
+        _ => return file(Path::new(text)),
+    };
+    match &*scheme {
+        "sqlite" => {}
+        "postgres" | "postgresql" => {
+            return Err("PostgreSQL comes in a later version, this one opens SQLite files".into());
+        }
+        _ => return Err(format!("{scheme} is not a database this opens")),
+    }
+    if rest.contains(['?', '#']) {
+        return Err("it takes no options after '?' or '#'".into());
+    }
+    let Some(path) = rest.strip_prefix("//") else {
+        return Err("three slashes come after 'sqlite:'".into());
+    };
+    // "//host/path": a file has no host.
+    let Some(path) = path.strip_prefix('/') else {
+        return Err("three slashes come after 'sqlite:'".into());
+    };
+    if path.starts_with("./") || path.starts_with("../") {
+        return file(Path::new(path));
+    }
+    let absolute = format!("/{}", path.trim_start_matches('/'));
+    if !path.contains('/') && !path.is_empty() {
+        return Err(format!(
+            "it could mean ./{path} or {absolute}: write sqlite:///./{path} or sqlite:///{absolute}"
+        ));
+    }
+    file(Path::new(&absolute))
+}
+
+fn file(path: &Path) -> Result<PathBuf, String> {
+    let text = path.to_string_lossy();
+    if text.contains('\0') || path.file_name().is_none() || text.ends_with('/') {
+        return Err("it does not name a file".into());
+    }
+    if text.starts_with("~/") {
+        return Err("'~' is not expanded here, write the directory out".into());
+    }
+    Ok(path.to_owned())
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.len() > 1
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-".contains(c))
+}
+
+/// `text` with the password of a URL, if it has one, replaced by stars.
+pub(super) fn redacted(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Cow::Borrowed(text);
+    };
+    // The last '@', wherever it stands: a password may hold '/', '?' and '@' unescaped.
+    let Some((user, place)) = rest.rsplit_once('@') else {
+        return Cow::Borrowed(text);
+    };
+    let user = user.split_once(':').map_or(user, |(name, _)| name);
+    Cow::Owned(format!("{scheme}://{user}:***@{place}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{redacted, sqlite_file};
+
+    #[test]
+    fn one_text_names_one_file() {
+        for (text, path) in [
+            ("app.db", "app.db"),
+            ("./data/app.db", "./data/app.db"),
+            ("/srv/app.db", "/srv/app.db"),
+            ("./a:b.db", "./a:b.db"),
+            ("sqlite:///./app.db", "./app.db"),
+            ("sqlite:///../app.db", "../app.db"),
+            ("sqlite:///srv/app.db", "/srv/app.db"),
+            ("sqlite:////srv/app.db", "/srv/app.db"),
+            ("sqlite:////app.db", "/app.db"),
+            ("SQLite:///./app.db", "./app.db"),
+        ] {
+            assert_eq!(sqlite_file(text).as_deref(), Ok(Path::new(path)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_file_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("", "does not name a file"),
+            ("data/", "does not name a file"),
+            ("..", "does not name a file"),
+            ("a\0b", "does not name a file"),
+            ("~/app.db", "not expanded"),
+            ("sqlite:///", "does not name a file"),
+            ("sqlite:///app.db", "sqlite:///./app.db or sqlite:////app.db"),
+            ("sqlite:app.db", "three slashes"),
+            ("sqlite://app.db", "three slashes"),
+            ("sqlite://host/app.db", "three slashes"),
+            ("sqlite:///./app.db?mode=ro", "no options"),
+            ("postgres://localhost/app", "later version"),
+            ("postgresql://localhost/app", "later version"),
+            ("mysql://localhost/app", "mysql is not"),
+            ("file:app.db", "file is not"),
+        ] {
+            let error = sqlite_file(text).unwrap_err();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_masked() {
+        for (text, shown) in [
+            ("postgres://u:secret@db/app", "postgres://u:***@db/app"),
+            ("postgres://u:se/cr@t@db/app", "postgres://u:***@db/app"),
+            ("postgres://token@db/app", "postgres://token:***@db/app"),
+            ("sqlite:///./app.db", "sqlite:///./app.db"),
+            ("a@b.db", "a@b.db"),
+        ] {
+            assert_eq!(redacted(text), shown);
+        }
+    }
+}

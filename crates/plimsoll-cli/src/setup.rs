@@ -1,0 +1,108 @@
+//! What every command does first: settings, log, limit, budget, directories.
+//!
+//! ```text
+//!   flags, environment, files ─> Config ─> log ─> limit ─> budget ─> spill directory
+//! ```
+//!
+//! Promises: nothing is opened before the limit is known; a mistake in the settings is a usage
+//! error that names the setting and its origin.
+//! Never: a setting read from anywhere else.
+
+use std::io::{IsTerminal as _, stderr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{anyhow, bail};
+use plimsoll_store::catalogue::Pack;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::Global;
+use crate::config::{Config, Sources};
+use crate::database::{self, Opened};
+use crate::exit::Usage;
+use crate::memory::{self, Memory};
+use crate::spill;
+
+/// A flag that is a setting's, with the text it was given.
+pub(crate) type Flag = (&'static str, Option<String>);
+
+/// A process that is ready to open its database.
+pub(crate) struct Setup {
+    pub(crate) config: Config,
+    pub(crate) memory: Memory,
+}
+
+/// Reads the settings.
+pub(crate) fn config(global: &Global, flags: Vec<Flag>) -> anyhow::Result<Config> {
+    let mut all = vec![("memory.limit", global.memory.clone()), ("data_dir", global.data.clone())];
+    all.extend(flags);
+    let given = all.into_iter().filter_map(|(key, text)| Some((key, text?))).collect();
+    let file = global.config.clone();
+    let sources = Sources::gather(given, file, std::env::vars_os(), Path::new(""));
+    let config = sources.and_then(|sources| Config::load(&sources));
+    config.map_err(|e| anyhow!(Usage(e.to_string())))
+}
+
+/// Settings, log, limit and budget for a command that needs at least `minimum_bytes`.
+pub(crate) fn start(
+    global: &Global,
+    flags: Vec<Flag>,
+    minimum_bytes: u64,
+) -> anyhow::Result<Setup> {
+    let config = config(global, flags)?;
+    log(&config);
+    let memory = memory::start(&config, minimum_bytes)?;
+    Ok(Setup { config, memory })
+}
+
+impl Setup {
+    /// The data directory.
+    pub(crate) fn data(&self) -> &Path {
+        self.config.path("data_dir").unwrap_or(Path::new("."))
+    }
+
+    /// The spill directory, made and found fit.
+    pub(crate) fn spill(&self) -> anyhow::Result<PathBuf> {
+        let directory = self.config.path("spill.dir").unwrap_or(Path::new("."));
+        spill::prepare(directory)?;
+        Ok(directory.canonicalize()?)
+    }
+
+    /// The embedded database, for a command that writes.
+    pub(crate) fn open_embedded(&self, packs: &[Pack]) -> anyhow::Result<Opened> {
+        if let Some(file) = self.config.path("database.url") {
+            bail!(Usage(format!(
+                "database.url is {}, from {}: somebody's own database is only read; take the \
+                 setting away to use the embedded one",
+                file.display(),
+                self.config.origin("database.url")
+            )));
+        }
+        database::open_embedded(self.data(), packs, &self.memory.budget)
+    }
+
+    /// Whichever database is configured, and whether it is the embedded one.
+    pub(crate) fn open(&self, packs: &[Pack]) -> anyhow::Result<(Opened, bool)> {
+        match self.config.path("database.url") {
+            Some(file) => Ok((database::open_foreign(file, &self.memory.budget)?, false)),
+            None => Ok((self.open_embedded(packs)?, true)),
+        }
+    }
+}
+
+fn log(config: &Config) {
+    let level = config.text("log.level");
+    let access = if config.is_on("log.access") { level } else { "off" };
+    let filter = EnvFilter::new(format!("{level},access={access}"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let pretty = match config.text("log.format") {
+        "json" => false,
+        "pretty" => true,
+        _ => stderr().is_terminal(),
+    };
+    // A second call in one process, as tests make, keeps the first subscriber.
+    let _already_set = if pretty {
+        builder.compact().try_init()
+    } else {
+        builder.json().flatten_event(true).with_current_span(false).try_init()
+    };
+}
