@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// A bar that counts `unit`s.
 pub(crate) struct Bar(ProgressBar);
@@ -13,24 +13,24 @@ pub(crate) struct Bar(ProgressBar);
 impl Bar {
     /// A bar over bytes.
     pub(crate) fn bytes(title: &str, total: u64) -> Self {
-        let template =
-            "{msg:28!} {bar:30} {bytes:>11}/{total_bytes:<11} {bytes_per_sec:>13} {eta:>5} left";
-        Self::new(title, total, template)
+        let numbers = "{bytes:>11}/{total_bytes:<11} {bytes_per_sec:>13}";
+        Self::new(title, total, numbers)
     }
 
     /// A bar over countable things.
     pub(crate) fn count(title: &str, total: u64) -> Self {
-        Self::new(
-            title,
-            total,
-            "{msg:28!} {bar:30} {human_pos:>11}/{human_len:<11} {per_sec:>13} {eta:>5} left",
-        )
+        Self::new(title, total, "{human_pos:>11}/{human_len:<11} {rate:>13}")
     }
 
-    fn new(title: &str, total: u64, template: &str) -> Self {
+    fn new(title: &str, total: u64, numbers: &str) -> Self {
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(8));
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("━╸ "));
+        let template = format!("{{msg:28!}} {{bar:28}} {numbers} {{eta:>4}} left");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                // The bar has no way to fail, and a rate is not worth one.
+                let _ = write!(out, "{:.0}/s", state.per_sec());
+            };
+            bar.set_style(style.progress_chars("━╸ ").with_key("rate", rate));
         }
         bar.set_message(title.to_owned());
         bar.enable_steady_tick(Duration::from_millis(250));

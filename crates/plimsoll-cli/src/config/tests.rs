@@ -207,7 +207,6 @@ fn an_unknown_variable_is_an_error_with_a_suggestion() {
                 names()
             ),
         ),
-        ("SPACETIME_COMPRESSION", "SPACETIME_COMPRESSION has no effect in this version; remove it"),
     ] {
         assert_eq!(from_env(&[(name, "1")]).unwrap_err(), message);
         let text = format!("APP_KEY=1\n{name}=1\n");

@@ -101,11 +101,8 @@ fn lookup(name: &str) -> Name {
         }
     }
     let ours = name.starts_with("PLIMSOLL_") || name.starts_with("SPACETIME_");
-    if !ours || name == FILE_VARIABLE {
+    if !ours || name == FILE_VARIABLE || LATER_VARIABLES.contains(&name) {
         return Name::Fine;
-    }
-    if LATER_VARIABLES.contains(&name) {
-        return Name::Wrong(format!("{name} has no effect in this version; remove it"));
     }
     let all: Vec<String> = KEYS.iter().flat_map(|k| k.variables()).collect();
     let names = all.iter().map(String::as_str).chain([FILE_VARIABLE]);

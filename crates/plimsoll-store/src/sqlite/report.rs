@@ -35,7 +35,8 @@ pub(super) fn report(
     connection.progress_handler(STEPS_PER_LOOK, Some(stop)).map_err(fail)?;
     let rows = rows(connection, &sql, &schema);
     connection.progress_handler(0, None::<fn() -> bool>).map_err(fail)?;
-    Ok(Report { rows: rows?, schema })
+    let report = Report { rows: rows?, schema };
+    Ok(if request.kind == ReportKind::Summary { report.with_average() } else { report })
 }
 
 /// The first rows of a pack's own SQL.
