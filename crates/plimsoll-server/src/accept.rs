@@ -4,8 +4,10 @@
 //!   accept ─┬─ over the cap, or no bytes left ──> refuse (503, closed)
 //!           └─ socket options ─> reserve buffers ─> task: hyper http1 over Stalling
 //!
-//!   shutdown: readyz 503 ─> no new connections ─> each finishes its request ─> after
-//!             `drain_timeout` what is left is aborted: a cut stream never looks complete
+//!   Serving ── shutdown ──> Leaving ── `leave_delay` ──> Draining ── `drain_timeout` ──> cut
+//!                           readyz 503, all else goes on │ no new connections, each finishes
+//!                                                        │ its request; a cut stream never
+//!                                                        │ looks complete
 //! ```
 //!
 //! Promises: a fixed number of connections, each with bounded buffers here and in the kernel; a
@@ -15,24 +17,25 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use axum::http::{Request, Version};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use plimsoll::budget::Reservation;
-use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::app::{Error, Server};
-use crate::config::{ServerConfig, ServerLimits};
+use crate::config::ServerConfig;
 use crate::exchange::exchange;
 use crate::refuse::Refuser;
-use crate::stall::Stalling;
+use crate::socket::bound_kernel_buffers;
+use crate::stall::{Ending, Stalling};
 
-/// What the kernel may hold unsent or unacknowledged for one client, and unread from it.
-pub(crate) const KERNEL_BUFFER_BYTES: u32 = 64 << 10;
 /// hyper's buffer for a request's head, and the bytes of an answer it copies together.
 const HTTP_BUFFER_BYTES: usize = 16 << 10;
 /// Charged per connection: hyper's read and write buffers, and the task with its headers.
@@ -48,6 +51,53 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// # Errors
 /// [`Error`] when the configuration cannot be served (a reserved word as a resource's path, a
 /// budget too small), or the listener is not one. Single connections never end it.
+///
+/// Requests whose head is larger than 16 KiB or has more than 64 headers are answered 431 (414 for
+/// the address alone) without a body, before there is a request to speak of.
+///
+/// ```
+/// use std::sync::Arc;
+/// use plimsoll::budget::{Budget, Unmeasured};
+/// use plimsoll_server::{
+///     Build, ProcessProbe, ProcessSample, ServerConfig, ServerLimits, serve,
+/// };
+/// use plimsoll_store::sqlite::{SqliteConfig, SqliteDatabase};
+/// use plimsoll_store::{Catalogue, Store};
+///
+/// struct Nobody;
+/// impl ProcessProbe for Nobody {
+///     fn sample(&self) -> ProcessSample {
+///         ProcessSample::default()
+///     }
+/// }
+///
+/// let directory = tempfile::tempdir()?;
+/// let database = SqliteConfig {
+///     file: directory.path().join("data.db"),
+///     readers: 1,
+///     reader_cache_bytes: 1 << 20,
+///     writer_cache_bytes: 1 << 20,
+///     writable: true,
+/// };
+/// let database = SqliteDatabase::open(&database, &mut [])?;
+/// let config = ServerConfig {
+///     store: Store::new(Arc::new(database), Arc::new(Catalogue::default())),
+///     budget: Budget::new(64 << 20, 32 << 20, Arc::new(Unmeasured))?,
+///     http_cap_bytes: 32 << 20,
+///     limit_source: "the example".into(),
+///     limits: ServerLimits::default(),
+///     cursor_key: [7; 32],
+///     writable: true,
+///     clock: Arc::new(|| 0),
+///     process: Arc::new(Nobody),
+///     build: Build { version: "0.1.0".into(), commit: "unknown".into() },
+/// };
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// // Serves until the last argument is ready; here at once.
+/// runtime.block_on(serve(listener, config, async {}))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Cancel safety
 /// Dropping the future closes the listener and aborts every connection at once.
@@ -79,7 +129,11 @@ impl Server {
         let listener = TcpListener::from_std(listener).map_err(Error::Listener)?;
         let mut connections = JoinSet::new();
         let refuser = Refuser::new();
-        let mut shutdown = std::pin::pin!(shutdown);
+        let mut shutdown = std::pin::pin!(async {
+            shutdown.await;
+            self.context.phase.send_replace(Phase::Leaving);
+            tokio::time::sleep(self.context.limits.leave_delay).await;
+        });
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
@@ -113,7 +167,7 @@ impl Server {
             return None;
         }
         let held = self.connection_bytes.try_reserve(CONNECTION_BYTES).ok()?;
-        match bound_kernel_buffers(socket, &self.context.limits) {
+        match bound_kernel_buffers(socket, self.context.limits.stall_timeout) {
             Ok(()) => Some(held),
             Err(error) => {
                 tracing::warn!(target: "http", %error, "cannot bound a socket's buffers");
@@ -136,16 +190,18 @@ impl Server {
     }
 }
 
-/// Whether the server takes new work.
+/// Whether the server takes new work; see the figure above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Serving,
+    Leaving,
     Draining,
 }
 
 async fn connection(server: Arc<Server>, socket: TcpStream, held: Reservation) {
     let mut phase = server.context.phase.subscribe();
-    let io = Stalling::new(socket, server.context.limits.stall_timeout);
+    let ending = Arc::new(Ending::default());
+    let io = Stalling::new(socket, server.context.limits.stall_timeout, Arc::clone(&ending));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(server.context.limits.header_timeout)
@@ -155,7 +211,12 @@ async fn connection(server: Arc<Server>, socket: TcpStream, held: Reservation) {
         .keep_alive(true)
         // Frames are queued, not copied; a frame's buffer is free once the kernel has all of it.
         .writev(true);
-    let service = service_fn(|request| exchange(Arc::clone(&server), request));
+    let service = service_fn(|request: Request<Incoming>| {
+        if request.version() < Version::HTTP_11 {
+            ending.close_is_framing.store(true, Ordering::Relaxed);
+        }
+        exchange(Arc::clone(&server), request)
+    });
     let mut served = std::pin::pin!(http.serve_connection(io, service));
     let outcome = tokio::select! {
         outcome = served.as_mut() => outcome,
@@ -169,25 +230,6 @@ async fn connection(server: Arc<Server>, socket: TcpStream, held: Reservation) {
         tracing::debug!(target: "http", %error, "a connection ended early");
     }
     drop(held);
-}
-
-/// Bounds what the kernel holds for this client, so that a slow one costs a known amount and a
-/// taken byte means an acknowledged one.
-fn bound_kernel_buffers(socket: &TcpStream, limits: &ServerLimits) -> io::Result<()> {
-    let options = SockRef::from(socket);
-    // The kernel doubles what it is given to make room for its own bookkeeping; setting either
-    // also ends its automatic growth to megabytes.
-    options.set_send_buffer_size(KERNEL_BUFFER_BYTES as usize)?;
-    options.set_recv_buffer_size(KERNEL_BUFFER_BYTES as usize)?;
-    options.set_tcp_nodelay(true)?;
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        options.set_tcp_notsent_lowat(KERNEL_BUFFER_BYTES)?;
-        // A peer that is gone without a word is noticed by its missing acknowledgements, also
-        // when all there is to say stands in the kernel's buffer already.
-        options.set_tcp_user_timeout(Some(limits.stall_timeout * 2 + Duration::from_secs(1)))?;
-    }
-    Ok(())
 }
 
 /// Errors of one connection that was lost while it waited, as opposed to those of the listener.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   exchange ──> Watched(body) ──> hyper ──> client
-//!                   └─ dropped: bytes, time and outcome go to the log (target `access`) and metrics
+//!                   └─ dropped: bytes, time, outcome go to the log (target `access`) and metrics
 //! ```
 //!
 //! Promises: one event per request, written when its last byte has left or its client has gone;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use plimsoll::budget::{Budget, Consumer};
+use plimsoll::budget::{Budget, Consumer, Reservation};
 use plimsoll_store::Store;
 use tokio::sync::{Semaphore, watch};
 
@@ -42,7 +42,12 @@ pub struct Server {
     pub(crate) router: Router,
     pub(crate) unmatched: Arc<RouteLabel>,
     pub(crate) connection_bytes: Consumer,
+    _floors: [Reservation; 3],
 }
+
+/// Held all the time by each consumer that must never stand in line behind waiting streams: the
+/// budget lets those pass who hold something already.
+const FLOOR_BYTES: u64 = 4 << 10;
 
 /// What handlers share.
 pub(crate) struct Context {
@@ -95,9 +100,18 @@ impl Server {
             process: Arc::clone(&config.process),
             admission: Arc::clone(&admission),
         });
+        let [page_bytes, body_bytes, connection_bytes] =
+            [http.consumer("page")?, http.consumer("body")?, http.consumer("connection")?];
+        let floor = |consumer: &Consumer| consumer.try_reserve(FLOOR_BYTES);
+        let refused = plimsoll::Error::from;
+        let floors = [
+            floor(&page_bytes).map_err(refused)?,
+            floor(&body_bytes).map_err(refused)?,
+            floor(&connection_bytes).map_err(refused)?,
+        ];
         let context = Arc::new(Context {
-            page_bytes: http.consumer("page")?,
-            body_bytes: http.consumer("body")?,
+            page_bytes,
+            body_bytes,
             reports: Semaphore::new(config.limits.reports_max),
             cursors: CursorKey::new(config.cursor_key),
             request_ids: RequestIds::new(),
@@ -117,7 +131,8 @@ impl Server {
         Ok(Arc::new(Self {
             router: router::build(&context)?,
             unmatched: Arc::new(RouteLabel::new("unmatched")),
-            connection_bytes: http.consumer("connection")?,
+            connection_bytes,
+            _floors: floors,
             context,
         }))
     }

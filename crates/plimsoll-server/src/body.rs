@@ -22,7 +22,7 @@ const BODY_COST_FACTOR: u64 = 3;
 /// A body and what stands for it.
 pub(crate) struct Held {
     pub(crate) bytes: Vec<u8>,
-    _reservation: Reservation,
+    pub(crate) reservation: Reservation,
 }
 
 /// Reads a JSON body.
@@ -46,7 +46,7 @@ pub(crate) async fn read_json(context: &Context, headers: &HeaderMap, body: Body
             format!("the body did not arrive within {} s", timeout.as_secs()),
         ));
     };
-    Ok(Held { bytes: bytes?, _reservation: reservation })
+    Ok(Held { bytes: bytes?, reservation })
 }
 
 async fn read(body: Body, mut bytes: Vec<u8>) -> Result<Vec<u8>> {

@@ -90,7 +90,10 @@ pub struct ServerLimits {
     pub reports_max: usize,
     /// A report is given up after this.
     pub report_timeout: Duration,
-    /// How long open answers may go on after the shutdown began.
+    /// How long new connections are still served after the shutdown began, with `/readyz` saying
+    /// 503, so that whoever sends traffic here notices in time.
+    pub leave_delay: Duration,
+    /// How long open answers may go on after that.
     pub drain_timeout: Duration,
 }
 
@@ -107,6 +110,7 @@ impl Default for ServerLimits {
             request_timeout: Duration::from_secs(30),
             reports_max: 2,
             report_timeout: Duration::from_secs(30),
+            leave_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(10),
         }
     }

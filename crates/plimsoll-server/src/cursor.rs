@@ -6,8 +6,7 @@
 //!
 //!   scope hash   blake3(resource, order, filter's canonical text)
 //!   MAC          blake3 keyed with the server's 32 bytes, over all before it
-//!   values       0 NULL │ 1 false │ 2 true │ 3 int, 4 float, 5 money, 6 time: 8 bytes LE
-//!                7 text, 8 bytes: length u16 LE, then the bytes
+//!   values       see `values`
 //! ```
 //!
 //! The plain form `base64url({"id":100})` is accepted where the order is the integer key alone
@@ -17,10 +16,12 @@
 //! server, is refused; the MAC is compared in constant time; values fit the order's columns.
 //! Never: a secret inside, only what the row already showed.
 
+mod values;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use plimsoll::expr::Expr;
-use plimsoll::record::{ColumnType, Money, Timestamp, Value};
+use plimsoll::record::Value;
 use plimsoll_store::{Order, Position, Resource};
 
 use crate::params::Selection;
@@ -92,7 +93,7 @@ impl CursorKey {
         bytes.extend_from_slice(&[VERSION, u8::from(direction == Direction::Backwards)]);
         bytes.extend_from_slice(&scope.0);
         for value in &position.0 {
-            put(value, &mut bytes).ok_or_else(too_long)?;
+            values::put(value, &mut bytes).ok_or_else(too_long)?;
         }
         if bytes.len() > CURSOR_BYTES_MAX / 4 * 3 - MAC_BYTES {
             return Err(too_long());
@@ -132,7 +133,7 @@ impl CursorKey {
         if signed[2..HEAD_BYTES] != selection.scope.0 {
             return Err(refuse("it belongs to another resource, sort or filter"));
         }
-        let position = values(&signed[HEAD_BYTES..], &selection.order, served);
+        let position = values::take_all(&signed[HEAD_BYTES..], &selection.order, served);
         Ok(Opened {
             direction: match signed[1] {
                 0 => Direction::Forwards,
@@ -180,95 +181,6 @@ fn plain(bytes: &[u8], selection: &Selection, served: &Served) -> Option<Opened>
         direction: Direction::Forwards,
         position: Position(vec![Value::Int(number)]),
     })
-}
-
-fn put(value: &Value, out: &mut Vec<u8>) -> Option<()> {
-    let mut number = |tag: u8, bytes: [u8; 8]| {
-        out.push(tag);
-        out.extend_from_slice(&bytes);
-        Some(())
-    };
-    match value {
-        Value::Int(v) => number(3, v.to_le_bytes()),
-        Value::Float(v) => number(4, v.to_le_bytes()),
-        Value::Money(v) => number(5, v.units().to_le_bytes()),
-        Value::Time(v) => number(6, v.micros().to_le_bytes()),
-        Value::Null => {
-            out.push(0);
-            Some(())
-        }
-        Value::Bool(v) => {
-            out.push(1 + u8::from(*v));
-            Some(())
-        }
-        Value::Text(v) => put_long(7, v.as_bytes(), out),
-        Value::Bytes(v) => put_long(8, v, out),
-    }
-}
-
-fn put_long(tag: u8, bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let length = u16::try_from(bytes.len()).ok()?;
-    out.push(tag);
-    out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(bytes);
-    Some(())
-}
-
-/// The values, if there is exactly one of a fitting type per term.
-fn values(mut bytes: &[u8], order: &Order, served: &Served) -> Option<Position> {
-    let mut values = Vec::with_capacity(order.terms().len());
-    for term in order.terms() {
-        let value = take(&mut bytes)?;
-        let kind = served.resource.schema.columns[term.column].kind;
-        fits(&value, kind).then(|| values.push(value))?;
-    }
-    bytes.is_empty().then_some(Position(values))
-}
-
-fn take(bytes: &mut &[u8]) -> Option<Value> {
-    let (&tag, rest) = bytes.split_first()?;
-    *bytes = rest;
-    let mut cut = |length: usize| {
-        let (head, rest) = bytes.split_at_checked(length)?;
-        *bytes = rest;
-        Some(head)
-    };
-    match tag {
-        0 => Some(Value::Null),
-        1 | 2 => Some(Value::Bool(tag == 2)),
-        3..=6 => {
-            let number = i64::from_le_bytes(cut(8)?.try_into().ok()?);
-            Some(match tag {
-                3 => Value::Int(number),
-                4 => Value::Float(f64::from_le_bytes(number.to_le_bytes())),
-                5 => Value::Money(Money::from_units(number)),
-                _ => Value::Time(Timestamp::from_micros(number)),
-            })
-        }
-        7 | 8 => {
-            let length = u16::from_le_bytes(cut(2)?.try_into().ok()?);
-            let held = cut(usize::from(length))?;
-            if tag == 8 {
-                return Some(Value::Bytes(held.into()));
-            }
-            Some(Value::Text(std::str::from_utf8(held).ok()?.into()))
-        }
-        _ => None,
-    }
-}
-
-fn fits(value: &Value, kind: ColumnType) -> bool {
-    match value {
-        Value::Null => true,
-        _ if kind == ColumnType::Any => true,
-        Value::Bool(_) => kind == ColumnType::Bool,
-        Value::Int(_) => matches!(kind, ColumnType::Int | ColumnType::Float),
-        Value::Float(_) => kind == ColumnType::Float,
-        Value::Money(_) => kind == ColumnType::Money,
-        Value::Time(_) => kind == ColumnType::Time,
-        Value::Text(_) => kind == ColumnType::Text,
-        Value::Bytes(_) => kind == ColumnType::Bytes,
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Turning a connection away before it costs anything.
 //!
 //! ```text
-//!   over the cap, or no bytes left ──> fixed 503 ──> FIN ──> read what the client sent, 1 s ──> close
+//!   over the cap, or no bytes left ──> fixed 503 ──> FIN ──> read what comes, 1 s ──> close
 //! ```
 //!
 //! The reading at the end matters: closing a socket with unread bytes makes the kernel send RST,
@@ -29,11 +29,11 @@ const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     content-type: application/problem+json\r\n\
     retry-after: 2\r\n\
     connection: close\r\n\
-    content-length: 180\r\n\
+    content-length: 168\r\n\
     \r\n\
     {\"type\":\"/problems/busy\",\"title\":\"The server is busy\",\"status\":503,\
     \"detail\":\"as many connections are open as the memory limit allows; close some, or try \
-    again in 2 s\"}               \n";
+    again in 2 s\"}\n";
 
 /// Turns connections away.
 #[derive(Clone)]

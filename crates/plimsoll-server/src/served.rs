@@ -62,7 +62,7 @@ impl Served {
 
     /// Whether a client may set the column.
     pub(crate) fn is_data(&self, column: usize) -> bool {
-        self.resource.roles[column] == ColumnRole::Data
+        self.resource.roles[column] != ColumnRole::Generated
     }
 
     /// The key that a path's last segment names: its values, percent-encoded, with commas between.

@@ -5,21 +5,26 @@
 //!       └─ Pending ──> clock on (30 s) ──> still Pending ──> TimedOut: the connection ends
 //! ```
 //!
-//! The kernel's send buffer is bounded (see [`crate::accept`]), so it takes a byte only after the
+//! The kernel's send buffer is bounded (see [`crate::socket`]), so it takes a byte only after the
 //! client acknowledged one: progress of a write is progress of the client, at most one send
 //! buffer apart.
 //!
-//! Promises: a client that takes one byte within the time is served for ever, however slow it is.
+//! Promises: a client that takes a few kilobytes within the time is served for ever, however slow
+//! it is; an answer that was cut never looks complete, also where only the connection's end frames
+//! it (HTTP/1.0).
 //! Never: a clock for a client that owes us nothing; idle connections are hyper's to close.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
@@ -30,11 +35,21 @@ pub(crate) struct Stalling {
     /// Made at the first wait, then reused.
     clock: Option<Pin<Box<Sleep>>>,
     running: bool,
+    ending: Arc<Ending>,
+}
+
+/// How the connection may end.
+#[derive(Debug, Default)]
+pub(crate) struct Ending {
+    /// The client speaks HTTP/1.0, where the end of the connection is the end of the answer: then
+    /// an answer that was cut must end in a reset, or it would look complete.
+    pub(crate) close_is_framing: AtomicBool,
+    clean: AtomicBool,
 }
 
 impl Stalling {
-    pub(crate) fn new(socket: TcpStream, timeout: Duration) -> Self {
-        Self { socket: TokioIo::new(socket), timeout, clock: None, running: false }
+    pub(crate) fn new(socket: TcpStream, timeout: Duration, ending: Arc<Ending>) -> Self {
+        Self { socket: TokioIo::new(socket), timeout, clock: None, running: false, ending }
     }
 
     /// Passes on what the socket said, with the clock started, read or stopped.
@@ -102,6 +117,20 @@ impl Write for Stalling {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper shuts a connection down only after everything it had to say was written.
+        self.ending.clean.store(true, Ordering::Relaxed);
         Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+impl Drop for Stalling {
+    fn drop(&mut self) {
+        let ending = &self.ending;
+        if ending.close_is_framing.load(Ordering::Relaxed) && !ending.clean.load(Ordering::Relaxed)
+        {
+            // Without lingering the kernel answers with RST instead of FIN. Where it cannot, the
+            // client is gone already.
+            drop(SockRef::from(self.socket.inner()).set_linger(Some(Duration::ZERO)));
+        }
     }
 }

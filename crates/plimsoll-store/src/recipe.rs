@@ -57,7 +57,8 @@ pub struct RecipeSummary {
     pub figures: Vec<(String, Value)>,
 }
 
-/// Runs the recipe, from where an earlier run stopped.
+/// Runs the recipe, from where an earlier run stopped. When `progress` breaks, this run stops at
+/// the last commit, without figures, to be resumed.
 ///
 /// # Errors
 /// What the file, a check or the store gives. What was committed is resumed.
@@ -81,10 +82,22 @@ pub fn run(
         identity: Some(identity.clone()),
         now_micros,
     };
+    let mut stopped = false;
+    let mut progress = |shown: RecipeProgress<'_>| {
+        let flow = progress(shown);
+        stopped |= flow.is_break();
+        flow
+    };
     let import = import::run(store, import, &mut |p| progress(RecipeProgress::Load(*p)))?;
+    if !import.total.done {
+        return Ok(RecipeSummary { import: Some(import), figures: Vec::new() });
+    }
     let steps =
         StepRun { steps: &recipe.steps, params: &[], identity: identity.clone(), now_micros };
     steps::run(store, &steps, &mut |p| progress(RecipeProgress::Step(*p)))?;
+    if stopped {
+        return Ok(RecipeSummary { import: Some(import), figures: Vec::new() });
+    }
     let figures = figures(store, &recipe.figures)?;
     let end = WriteUnit {
         writes: vec![

@@ -1,4 +1,4 @@
-use plimsoll::record::{Column, Schema};
+use plimsoll::record::{Column, ColumnType, Schema};
 use plimsoll_store::catalogue::{ColumnRole, Resource};
 
 use super::*;

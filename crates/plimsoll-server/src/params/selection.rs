@@ -166,7 +166,8 @@ fn sorted(served: &Served, text: &str) -> Result<Order> {
     if text.trim_matches([',', ' ']).is_empty() {
         return Err(Problem::new(
             Kind::SortInvalid,
-            "sort names no column; write e.g. sort=-price,id, or leave it out",
+            "sort names no column; write columns parted by commas, with - for descending, or \
+             leave it out",
         ));
     }
     Order::parse(resource, text).map_err(|error| {

@@ -34,7 +34,7 @@ pub(crate) fn live(request: &Parts) -> Result<Response<Body>> {
 /// `GET /readyz`.
 pub(crate) async fn ready(context: &Context, request: &Parts) -> Result<Response<Body>> {
     Query::expect_none(request.uri.query())?;
-    if *context.phase.borrow() == Phase::Draining {
+    if *context.phase.borrow() != Phase::Serving {
         return Err(Problem::new(Kind::NotReady, "the server is shutting down").retry_after(5));
     }
     if !answers(context).await {

@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn rows_are_turned_around_whole() {
         let out = b"{\"data\":[{\"a\":1},\n{\"a\":22},\n{\"a\":3}]";
-        let ends = [17, 27, 36];
+        let ends = [16, 26, 35];
         let turned = turned_around(out, 8, &ends);
         assert_eq!(turned, b"{\"data\":[{\"a\":3},\n{\"a\":22},\n{\"a\":1}]");
         assert_eq!(turned_around(b"{\"data\":[]", 8, &[]), b"{\"data\":[]");

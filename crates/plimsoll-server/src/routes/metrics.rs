@@ -1,4 +1,7 @@
 //! The metrics page, in OpenMetrics or in the older text format, as the scraper asks.
+//!
+//! Promises: one scrape reads each gauge once.
+//! Never: a label taken from a request.
 
 use axum::body::Body;
 use axum::http::request::Parts;

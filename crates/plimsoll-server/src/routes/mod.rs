@@ -1,4 +1,7 @@
 //! The handlers, one file per noun.
+//!
+//! Promises: a handler reads its parameters, asks the store, and answers.
+//! Never: a concrete table, or SQL.
 
 pub(crate) mod analytics;
 pub(crate) mod export;

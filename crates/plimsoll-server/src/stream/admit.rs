@@ -17,10 +17,10 @@ use plimsoll::budget::{Consumer, Reservation};
 use plimsoll::limits::{FRAME_BYTES, FRAME_SLACK_BYTES};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::accept::KERNEL_BUFFER_BYTES;
 use crate::config::ServerLimits;
 use crate::metrics::Metrics;
 use crate::problem::{Kind, Problem, Result};
+use crate::socket::KERNEL_BUFFER_BYTES;
 
 /// Capacity of one frame's buffer.
 pub(crate) const FRAME_CAPACITY: usize = FRAME_BYTES + FRAME_SLACK_BYTES;

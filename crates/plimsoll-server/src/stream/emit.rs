@@ -17,14 +17,10 @@
 //! exactly as long as the last buffer.
 //! Never: a third buffer, or a slice nobody waits for.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use bytes::Bytes;
-use http_body::Frame;
-use plimsoll::budget::Reservation;
 use plimsoll::expr::Expr;
 use plimsoll::format::{Format, RowEncoder};
 use plimsoll::limits::FRAME_BYTES;
@@ -34,6 +30,7 @@ use plimsoll_store::{
 use tokio::sync::mpsc;
 
 use super::admit::{FRAME_CAPACITY, FRAMES, Permit};
+use super::frame::{Frames, Said, Sent};
 use crate::app;
 use crate::problem::{Problem, Result};
 use crate::request_id::RequestId;
@@ -95,14 +92,7 @@ pub(crate) async fn emit(
             () = gone.closed() => finished.metrics.stream_left(),
         }
     });
-    Ok(Body::new(Frames { frames, done: false }))
-}
-
-/// What the producer says.
-enum Said {
-    Data(Bytes),
-    End,
-    Cut,
+    Ok(Body::new(Frames::new(frames)))
 }
 
 struct Producer {
@@ -188,12 +178,7 @@ impl Producer {
             0 => None,
             _ => Some(self.context.admission.more(beyond)?),
         };
-        Ok(Bytes::from_owner(Sent {
-            buffer,
-            home: self.empty_sender.clone(),
-            _extra: extra,
-            _permit: Arc::clone(&self.permit),
-        }))
+        Ok(Sent::bytes(buffer, self.empty_sender.clone(), extra, Arc::clone(&self.permit)))
     }
 
     /// Tells the client as far as its format can, then cuts. The buffer in hand is lost.
@@ -220,66 +205,5 @@ impl Producer {
             drop(self.empty.recv().await);
         }
         drop(sender.send(Said::Cut).await);
-    }
-}
-
-/// A buffer on its way to the client.
-struct Sent {
-    buffer: Vec<u8>,
-    home: mpsc::Sender<Vec<u8>>,
-    _extra: Option<Reservation>,
-    _permit: Arc<Permit>,
-}
-
-impl AsRef<[u8]> for Sent {
-    fn as_ref(&self) -> &[u8] {
-        &self.buffer
-    }
-}
-
-impl Drop for Sent {
-    fn drop(&mut self) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        if buffer.capacity() != FRAME_CAPACITY {
-            buffer = Vec::new();
-        }
-        // The producer may be gone already; then the buffer is simply freed.
-        drop(self.home.try_send(buffer));
-    }
-}
-
-/// The response's body.
-struct Frames {
-    frames: mpsc::Receiver<Said>,
-    done: bool,
-}
-
-impl HttpBody for Frames {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if self.done {
-            return Poll::Ready(None);
-        }
-        match ready!(self.frames.poll_recv(cx)) {
-            Some(Said::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-            Some(Said::End) => {
-                self.done = true;
-                Poll::Ready(None)
-            }
-            // Also a producer that went away without a word: silence is not an end.
-            Some(Said::Cut) | None => Poll::Ready(Some(Err(axum::Error::new(
-                std::io::Error::other("the stream failed midway"),
-            )))),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.done
     }
 }

@@ -4,9 +4,13 @@
 //!   admit ── slot + bytes, FIFO, 2 s ──> Permit ──> first slice ──> 200 ──> emit ──> end or cut
 //!      └─ 429 queue-full, 503 memory-budget-exceeded
 //! ```
+//!
+//! Promises: who is admitted finishes, or is cut and never ends cleanly.
+//! Never: bytes that were not reserved.
 
 mod admit;
 mod emit;
+mod frame;
 
 pub(crate) use admit::Admission;
 pub(crate) use emit::{Emission, emit};

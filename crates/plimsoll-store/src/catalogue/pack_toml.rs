@@ -118,7 +118,8 @@ impl ColumnToml {
     fn column(&self) -> Result<Column> {
         let kind = ColumnType::from_name(&self.kind).ok_or_else(|| {
             Error::invalid(format!(
-                "column '{}' has the type '{}'; allowed: bool, int, float, money, time, text, bytes",
+                "column '{}' has the type '{}'; allowed: bool, int, float, money, time, text, \
+                 bytes",
                 self.name, self.kind
             ))
         })?;
@@ -159,12 +160,12 @@ impl ResourceToml {
             filters: Vec::new(),
             export_csv: Vec::new(),
         };
-        let find = |name: &Box<str>| resource.column(name);
-        let key = self.key.iter().map(find).collect::<Result<Vec<_>>>()?;
-        let filters = self.filters.iter().map(find).collect::<Result<_>>()?;
+        let find = |name: &str| resource.column(name);
+        let key = self.key.iter().map(|c| find(c)).collect::<Result<Vec<_>>>()?;
+        let filters = self.filters.iter().map(|c| find(c)).collect::<Result<_>>()?;
         let [version, created, updated, time] =
             [&self.version, &self.created, &self.updated, &self.time]
-                .map(|name| name.as_ref().map(find).transpose());
+                .map(|name| name.as_deref().map(find).transpose());
         let (version, created, updated, time) = (version?, created?, updated?, time?);
         let export_csv = self.export_csv.iter().flat_map(|e| &e.columns).map(|c| {
             Ok(ExportColumn { column: resource.column(&c.column)?, title: c.title.clone() })

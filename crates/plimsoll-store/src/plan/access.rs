@@ -17,6 +17,8 @@ pub(crate) struct Access {
     pub(crate) bounds: Vec<Expr>,
     /// Whether an index yields the rows in order.
     pub(crate) served: bool,
+    /// That index's name: a database that might take another one is told.
+    pub(crate) index: Option<Box<str>>,
 }
 
 /// Chooses the index that serves `order` with the most equalities in front of it.
@@ -29,8 +31,10 @@ pub(crate) fn access(resource: &Resource, order: &Order, filter: Option<&Expr>) 
         .map(|c| (c.column, c.literal))
         .collect();
     let indexes = resource.indexes.iter();
-    let best = indexes.filter_map(|i| prefix_served(resource, i, order, &equalities));
-    let Some(prefix) = best.max_by_key(Vec::len) else { return Access::default() };
+    let best = indexes.filter_map(|i| Some((i, prefix_served(resource, i, order, &equalities)?)));
+    // Of equally long prefixes the first index wins: the key's own path stands in front.
+    let best = best.rev().max_by_key(|(_, prefix)| prefix.len());
+    let Some((index, prefix)) = best else { return Access::default() };
     let equal: Vec<(usize, Value)> =
         prefix.into_iter().map(|at| (equalities[at].0, equalities[at].1.clone())).collect();
     let first = order.terms().iter().map(|t| t.column).find(|c| equal.iter().all(|e| e.0 != *c));
@@ -40,7 +44,7 @@ pub(crate) fn access(resource: &Resource, order: &Order, filter: Option<&Expr>) 
         })
     };
     let bounds = conjuncts.iter().filter(cuts).map(|e| (*e).clone()).collect();
-    Access { equal, bounds, served: true }
+    Access { equal, bounds, served: true, index: Some(index.name.clone()) }
 }
 
 /// A column whose comparisons an index answers just as the language means them.

@@ -4,6 +4,7 @@
 //! written in the same transaction as the effect it remembers.
 //! Never: a value in an SQL text.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 
 use plimsoll::record::{ColumnType, Timestamp, Value};
@@ -39,8 +40,11 @@ pub(super) fn apply(connection: &Connection, unit: WriteUnit) -> Result<WriteOut
             other => statement(connection, other, unit.now_micros)?,
         };
         outcome.rows.push(rows);
-        if matches!(write, Write::Insert { .. }) {
-            outcome.inserted_key = Some(connection.last_insert_rowid());
+        if let Write::Insert { resource, columns, values, on_conflict } = write {
+            // Where a row was there already, the connection still knows the row made before.
+            let made = rows > 0 && *on_conflict == OnConflict::Error;
+            let key = || inserted_key(connection, resource, columns, values);
+            outcome.inserted_key = if made { key() } else { None };
         }
     }
     if !outcome.refused.is_empty() {
@@ -56,6 +60,24 @@ pub(super) fn apply(connection: &Connection, unit: WriteUnit) -> Result<WriteOut
     Ok(outcome)
 }
 
+/// The key of the last row, where it is one integer.
+fn inserted_key(
+    connection: &Connection,
+    resource: &Resource,
+    columns: &[usize],
+    values: &[Value],
+) -> Option<i64> {
+    let &[key] = &*resource.key else { return None };
+    match columns.iter().rev().position(|c| *c == key) {
+        Some(from_end) => match values[values.len() - 1 - from_end] {
+            Value::Int(given) => Some(given),
+            Value::Null => Some(connection.last_insert_rowid()),
+            _ => None,
+        },
+        None => Some(connection.last_insert_rowid()),
+    }
+}
+
 fn statement(connection: &Connection, write: &Write, now_micros: i64) -> Result<u64> {
     match write {
         Write::Insert { .. } => unreachable!("the caller inserts"),
@@ -66,14 +88,14 @@ fn statement(connection: &Connection, write: &Write, now_micros: i64) -> Result<
             connection.execute_batch(&text).map(|()| 0).map_err(|e| explain(&what, &e))
         }
         Write::Update { resource, key, set, if_version } => {
-            let sql = update(resource, key, set, *if_version, now_micros);
+            let sql = update(resource, key, set, *if_version, now_micros)?;
             let rows = execute(connection, resource, &sql)?;
             one_row(connection, resource, key, *if_version, rows)
         }
         Write::Delete { resource, key, if_version } => {
             let mut sql = Sql::new();
             sql.push("delete from ").name(&resource.name).push(" as t");
-            push_guard(&mut sql, resource, key, *if_version);
+            push_guard(&mut sql, resource, key, *if_version)?;
             let rows = execute(connection, resource, &sql)?;
             one_row(connection, resource, key, *if_version, rows)
         }
@@ -114,6 +136,14 @@ fn insert_rows(
     place: &mut usize,
 ) -> Result<u64> {
     let Insert { resource, columns, on_conflict } = *insert;
+    if columns.is_empty() || !values.len().is_multiple_of(columns.len()) {
+        return Err(Error::invalid(format!(
+            "writing {}: {} values for rows of {} columns",
+            resource.name,
+            values.len(),
+            columns.len()
+        )));
+    }
     let now = Value::Time(Timestamp::from_micros(now_micros));
     let stamps: Vec<usize> = [resource.created, resource.updated]
         .into_iter()
@@ -189,7 +219,6 @@ fn insert_text(
         OnConflict::Skip => text.push_str(" on conflict do nothing"),
         OnConflict::Update => {
             // Whichever unique set was hit, the row there takes every value but its key and birth.
-            text.push_str(" on conflict do update set ");
             let kept = |c: &&usize| !resource.key.contains(c) && Some(**c) != resource.created;
             let mut sets: Vec<String> = all
                 .iter()
@@ -200,7 +229,12 @@ fn insert_text(
                 let name = column_name(resource, version);
                 sets.push(format!("{name} = {name} + 1"));
             }
-            text.push_str(&sets.join(", "));
+            if sets.is_empty() {
+                text.push_str(" on conflict do nothing");
+            } else {
+                text.push_str(" on conflict do update set ");
+                text.push_str(&sets.join(", "));
+            }
         }
     }
     text
@@ -216,7 +250,7 @@ fn update(
     set: &[(usize, Value)],
     if_version: Option<i64>,
     now_micros: i64,
-) -> Sql {
+) -> Result<Sql> {
     let mut sql = Sql::new();
     sql.push("update ").name(&resource.name).push(" as t");
     let mut glue = " set ";
@@ -233,16 +267,26 @@ fn update(
     if let Some(version) = resource.version {
         let name = column_name(resource, version);
         let _ = write!(sql.text, "{glue}{name} = {name} + 1");
+        glue = ", ";
     }
-    push_guard(&mut sql, resource, key, if_version);
-    sql
+    if glue == " set " {
+        return Err(Error::invalid(format!("a change of {} names no column", resource.name)));
+    }
+    push_guard(&mut sql, resource, key, if_version)?;
+    Ok(sql)
 }
 
-fn push_guard(sql: &mut Sql, resource: &Resource, key: &[Value], if_version: Option<i64>) {
-    dialect::push_key(sql, resource, key);
+fn push_guard(
+    sql: &mut Sql,
+    resource: &Resource,
+    key: &[Value],
+    if_version: Option<i64>,
+) -> Result<()> {
+    dialect::push_key(sql, resource, key)?;
     if let (Some(version), Some(column)) = (if_version, resource.version) {
         sql.push(" and ").column(resource, column).push(" = ").bind(Value::Int(version));
     }
+    Ok(())
 }
 
 fn execute(connection: &Connection, resource: &Resource, sql: &Sql) -> Result<u64> {
@@ -265,7 +309,7 @@ fn one_row(
     if rows == 1 {
         return Ok(1);
     }
-    let sql = dialect::select_key(resource, &[], key);
+    let sql = dialect::select_key(resource, &[], key)?;
     let params = rusqlite::params_from_iter(sql.params.iter().map(Bind));
     let there = connection
         .query_row(&sql.text, params, |_| Ok(()))
@@ -313,10 +357,10 @@ fn read_row_back(
 ) -> Result<()> {
     let resource = &read_back.resource;
     let made = outcome.inserted_key.map(Value::Int);
-    let key = read_back.key.or(made.map(|k| vec![k])).unwrap_or_default();
+    let Some(key) = read_back.key.or(made.map(|k| vec![k])) else { return Ok(()) };
     let mut columns = read_back.columns.to_vec();
     columns.extend(resource.version);
-    let sql = dialect::select_key(resource, &columns, &key);
+    let sql = dialect::select_key(resource, &columns, &key)?;
     let kinds: Vec<_> =
         read_back.columns.iter().map(|&c| resource.schema.columns[c].kind).collect();
     let fail = |e| explain(&format!("reading {} back", resource.name), &e);
@@ -324,7 +368,8 @@ fn read_row_back(
     let mut rows =
         statement.query(rusqlite::params_from_iter(sql.params.iter().map(Bind))).map_err(fail)?;
     if let Some(row) = rows.next().map_err(fail)? {
-        let cursor = CursorRow { row, kinds: &kinds, first: 1 };
+        let bytes_left = Cell::new(plimsoll::limits::ROW_BYTES_MAX);
+        let cursor = CursorRow { row, kinds: &kinds, first: 1, bytes_left };
         read_back.encoder.row(&cursor, &mut outcome.body)?;
         if resource.version.is_some() {
             outcome.version = row.get(1 + kinds.len()).map_err(fail)?;

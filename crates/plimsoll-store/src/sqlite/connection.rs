@@ -4,11 +4,14 @@
 //! one value never larger than the row bound.
 //! Never: a file created by a reader.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::beside::log_of;
 use super::failure::explain;
 use super::functions;
 use crate::error::Result;
@@ -30,10 +33,42 @@ pub(super) fn open(file: &Path, role: Role, cache_bytes: u64) -> Result<Connecti
         Role::Writer => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
     };
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(file, flags).map_err(|e| explain(&what(), &e))?;
-    settings(&connection, role, cache_bytes).map_err(|e| explain(&what(), &e))?;
-    functions::register(&connection).map_err(|e| explain(&what(), &e))?;
-    Ok(connection)
+    let ready = |connection: Connection| {
+        settings(&connection, role, cache_bytes)?;
+        functions::register(&connection)?;
+        Ok(connection)
+    };
+    let opened = Connection::open_with_flags(file, flags).and_then(ready);
+    let opened = match opened {
+        Err(error) if role == Role::Reader && may_be_still(file, &error) => {
+            let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+            Connection::open_with_flags(still_uri(file), flags).and_then(ready)
+        }
+        other => other,
+    };
+    opened.map_err(|e| explain(&what(), &e))
+}
+
+/// Whether opening failed only because the log of a database in WAL mode cannot be made beside it.
+/// Where nothing can be made, and no log is there, nobody is writing: it may be read as it stands.
+fn may_be_still(file: &Path, error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
+        && file.exists()
+        && !log_of(file).exists()
+}
+
+/// `file:` with `immutable=1`, which opens without any file beside it.
+fn still_uri(file: &Path) -> OsString {
+    let mut uri = b"file:".to_vec();
+    for &byte in file.as_os_str().as_bytes() {
+        match byte {
+            b'%' | b'?' | b'#' => uri.extend_from_slice(format!("%{byte:02x}").as_bytes()),
+            _ => uri.push(byte),
+        }
+    }
+    uri.extend_from_slice(b"?immutable=1");
+    OsString::from_vec(uri)
 }
 
 fn settings(connection: &Connection, role: Role, cache_bytes: u64) -> rusqlite::Result<()> {

@@ -9,8 +9,10 @@ use std::fmt::Write as _;
 use plimsoll::expr::Expr;
 use plimsoll::record::Value;
 
+use super::introspect::ROW_ID;
 use super::translate::translate;
 use crate::catalogue::{Order, Resource};
+use crate::error::{Error, Result};
 use crate::plan::Condition;
 
 /// A text with its parameters in order.
@@ -72,6 +74,8 @@ impl Sql {
 /// What a range read selects.
 pub(super) struct Select<'a> {
     pub(super) resource: &'a Resource,
+    /// The index to take; SQLite's own choice may be one it then has to sort.
+    pub(super) index: Option<&'a str>,
     /// Columns to encode, then those only the position needs.
     pub(super) columns: &'a [usize],
     /// What decides whether a row is wanted.
@@ -98,6 +102,11 @@ pub(super) fn select(parts: &Select<'_>, phase: &[Condition]) -> Sql {
         sql.push(", ").column(parts.resource, column);
     }
     sql.push(" from ").name(&parts.resource.name).push(" as t");
+    match parts.index {
+        Some(ROW_ID) => drop(sql.push(" not indexed")),
+        Some(index) => drop(sql.push(" indexed by ").name(index)),
+        None => {}
+    }
     let mut glue = " where ";
     for (column, value) in parts.equal {
         sql.push(glue);
@@ -124,44 +133,62 @@ pub(super) fn select(parts: &Select<'_>, phase: &[Condition]) -> Sql {
 }
 
 /// `select columns from table where key`
-pub(super) fn select_key(resource: &Resource, columns: &[usize], key: &[Value]) -> Sql {
+pub(super) fn select_key(resource: &Resource, columns: &[usize], key: &[Value]) -> Result<Sql> {
     let mut sql = Sql::new();
     sql.push("select 1");
     for &column in columns {
         sql.push(", ").column(resource, column);
     }
     sql.push(" from ").name(&resource.name).push(" as t");
-    push_key(&mut sql, resource, key);
-    sql
+    push_key(&mut sql, resource, key)?;
+    Ok(sql)
 }
 
 /// ` where key = …`
-pub(super) fn push_key(sql: &mut Sql, resource: &Resource, key: &[Value]) {
+///
+/// # Errors
+/// [`crate::ErrorKind::Invalid`] for a key of another width: half a key would name many rows.
+pub(super) fn push_key(sql: &mut Sql, resource: &Resource, key: &[Value]) -> Result<()> {
+    if key.len() != resource.key.len() {
+        return Err(Error::invalid(format!(
+            "a key of {} has {} values, this one has {}",
+            resource.name,
+            resource.key.len(),
+            key.len()
+        )));
+    }
     let mut glue = " where ";
     for (&column, value) in resource.key.iter().zip(key) {
         sql.push(glue);
         sql.condition(resource, &Condition::Same(column, value.clone()));
         glue = " and ";
     }
+    Ok(())
 }
 
 /// `create index … on table (columns)` that would serve `order`.
-pub(super) fn create_index(resource: &Resource, order: &Order, equal: &[usize]) -> String {
-    let names: Vec<String> = equal
-        .iter()
-        .map(|&c| (c, false))
-        .chain(order.terms().iter().map(|t| (t.column, t.descending)))
-        .map(|(column, descending)| {
-            let name = quote(&resource.schema.columns[column].name);
-            if descending { format!("{name} DESC") } else { name }
-        })
-        .collect();
-    let words: Vec<&str> = equal
-        .iter()
-        .copied()
-        .chain(order.terms().iter().map(|t| t.column))
-        .map(|column| &*resource.schema.columns[column].name)
-        .collect();
-    let index = quote(&format!("{}_by_{}", resource.name, words.join("_")));
-    format!("CREATE INDEX {index} ON {} ({});", quote(&resource.name), names.join(", "))
+///
+/// SQLite appends the row id to every index by itself, ascending, and a row id without a column
+/// has no name an index could use. Where the order comes to it, the index ends, and runs the way
+/// that makes the row id ascend.
+pub(super) fn create_index(resource: &Resource, order: &Order) -> String {
+    let rowid =
+        resource.indexes.first().filter(|i| &*i.name == ROW_ID).map(|i| i.columns[0].column);
+    let terms = order.terms();
+    let end = terms.iter().position(|t| Some(t.column) == rowid).unwrap_or(terms.len());
+    let turned = terms.get(end).is_some_and(|t| t.descending);
+    let (mut names, mut words) = (String::new(), String::new());
+    for term in &terms[..end] {
+        let name = &resource.schema.columns[term.column].name;
+        let descending = term.descending != turned;
+        let glue = if names.is_empty() { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _ = write!(names, "{glue}{}{}", quote(name), if descending { " DESC" } else { "" });
+        let _ = write!(words, "_{name}{}", if descending { "_desc" } else { "" });
+    }
+    let index = quote(&format!("{}_by{words}", resource.name));
+    format!("CREATE INDEX {index} ON {} ({names});", quote(&resource.name))
 }
+
+#[cfg(test)]
+mod tests;

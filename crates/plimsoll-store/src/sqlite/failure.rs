@@ -6,6 +6,7 @@
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
 
+use super::functions::{REFUSED, UNREADABLE};
 use crate::error::{Error, ErrorKind};
 
 /// Explains what happened while doing `what`.
@@ -25,6 +26,14 @@ fn classify(error: &rusqlite::Error) -> (ErrorKind, &'static str) {
     let Some(code) = error.sqlite_error_code() else {
         return (ErrorKind::Io, "");
     };
+    if let rusqlite::Error::SqliteFailure(_, Some(text)) = error {
+        if text.starts_with(REFUSED) {
+            return (ErrorKind::Invalid, "");
+        }
+        if text.starts_with(UNREADABLE) {
+            return (ErrorKind::Corrupt, "");
+        }
+    }
     match code {
         ErrorCode::ConstraintViolation => (ErrorKind::Conflict, ""),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {

@@ -83,6 +83,15 @@ fn plain(value: Field<'_>) -> Value {
     }
 }
 
+/// SQLite hands on a function's error as text alone, so its kind stands in front of it.
+pub(super) const REFUSED: &str = "the filter cannot be answered: ";
+/// As [`REFUSED`], where the row is at fault and not the filter.
+pub(super) const UNREADABLE: &str = "a row cannot be read: ";
+
 fn refuse(error: plimsoll::Error) -> Error {
-    Error::UserFunctionError(Box::new(error))
+    let mark = match error.kind() {
+        plimsoll::ErrorKind::Corrupt => UNREADABLE,
+        _ => REFUSED,
+    };
+    Error::UserFunctionError(format!("{mark}{error}").into())
 }

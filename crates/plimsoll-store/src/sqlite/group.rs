@@ -12,8 +12,9 @@ use rusqlite::Connection;
 
 use super::apply::apply;
 use super::failure::{explain, is_failed_flush};
+use super::memory::has_dangling_keys;
 use super::writer::{Job, WriterLane};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pending::Promise;
 use crate::write::WriteOutcome;
 
@@ -62,7 +63,16 @@ fn in_savepoint(connection: &Connection, unit: crate::WriteUnit) -> Result<Write
     let fail = |e| explain("writing", &e);
     connection.prepare_cached("savepoint unit").and_then(|mut s| s.execute([])).map_err(fail)?;
     let trial = unit.trial;
-    match apply(connection, unit) {
+    let applied = apply(connection, unit).and_then(|outcome| {
+        // A deferred foreign key is checked by the commit, where it would fail the whole group.
+        if outcome.refused.is_empty() && has_dangling_keys(connection) {
+            let text =
+                "writing: FOREIGN KEY constraint failed: a row refers to one that is not there";
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        Ok(outcome)
+    });
+    match applied {
         // Refused rows are reported, so that the caller can leave them out and send the rest.
         Ok(outcome) if trial || !outcome.refused.is_empty() => {
             connection.execute_batch("rollback to unit; release unit").map_err(fail)?;
@@ -85,7 +95,7 @@ fn in_savepoint(connection: &Connection, unit: crate::WriteUnit) -> Result<Write
 fn commit(connection: &Connection) -> Result<(), (Error, bool)> {
     if connection.is_autocommit() {
         let error = Error::new(
-            crate::ErrorKind::DiskFull,
+            ErrorKind::DiskFull,
             "the transaction was rolled back as a whole: the disk is full or failed",
         );
         return Err((error, false));

@@ -16,6 +16,7 @@ use std::path::Path;
 use plimsoll::record::{Column, ColumnType, Schema};
 use rusqlite::Connection;
 
+use super::beside::Beside;
 use super::connection::{Role, open};
 use super::failure::explain;
 use crate::catalogue::{ColumnRole, Index, IndexColumn, Resource};
@@ -23,6 +24,9 @@ use crate::error::Result;
 
 /// Memory for the page cache while looking.
 const CACHE_BYTES: u64 = 1 << 20;
+
+/// The name of the access path that is the table itself.
+pub(super) const ROW_ID: &str = "row id";
 
 /// Words in a column's name that hide it.
 const SECRET_WORDS: [&str; 4] = ["password", "token", "secret", "hash"];
@@ -35,6 +39,13 @@ type Refused = (Box<str>, &'static str);
 /// # Errors
 /// [`crate::ErrorKind::Corrupt`] when the file is no SQLite database.
 pub fn introspect(file: &Path) -> Result<(Vec<Resource>, Vec<Refused>)> {
+    let beside = Beside::look(file);
+    let found = look(file);
+    beside.tidy();
+    found
+}
+
+fn look(file: &Path) -> Result<(Vec<Resource>, Vec<Refused>)> {
     let connection = open(file, Role::Reader, CACHE_BYTES)?;
     let fail = |e| explain(&format!("looking at {}", file.display()), &e);
     let tables = tables(&connection).map_err(fail)?;
@@ -61,7 +72,7 @@ pub(super) fn complete(connection: &Connection, resources: &mut [Resource]) -> R
 
 struct Table {
     name: Box<str>,
-    view: bool,
+    kind: String,
     without_rowid: bool,
     strict: bool,
 }
@@ -69,13 +80,14 @@ struct Table {
 fn tables(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
     let mut statement = connection.prepare(
         "select name, type, wr, strict from pragma_table_list \
-         where schema = 'main' and type in ('table', 'view') and name not like 'sqlite\\_%' \
-         escape '\\' and name not like 'plimsoll\\_%' escape '\\' order by name",
+         where schema = 'main' and type in ('table', 'view', 'virtual') \
+         and name not like 'sqlite\\_%' escape '\\' \
+         and name not like 'plimsoll\\_%' escape '\\' order by name",
     )?;
     let rows = statement.query_map([], |r| {
         Ok(Table {
             name: r.get::<_, String>(0)?.into(),
-            view: r.get::<_, String>(1)? == "view",
+            kind: r.get(1)?,
             without_rowid: r.get(2)?,
             strict: r.get(3)?,
         })
@@ -111,8 +123,10 @@ fn resource(
     connection: &Connection,
     table: &Table,
 ) -> rusqlite::Result<Result<Resource, &'static str>> {
-    if table.view {
-        return Ok(Err("a view has no key to page by; name one in a resources file"));
+    match &*table.kind {
+        "view" => return Ok(Err("a view has no key to page by; name one in a resources file")),
+        "virtual" => return Ok(Err("a virtual table has no index to page by")),
+        _ => {}
     }
     let fields = fields(connection, &table.name)?;
     let mut key: Vec<(u32, usize)> = Vec::new();
@@ -133,24 +147,20 @@ fn resource(
     }
     key.sort_unstable();
     let mut key: Vec<usize> = key.into_iter().map(|(_, column)| column).collect();
-    let rowid_alias = !table.without_rowid
-        && key.len() == 1
-        && fields.iter().any(|f| f.key_place == 1 && f.declared == "INTEGER");
-    if rowid_alias {
-        columns[key[0]].nullable = false;
+    let mut rowid = if is_rowid(connection, &table.name, &fields)? { Some(key[0]) } else { None };
+    if let Some(alias) = rowid {
+        columns[alias].nullable = false;
     }
     // A declared key of an ordinary table may hold NULLs, several of them: not a key to page by.
     let key_has_null = key.iter().any(|&c| columns[c].nullable) && !table.without_rowid;
     if key.is_empty() || key_has_null {
-        if table.without_rowid || columns.iter().any(|c| c.name.eq_ignore_ascii_case("rowid")) {
+        if table.without_rowid || fields.iter().any(|f| f.name.eq_ignore_ascii_case("rowid")) {
             return Ok(Err("it has no key, and a column of its own hides the row id"));
         }
         columns.push(Column { name: "rowid".into(), kind: ColumnType::Int, nullable: false });
         key = vec![columns.len() - 1];
+        rowid = Some(key[0]);
     }
-    let rowid = (!table.without_rowid)
-        .then(|| if rowid_alias || &*columns[key[0]].name == "rowid" { key.first() } else { None });
-    let rowid = rowid.flatten().copied();
     let mut resource = blank(&table.name, columns, key);
     access_paths(connection, &mut resource, rowid)?;
     Ok(Ok(resource))
@@ -196,12 +206,25 @@ fn kind(declared: &str, strict: bool) -> ColumnType {
     }
 }
 
-/// The column that is the row id, which SQLite appends to every index.
+/// The column that is the row id, which SQLite appends to every index: the declared key, or one
+/// that looking at the table added because there was none.
 fn rowid_key(connection: &Connection, resource: &Resource) -> rusqlite::Result<Option<usize>> {
     let fields = fields(connection, &resource.name)?;
-    let alias = fields.iter().find(|f| f.key_place == 1 && f.declared == "INTEGER");
-    let alone = fields.iter().filter(|f| f.key_place > 0).count() == 1;
-    Ok(alias.filter(|_| alone).and_then(|f| resource.schema.position(&f.name)))
+    let key = resource.key[0];
+    let declared = fields.iter().any(|f| f.name == resource.schema.columns[key].name);
+    let is = !declared || is_rowid(connection, &resource.name, &fields)?;
+    Ok(is.then_some(key))
+}
+
+/// Whether the declared key is the row id itself: then no index of its own stands behind it, as
+/// one does for `INTEGER PRIMARY KEY DESC` and in a table without row ids.
+fn is_rowid(connection: &Connection, table: &str, fields: &[Field]) -> rusqlite::Result<bool> {
+    let mut key = fields.iter().filter(|f| f.key_place > 0);
+    if !matches!((key.next(), key.next()), (Some(f), None) if f.declared == "INTEGER") {
+        return Ok(false);
+    }
+    let text = "select count(*) from pragma_index_list(?1) where origin = 'pk'";
+    Ok(connection.query_row(text, [table], |r| r.get::<_, i64>(0))? == 0)
 }
 
 fn access_paths(
@@ -209,24 +232,24 @@ fn access_paths(
     resource: &mut Resource,
     rowid: Option<usize>,
 ) -> rusqlite::Result<()> {
-    let ascending = |column| IndexColumn { column, descending: false };
     if let Some(column) = rowid {
-        resource.indexes.push(Index { name: "row id".into(), columns: vec![ascending(column)] });
+        let columns = vec![IndexColumn { column, descending: false }];
+        resource.indexes.push(Index { name: ROW_ID.into(), columns });
     }
-    let mut list = connection
-        .prepare("select name, \"unique\", partial, origin from pragma_index_list(?1)")?;
+    let mut list =
+        connection.prepare("select name, \"unique\", partial from pragma_index_list(?1)")?;
     let indexes: Vec<(String, bool, bool)> = list
         .query_map([&*resource.name], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
         .collect::<rusqlite::Result<_>>()?;
     for (name, unique, partial) in indexes {
-        let Some(mut columns) = index_columns(connection, resource, &name)? else {
-            continue;
-        };
         if partial {
             continue;
         }
+        let Some((declared, columns)) = index_columns(connection, resource, rowid, &name)? else {
+            continue;
+        };
         if unique {
-            let set: Vec<usize> = columns.iter().map(|c| c.column).collect();
+            let set: Vec<usize> = columns[..declared].iter().map(|c| c.column).collect();
             // NULLs do not collide, so only a set without NULL tells rows apart.
             if set.iter().all(|&c| !resource.schema.columns[c].nullable)
                 && !resource.unique.contains(&set)
@@ -234,32 +257,57 @@ fn access_paths(
                 resource.unique.push(set);
             }
         }
-        let tail: Vec<usize> = rowid.map_or_else(|| resource.key.clone(), |column| vec![column]);
-        for column in tail {
-            if !columns.iter().any(|c| c.column == column) {
-                columns.push(ascending(column));
-            }
-        }
         resource.indexes.push(Index { name: name.into(), columns });
     }
     Ok(())
 }
 
-/// The key columns of an index, or `None` when it cannot be used for order: an expression, a
-/// hidden column, or a collation other than bytes.
+/// The columns of an index, with how many of them were declared; the others are what SQLite
+/// appends: the row id, or the key of a table without row ids. `None` when the index cannot be
+/// used for order: an expression, a hidden column, or a collation other than its column's own.
 fn index_columns(
     connection: &Connection,
     resource: &Resource,
+    rowid: Option<usize>,
     index: &str,
-) -> rusqlite::Result<Option<Vec<IndexColumn>>> {
-    let mut statement = connection
-        .prepare("select name, \"desc\", coll from pragma_index_xinfo(?1) where key = 1")?;
-    let rows: Vec<(Option<String>, bool, String)> = statement
-        .query_map([index], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    let columns = rows.into_iter().map(|(name, descending, collation)| {
-        let column = resource.schema.position(&name?)?;
-        (collation == "BINARY").then_some(IndexColumn { column, descending })
-    });
-    Ok(columns.collect())
+) -> rusqlite::Result<Option<(usize, Vec<IndexColumn>)>> {
+    let mut statement =
+        connection.prepare("select cid, name, \"desc\", coll, key from pragma_index_xinfo(?1)")?;
+    let mut rows = statement.query([index])?;
+    let (mut declared, mut columns) = (0, Vec::<IndexColumn>::new());
+    while let Some(row) = rows.next()? {
+        let in_key: bool = row.get("key")?;
+        let name: Option<String> = row.get("name")?;
+        let column = match &name {
+            Some(name) => resource.schema.position(name),
+            None if row.get::<_, i64>("cid")? == -1 => rowid,
+            None => None,
+        };
+        let own = match &name {
+            Some(name) => {
+                collation(connection, &resource.name, name)? == row.get::<_, String>("coll")?
+            }
+            None => true,
+        };
+        // In a table without row ids the index of the key lists the other columns too: no order.
+        let ordered =
+            in_key || column.is_some_and(|c| Some(c) == rowid || resource.key.contains(&c));
+        match column {
+            Some(column) if own && ordered => {
+                declared += usize::from(in_key);
+                if !columns.iter().any(|c| c.column == column) {
+                    columns.push(IndexColumn { column, descending: row.get("desc")? });
+                }
+            }
+            _ if in_key => return Ok(None),
+            _ => break,
+        }
+    }
+    Ok(Some((declared, columns)))
+}
+
+/// The collation a column compares with where nothing else is said.
+fn collation(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<String> {
+    let (_, collation, ..) = connection.column_metadata(Some("main"), table, column)?;
+    Ok(collation.map_or_else(|| "BINARY".to_owned(), |name| name.to_string_lossy().into_owned()))
 }

@@ -1,11 +1,11 @@
-//! What SQLite itself says it holds.
+//! What SQLite itself says it holds: bytes, and foreign keys it has yet to see.
 //!
 //! Promises: the numbers are the engine's own counters.
 //! Never: anything but reading counters and setting one bound. This is the one file of the crate
 //! that may call the C interface directly.
 #![allow(unsafe_code)]
 
-use rusqlite::ffi;
+use rusqlite::{Connection, ffi};
 
 /// Bytes SQLite holds in memory in this process, over all connections.
 #[must_use]
@@ -24,4 +24,16 @@ pub fn set_heap_soft_limit(bytes: u64) -> u64 {
     // takes effect for the whole process.
     let before = unsafe { ffi::sqlite3_soft_heap_limit64(bytes) };
     u64::try_from(before).unwrap_or(0)
+}
+
+/// Whether the open transaction has foreign keys that its commit would fail on.
+pub(super) fn has_dangling_keys(connection: &Connection) -> bool {
+    let (mut dangling, mut unused) = (0, 0);
+    let counter = ffi::SQLITE_DBSTATUS_DEFERRED_FKS;
+    // SAFETY: the handle lives as long as the borrowed connection, the two integers as long as the
+    // call, and this counter is only read.
+    let code = unsafe {
+        ffi::sqlite3_db_status(connection.handle(), counter, &mut dangling, &mut unused, 0)
+    };
+    code == ffi::SQLITE_OK && dangling != 0
 }

@@ -3,6 +3,7 @@
 //! Promises: the threads, their connections and their caches are a fixed number from the start.
 //! Never: a thread per request.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,7 @@ use plimsoll::limits::READS_WAITING_MAX;
 use plimsoll::record::Value;
 use rusqlite::{Connection, OptionalExtension};
 
+use super::beside::Beside;
 use super::connection::{Role, open};
 use super::failure::explain;
 use super::lanes::Lanes;
@@ -57,6 +59,8 @@ pub struct SqliteDatabase {
     connections: u64,
     writable: bool,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// What stood beside a file that is only read.
+    beside: Mutex<Option<Beside>>,
 }
 
 impl SqliteConfig {
@@ -87,6 +91,7 @@ impl SqliteDatabase {
             connections: config.readers as u64 + 1 + u64::from(config.writable),
             writable: config.writable,
             threads: Mutex::default(),
+            beside: Mutex::new((!config.writable).then(|| Beside::look(&config.file))),
         };
         // The writer comes first: it makes the log file that readers of a fresh file need.
         if config.writable {
@@ -101,7 +106,13 @@ impl SqliteDatabase {
             move || {
                 while let Some(task) = lanes(&shared).take() {
                     shared.busy.fetch_add(1, Ordering::Relaxed);
-                    task(&mut connection, &shared);
+                    // A bug in one request fails that request; a thread that ended would leave
+                    // all later ones waiting.
+                    let run = AssertUnwindSafe(|| task(&mut connection, &shared));
+                    if catch_unwind(run).is_err() {
+                        tracing::error!("a read panicked; its request fails, its thread goes on");
+                        drop(connection.progress_handler(0, None::<fn() -> bool>));
+                    }
                     shared.busy.fetch_sub(1, Ordering::Relaxed);
                 }
             }
@@ -231,6 +242,9 @@ impl Database for SqliteDatabase {
             thread.join().map_err(|_| {
                 Error::new(ErrorKind::Io, format!("the thread {name} panicked; see the log"))
             })?;
+        }
+        if let Some(beside) = self.beside.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            beside.tidy();
         }
         Ok(())
     }

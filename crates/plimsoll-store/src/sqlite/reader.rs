@@ -14,6 +14,7 @@
 //! all; nothing is allocated per row beyond what `out` already has.
 //! Never: a snapshot kept between slices.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use plimsoll::limits::{SLICE_MS_MAX, UNINDEXED_SORT_ROWS_MAX};
@@ -32,6 +33,9 @@ use crate::read::{Page, PageEnd, PageRequest, Position, Scope};
 /// Rows between two looks at the clock.
 const ROWS_PER_LOOK: u64 = 32;
 
+/// Texts and blobs of a row up to this fit a buffer's slack: JSON writes a byte in six at most.
+const USUAL_ROW_BYTES: usize = plimsoll::limits::FRAME_SLACK_BYTES / 6;
+
 /// Reads one slice.
 pub(super) fn slice(
     connection: &Connection,
@@ -41,7 +45,7 @@ pub(super) fn slice(
     let what = format!("reading {}", request.resource.name);
     match &request.scope {
         Scope::Key(key) => {
-            let sql = dialect::select_key(&request.resource, &request.columns, key);
+            let sql = dialect::select_key(&request.resource, &request.columns, key)?;
             let mut slice = Slice::new(request, None, &what, abandoned);
             let stopped = slice.run(connection, &sql)?;
             slice.finish(stopped)
@@ -57,6 +61,7 @@ pub(super) fn slice(
             let resource = request.resource.clone();
             let select = Select {
                 resource: &resource,
+                index: access.index.as_deref(),
                 columns: &columns,
                 flag: filter.as_deref(),
                 equal: &access.equal,
@@ -108,7 +113,7 @@ fn refuse_unindexed(connection: &Connection, resource: &Resource, order: &Order)
             UNINDEXED_SORT_ROWS_MAX
         ),
     )
-    .with_remedy(dialect::create_index(resource, order, &[])))
+    .with_remedy(dialect::create_index(resource, order)))
 }
 
 struct Slice<'a> {
@@ -193,6 +198,9 @@ impl<'a> Slice<'a> {
                 return Ok(true);
             }
             self.encode(row)?;
+            if self.first.is_none() {
+                self.first = Some(self.position(row)?);
+            }
             if self.rows >= self.request.rows_max {
                 self.last = Some(self.position(row)?);
                 self.looking_ahead = true;
@@ -200,9 +208,6 @@ impl<'a> Slice<'a> {
                 self.last = Some(self.position(row)?);
                 self.stopped_at = self.last.clone();
                 return Ok(true);
-            }
-            if self.first.is_none() {
-                self.first = Some(self.position(row)?);
             }
         }
         if self.scanned.is_multiple_of(ROWS_PER_LOOK) {
@@ -218,10 +223,20 @@ impl<'a> Slice<'a> {
     }
 
     fn encode(&mut self, row: &rusqlite::Row<'_>) -> Result<()> {
-        let cursor = CursorRow { row, kinds: &self.kinds, first: 1 };
+        let cursor =
+            |bytes| CursorRow { row, kinds: &self.kinds, first: 1, bytes_left: Cell::new(bytes) };
         let request = &mut self.request;
-        if request.out.capacity() - request.out.len() < plimsoll::limits::FRAME_SLACK_BYTES {
-            let bytes = request.encoder.row_bytes_max(&cursor)?;
+        let room = request.out.capacity() - request.out.len();
+        // A usual row fits the room the buffer keeps, so only its texts' lengths are added up on
+        // the way. Any other row is measured before anything is allocated for it.
+        let usual = room >= plimsoll::limits::FRAME_SLACK_BYTES
+            && match request.encoder.row(&cursor(USUAL_ROW_BYTES), &mut request.out) {
+                Ok(()) => true,
+                Err(e) if e.kind() == plimsoll::ErrorKind::TooLarge => false,
+                Err(e) => return Err(e.into()),
+            };
+        if !usual {
+            let bytes = request.encoder.row_bytes_max(&cursor(usize::MAX))?;
             if bytes > plimsoll::limits::ROW_BYTES_MAX {
                 return Err(Error::new(
                     ErrorKind::TooLarge,
@@ -233,8 +248,8 @@ impl<'a> Slice<'a> {
                     ),
                 ));
             }
+            request.encoder.row(&cursor(usize::MAX) as &dyn Row, &mut request.out)?;
         }
-        request.encoder.row(&cursor as &dyn Row, &mut request.out)?;
         if let Some(ends) = &mut request.row_ends {
             ends.push(request.out.len());
         }

@@ -3,6 +3,8 @@
 //! Promises: borrows; a field is read only when it is asked for.
 //! Never: outlives the cursor's step.
 
+use std::cell::Cell;
+
 use plimsoll::record::{ColumnType, Row, ValueRef};
 
 use super::value::typed;
@@ -12,6 +14,8 @@ pub(super) struct CursorRow<'a, 'stmt> {
     pub(super) row: &'a rusqlite::Row<'stmt>,
     pub(super) kinds: &'a [ColumnType],
     pub(super) first: usize,
+    /// Bytes of text and blobs that may still be read; what goes beyond is refused.
+    pub(super) bytes_left: Cell<usize>,
 }
 
 impl Row for CursorRow<'_, '_> {
@@ -23,6 +27,20 @@ impl Row for CursorRow<'_, '_> {
         let stored = self.row.get_ref(self.first + position).map_err(|e| {
             plimsoll::Error::corrupt(format!("field {position} of the row cannot be read: {e}"))
         })?;
-        typed(self.kinds[position], stored)
+        let value = typed(self.kinds[position], stored)?;
+        let bytes = match value {
+            ValueRef::Text(text) => text.len(),
+            ValueRef::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        };
+        if bytes > 0 {
+            let Some(left) = self.bytes_left.get().checked_sub(bytes) else {
+                return Err(plimsoll::Error::too_large(
+                    "the row is larger than what is left for it",
+                ));
+            };
+            self.bytes_left.set(left);
+        }
+        Ok(value)
     }
 }

@@ -6,11 +6,12 @@
 //! ```
 //!
 //! Promises: urgent before normal before bulk; an answer only after the commit; after a failed
-//! flush no further unit is accepted.
+//! flush or a panic no further unit is accepted, and nobody is left waiting.
 //! Never: waits for company. A lone unit is committed at once; while its commit flushes, others
 //! gather, and the next group takes them all.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -120,14 +121,21 @@ pub(super) fn run(connection: &mut Connection, lane: &WriterLane) {
             first.promise.keep(Err(poisoned()));
             continue;
         }
-        commit_group(connection, lane, first);
+        let run = AssertUnwindSafe(|| commit_group(connection, lane, first));
+        if catch_unwind(run).is_err() {
+            lane.poisoned.store(true, Ordering::Release);
+            tracing::error!("the writer panicked; nothing is written any more");
+            if !connection.is_autocommit() {
+                drop(connection.execute_batch("rollback"));
+            }
+        }
     }
 }
 
 pub(super) fn poisoned() -> Error {
     Error::new(
         ErrorKind::Stopped,
-        "a flush to the disk failed, so nothing is written any more: check the disk, then restart; \
-         everything acknowledged before is there",
+        "a flush to the disk or the writer itself failed, so nothing is written any more: see the \
+         log, check the disk, then restart; everything acknowledged before is there",
     )
 }

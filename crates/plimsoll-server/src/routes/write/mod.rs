@@ -17,7 +17,9 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use plimsoll::budget::Reservation;
 use plimsoll::format::JsonObjects;
+use plimsoll::record::Value;
 use plimsoll_store::{OnConflict, Priority, ReadBack, Write, WriteOutcome, WriteUnit};
 
 use super::get::{absent, last_segment};
@@ -25,6 +27,7 @@ use super::{json, within};
 use crate::app::Context;
 use crate::body::read_json;
 use crate::etag;
+use crate::held::{cover, held};
 use crate::params::Query;
 use crate::problem::{Kind, Problem, Result};
 use crate::router::RouteLabel;
@@ -46,6 +49,7 @@ pub(crate) async fn create(
     let path = parts.uri.path();
     let body = read_json(context, &parts.headers, body).await?;
     let row = Members::read(&body.bytes)?.row(served, Purpose::Create)?;
+    let key = given_key(served, &row);
     let (columns, values): (Vec<usize>, Vec<_>) = row.into_iter().unzip();
     let write = Write::Insert {
         resource: Arc::clone(&served.resource),
@@ -54,11 +58,11 @@ pub(crate) async fn create(
         on_conflict: OnConflict::Error,
     };
     let mut unit = WriteUnit::of(write, context.clock.now_micros());
-    unit.read_back = Some(read_back(served, None));
+    unit.read_back = Some(read_back(served, key));
     unit.remember = remember(parts, label, path, &body.bytes, StatusCode::CREATED)?;
     let outcome = commit(context, unit).await?;
     let location = format!("{path}/{}", key_of(served, &outcome.body)?);
-    let mut response = answer(served, outcome, StatusCode::CREATED);
+    let mut response = answer(served, outcome, StatusCode::CREATED, Some(body.reservation));
     if let Ok(value) = HeaderValue::try_from(location) {
         response.headers_mut().insert(header::LOCATION, value);
     }
@@ -87,7 +91,7 @@ pub(crate) async fn change(
     unit.read_back = Some(back);
     unit.remember = remember(parts, label, path, &body.bytes, StatusCode::OK)?;
     let outcome = commit(context, unit).await.map_err(|e| missing(e, served, path))?;
-    Ok(answer(served, outcome, StatusCode::OK))
+    Ok(answer(served, outcome, StatusCode::OK, Some(body.reservation)))
 }
 
 /// `DELETE` of a row.
@@ -106,7 +110,13 @@ pub(crate) async fn delete(
     let mut unit = WriteUnit::of(write, context.clock.now_micros());
     unit.remember = remember(parts, label, path, &[], StatusCode::NO_CONTENT)?;
     let outcome = commit(context, unit).await.map_err(|e| missing(e, served, path))?;
-    Ok(answer(served, outcome, StatusCode::NO_CONTENT))
+    Ok(answer(served, outcome, StatusCode::NO_CONTENT, None))
+}
+
+/// The key where the client gives all of it; otherwise the database makes it.
+fn given_key(served: &Served, row: &[(usize, Value)]) -> Option<Vec<Value>> {
+    let find = |key: &usize| row.iter().find(|(column, _)| column == key);
+    served.resource.key.iter().map(|key| find(key).map(|(_, value)| value.clone())).collect()
 }
 
 async fn commit(context: &Context, unit: WriteUnit) -> Result<WriteOutcome> {
@@ -126,7 +136,7 @@ fn missing(problem: Problem, served: &Served, path: &str) -> Problem {
     }
 }
 
-fn read_back(served: &Served, key: Option<Vec<plimsoll::record::Value>>) -> ReadBack {
+fn read_back(served: &Served, key: Option<Vec<Value>>) -> ReadBack {
     ReadBack {
         resource: Arc::clone(&served.resource),
         key,
@@ -135,7 +145,13 @@ fn read_back(served: &Served, key: Option<Vec<plimsoll::record::Value>>) -> Read
     }
 }
 
-fn answer(served: &Served, outcome: WriteOutcome, status: StatusCode) -> Response<Body> {
+/// `reservation` is the body's; it now stands for the row that goes back.
+fn answer(
+    served: &Served,
+    outcome: WriteOutcome,
+    status: StatusCode,
+    reservation: Option<Reservation>,
+) -> Response<Body> {
     let status = match outcome.replayed {
         Some(tag) => StatusCode::from_u16(tag).unwrap_or(status),
         None => status,
@@ -147,7 +163,17 @@ fn answer(served: &Served, outcome: WriteOutcome, status: StatusCode) -> Respons
             (Some(version), Some(_)) => etag::of_version(version),
             _ => etag::of_bytes(&outcome.body),
         };
-        let mut whole = json(outcome.body);
+        let mut whole = json(match reservation {
+            Some(mut reservation) => {
+                // The write is done and must be answered, so a row that outgrew its reservation
+                // goes out even where the budget has no more.
+                if let Err(refusal) = cover(&mut reservation, &outcome.body) {
+                    tracing::debug!(target: "http", %refusal, "a written row is not covered");
+                }
+                held(outcome.body, reservation)
+            }
+            None => outcome.body.into(),
+        });
         whole.headers_mut().insert(header::ETAG, etag::header_value(&tag));
         whole
     };

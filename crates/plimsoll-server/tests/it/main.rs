@@ -1,0 +1,13 @@
+//! The server's promises, each in a module of its own, over a real SQLite file and real sockets.
+
+mod admission;
+mod analytics;
+mod client;
+mod lists;
+mod operations;
+mod refused_input;
+mod shutdown;
+mod slow_clients;
+mod streams;
+mod support;
+mod writes;
