@@ -8,6 +8,7 @@
 //! Promises: page caches are reserved before they are opened; the data directory is the owner's.
 //! Never: a byte written into somebody's own file, or beside it.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -16,21 +17,30 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use plimsoll::budget::{Budget, Reservation};
+use plimsoll::limits::ROW_BYTES_MAX;
 use plimsoll_store::catalogue::{Catalogue, Pack};
 use plimsoll_store::sqlite::{SqliteConfig, SqliteDatabase, introspect, migrate};
 use plimsoll_store::{Resource, Store};
+use rustix::fs::{FlockOperation, flock};
 
 /// Page cache of one reader. Keyset pages touch few pages; more cache only moves the kernel's.
 const READER_CACHE_BYTES: u64 = 1 << 20;
 /// Page cache of the writer: holds the upper levels of the indexes while importing.
 const WRITER_CACHE_BYTES: u64 = 8 << 20;
+/// The largest stored value is this part of the limit: every connection can hold one.
+const VALUE_SHARE: u64 = 64;
+/// The largest stored value under any limit, at least and at most.
+const VALUE_BYTES_MIN: u64 = 1 << 20;
+const VALUE_BYTES_MAX: u64 = ROW_BYTES_MAX as u64;
 /// Readers at most: each is a thread, a connection and a cache.
 const READERS_MAX: usize = 4;
 
 /// A store with what it holds.
 pub(crate) struct Opened {
     pub(crate) store: Store,
-    _cache: Reservation,
+    _held: Reservation,
+    /// Tells an import that it is not alone.
+    _shared: Option<File>,
 }
 
 /// Now, microseconds UTC.
@@ -46,6 +56,25 @@ pub(crate) fn file(data: &Path) -> anyhow::Result<PathBuf> {
     Ok(data.join("plimsoll.db"))
 }
 
+/// A lock that says whether other processes use the data directory. Waits for nobody.
+fn lock(data: &Path, operation: FlockOperation) -> anyhow::Result<Option<File>> {
+    let path = data.join("plimsoll.lock");
+    std::fs::create_dir_all(data)
+        .and_then(|()| File::options().create(true).truncate(false).write(true).open(&path))
+        .map_err(anyhow::Error::from)
+        .and_then(|file| match flock(&file, operation) {
+            Ok(()) => Ok(Some(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        })
+        .with_context(|| format!("locking {}", path.display()))
+}
+
+/// Holds the data directory alone, or says that others use it.
+pub(crate) fn alone(data: &Path) -> anyhow::Result<Option<File>> {
+    lock(data, FlockOperation::NonBlockingLockExclusive)
+}
+
 /// Brings the embedded database up to date and opens it.
 pub(crate) fn open_embedded(
     data: &Path,
@@ -57,14 +86,16 @@ pub(crate) fn open_embedded(
         migrate(&file, &pack.migrations, now_micros())?;
     }
     let mut resources: Vec<Resource> = packs.iter().flat_map(|p| p.resources.clone()).collect();
-    let config = config(file, true);
-    let cache = budget.consumer("database")?.try_reserve(config.cache_bytes())?;
+    let config = config(file, true, budget);
+    let held = budget.consumer("database")?.try_reserve(config.connection_bytes())?;
     let database = SqliteDatabase::open(&config, &mut resources)?;
     let catalogue = match packs {
         [pack] => pack.catalogue(resources)?,
         _ => Catalogue::new(resources, None)?,
     };
-    Ok(Opened { store: Store::new(Arc::new(database), Arc::new(catalogue)), _cache: cache })
+    let shared = lock(data, FlockOperation::NonBlockingLockShared)?;
+    let store = Store::new(Arc::new(database), Arc::new(catalogue));
+    Ok(Opened { store, _held: held, _shared: shared })
 }
 
 /// Opens somebody's own file for reading, and says which tables cannot be served.
@@ -76,24 +107,27 @@ pub(crate) fn open_foreign(file: &Path, budget: &Budget) -> anyhow::Result<Opene
     for (table, reason) in refused {
         tracing::warn!(%table, "not served: {reason}");
     }
-    let config = config(file.to_owned(), false);
-    let cache = budget.consumer("database")?.try_reserve(config.cache_bytes())?;
+    let config = config(file.to_owned(), false, budget);
+    let held = budget.consumer("database")?.try_reserve(config.connection_bytes())?;
     for resource in &mut resources {
         // Opening fills them in again, from the same file.
         resource.indexes.clear();
     }
     let database = SqliteDatabase::open(&config, &mut resources)?;
     let catalogue = Catalogue::new(resources, None)?;
-    Ok(Opened { store: Store::new(Arc::new(database), Arc::new(catalogue)), _cache: cache })
+    let store = Store::new(Arc::new(database), Arc::new(catalogue));
+    Ok(Opened { store, _held: held, _shared: None })
 }
 
-fn config(file: PathBuf, writable: bool) -> SqliteConfig {
+fn config(file: PathBuf, writable: bool, budget: &Budget) -> SqliteConfig {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     SqliteConfig {
         file,
         readers: cores.clamp(2, READERS_MAX),
         reader_cache_bytes: READER_CACHE_BYTES,
         writer_cache_bytes: WRITER_CACHE_BYTES,
+        value_bytes_max: (budget.limit_bytes() / VALUE_SHARE)
+            .clamp(VALUE_BYTES_MIN, VALUE_BYTES_MAX),
         writable,
     }
 }
@@ -106,7 +140,7 @@ pub(crate) fn cursor_key(data: &Path) -> anyhow::Result<[u8; 32]> {
     let what = || format!("reading the key that signs cursors, {}", path.display());
     if !path.exists() {
         let mut key = [0_u8; 32];
-        let mut random = std::fs::File::open("/dev/urandom").context("opening /dev/urandom")?;
+        let mut random = File::open("/dev/urandom").context("opening /dev/urandom")?;
         std::io::Read::read_exact(&mut random, &mut key).context("reading /dev/urandom")?;
         let new = data.join(format!("cursor.key.{}", std::process::id()));
         let mut file = std::fs::OpenOptions::new()

@@ -10,7 +10,7 @@ use plimsoll::budget::{Refusal, Reservation};
 /// A buffer and what stands for it in the budget.
 struct Held {
     buffer: Vec<u8>,
-    _reservation: Reservation,
+    _reservation: Option<Reservation>,
 }
 
 impl AsRef<[u8]> for Held {
@@ -20,7 +20,7 @@ impl AsRef<[u8]> for Held {
 }
 
 /// The buffer as a body; one allocation.
-pub(crate) fn held(buffer: Vec<u8>, reservation: Reservation) -> Bytes {
+pub(crate) fn held(buffer: Vec<u8>, reservation: Option<Reservation>) -> Bytes {
     Bytes::from_owner(Held { buffer, _reservation: reservation })
 }
 

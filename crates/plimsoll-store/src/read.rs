@@ -15,6 +15,7 @@
 
 use std::sync::Arc;
 
+use plimsoll::budget::Reservation;
 use plimsoll::expr::Expr;
 use plimsoll::format::RowEncoder;
 use plimsoll::record::Value;
@@ -68,6 +69,9 @@ pub struct PageRequest {
     pub encoder: Box<dyn RowEncoder>,
     /// Where the rows go; appended to.
     pub out: Vec<u8>,
+    /// Grown before `out` is, for a row that does not fit its capacity. Without one the caller
+    /// answers for what a row can take, up to [`plimsoll::limits::ROW_BYTES_MAX`].
+    pub extra: Option<Reservation>,
     /// Remember where each row ends, for a caller that turns the rows around.
     pub row_ends: Option<Vec<usize>>,
     /// Who is asking.
@@ -87,6 +91,8 @@ pub enum PageEnd {
 pub struct Page {
     /// The encoded rows.
     pub out: Vec<u8>,
+    /// The request's, with what `out` has grown by.
+    pub extra: Option<Reservation>,
     /// The encoder, for the next slice.
     pub encoder: Box<dyn RowEncoder>,
     /// Where each row ends, if asked for.

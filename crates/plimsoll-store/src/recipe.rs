@@ -124,6 +124,7 @@ fn load_options(recipe: &Recipe) -> ImportOptions {
         dry_run: false,
         rejects: None,
         number_column: Some(0),
+        set_indexes_aside: false,
         output_bytes_max: None,
     }
 }

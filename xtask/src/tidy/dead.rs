@@ -78,7 +78,9 @@ fn declared(tree: &Tree, file: &File) -> Vec<String> {
                 depth = depth.saturating_sub(1);
                 inside.retain(|(_, opened)| *opened < depth);
             }
-            "path" if next(1) == "=" => path_attribute = Some(next(2).trim_matches('"')),
+            "path" if next(1) == "=" && at > 0 && code[at - 1].text == "[" => {
+                path_attribute = Some(next(2).trim_matches('"'));
+            }
             "mod" if code.get(at + 1).is_some_and(|t| t.kind == TokenKind::Ident) => {
                 let module = next(1);
                 if next(2) == "{" {

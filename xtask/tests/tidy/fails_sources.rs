@@ -57,6 +57,8 @@ fn a_source_that_no_module_declares_is_refused() {
     assert_eq!(violations("dead sources", &[manifest, root(""), lost]).len(), 1);
     assert_eq!(violations("dead sources", &[manifest, root("// mod lost;"), lost]).len(), 1);
     assert_eq!(violations("dead sources", &[manifest, root("mod lost;"), lost]).len(), 0);
+    let variable = root("fn f() { let path = \"x\"; } mod lost;");
+    assert_eq!(violations("dead sources", &[manifest, variable, lost]).len(), 0);
     let files = [
         manifest,
         root("mod b; mod inline { mod d; } #[path = \"e/f.rs\"] mod e;"),

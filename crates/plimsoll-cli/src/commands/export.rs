@@ -170,6 +170,7 @@ impl<'a> Export<'a> {
             bytes_max: FRAME_BYTES,
             encoder,
             out,
+            extra: None,
             row_ends: None,
             lane: ReadLane::Bulk,
         }

@@ -32,6 +32,7 @@ pub(crate) fn run(global: &Global, args: &ImportArgs, packs: &[Pack]) -> anyhow:
     let began = Instant::now();
     let setup = setup::start(global, Vec::new(), TOOL_LIMIT_BYTES_MIN)?;
     setup.spill()?;
+    let alone = database::alone(setup.data())?;
     let opened = setup.open_embedded(packs)?;
     let workspace = ReaderOptions::default().workspace_bytes(Format::Json) as u64;
     let bytes = workspace + BATCHES * IMPORT_BATCH_BYTES as u64;
@@ -39,16 +40,16 @@ pub(crate) fn run(global: &Global, args: &ImportArgs, packs: &[Pack]) -> anyhow:
     let recipe = packs.iter().find_map(|p| p.recipe(&args.target));
     let (summary, figures) = match recipe {
         Some(recipe) => with_recipe(&opened.store, args, recipe)?,
-        None => (Some(into_resource(&opened.store, args)?), Vec::new()),
+        None => (Some(into_resource(&opened.store, args, alone.is_some())?), Vec::new()),
     };
     report(args, summary.as_ref(), &figures, began)?;
     let rejected = summary.as_ref().map_or(0, |s| s.total.rejected);
     Ok(if rejected > 0 { Outcome::Partly } else { Outcome::Done })
 }
 
-fn into_resource(store: &Store, args: &ImportArgs) -> anyhow::Result<ImportSummary> {
+fn into_resource(store: &Store, args: &ImportArgs, alone: bool) -> anyhow::Result<ImportSummary> {
     let resource = store.catalogue().table(&args.target)?.clone();
-    let options = options(args)?;
+    let options = options(args, alone)?;
     let (input, size, identity) = open(args, &options)?;
     let import = Import { resource, input, options, identity, now_micros: database::now_micros() };
     let bar = Bar::bytes(&format!("importing {}", args.target), size);
@@ -123,7 +124,7 @@ fn digest(file: &mut File) -> anyhow::Result<String> {
     Ok(digest)
 }
 
-fn options(args: &ImportArgs) -> anyhow::Result<ImportOptions> {
+fn options(args: &ImportArgs, alone: bool) -> anyhow::Result<ImportOptions> {
     let named = args.format.as_deref().map(|name| {
         Format::from_name(name)
             .ok_or_else(|| Usage(format!("--format {name}: allowed are csv, ndjson, json")))
@@ -155,6 +156,7 @@ fn options(args: &ImportArgs) -> anyhow::Result<ImportOptions> {
         dry_run: args.dry_run,
         rejects: (on_error == OnError::Continue).then(|| rejects(args)),
         number_column: None,
+        set_indexes_aside: alone,
         output_bytes_max,
     })
 }

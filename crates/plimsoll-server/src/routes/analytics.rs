@@ -172,7 +172,7 @@ async fn answer(
     // The store stops by itself at its timeout; the second more is for its answer to arrive.
     let report = within(left + Duration::from_secs(1), pending, "the report").await?;
     context.metrics.processed("report", started.elapsed());
-    Ok(super::json(held(document(&report, params, kind)?, reservation)))
+    Ok(super::json(held(document(&report, params, kind)?, Some(reservation))))
 }
 
 fn document(report: &Report, params: &Params, kind: ReportKind) -> Result<Vec<u8>> {

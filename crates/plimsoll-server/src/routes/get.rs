@@ -23,13 +23,13 @@ use plimsoll_store::{PageRequest, ReadLane, Scope};
 use super::{json, within};
 use crate::app::Context;
 use crate::etag;
-use crate::held::{cover, held};
+use crate::held::held;
 use crate::params::{Query, columns, unknown};
 use crate::problem::{Kind, Problem, Result};
 use crate::served::Served;
 
 /// Reserved for one row; it grows beyond only as the row does.
-const ROW_BYTES: usize = 4 << 10;
+const ROW_BYTES: usize = (4 << 10) + plimsoll::limits::FRAME_SLACK_BYTES;
 const TAG_BYTES: usize = 8;
 
 /// `GET` of a row.
@@ -48,7 +48,7 @@ pub(crate) async fn get(
             _ => return Err(unknown(name, &["fields"], &[])),
         }
     }
-    let mut reservation = context.page_bytes.try_reserve(ROW_BYTES as u64)?;
+    let reservation = context.page_bytes.try_reserve(ROW_BYTES as u64)?;
     let versioned = fields.is_none() && served.resource.version.is_some();
     let shown = fields.as_ref().unwrap_or(&served.columns);
     let objects = JsonObjects::new(served.names(shown));
@@ -62,6 +62,7 @@ pub(crate) async fn get(
         bytes_max: FRAME_BYTES,
         encoder,
         out: Vec::with_capacity(ROW_BYTES),
+        extra: Some(reservation),
         row_ends: None,
         lane: ReadLane::Interactive,
     };
@@ -71,7 +72,6 @@ pub(crate) async fn get(
         return Err(absent(served, uri.path()));
     }
     let mut out = page.out;
-    cover(&mut reservation, &out)?;
     let tag = match versioned.then(|| cut_version(&mut out)).flatten() {
         Some(version) => etag::of_version(version),
         None => etag::of_bytes(&out),
@@ -81,7 +81,7 @@ pub(crate) async fn get(
         *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
         unchanged
     } else {
-        json(held(out, reservation))
+        json(held(out, page.extra))
     };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, etag::header_value(&tag));

@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, header};
+use plimsoll::budget::Reservation;
 use plimsoll::format::{JsonArray, RowEncoder};
+use plimsoll::limits::FRAME_SLACK_BYTES;
 use plimsoll_store::{PageEnd, PageRequest, Position, ReadLane, Scope};
 
 use super::{json, within};
@@ -47,12 +49,12 @@ pub(crate) async fn list(
     let uri = &request.uri;
     let page = PageParams::read(uri.query(), served, &context.cursors)?;
     let usual = usize::try_from(page.rows_max).unwrap_or(usize::MAX) * ROW_BYTES_USUAL;
-    let capacity = ENVELOPE_BYTES + usual.min(PAGE_BYTES_MAX);
-    let mut reservation = context.page_bytes.try_reserve(capacity as u64)?;
+    // The slack lets the reader write usual rows without measuring each first.
+    let capacity = ENVELOPE_BYTES + usual.min(PAGE_BYTES_MAX) + FRAME_SLACK_BYTES;
+    let reservation = context.page_bytes.try_reserve(capacity as u64)?;
     let mut out = Vec::with_capacity(capacity);
     out.extend_from_slice(b"{\"data\":");
-    let mut rows = read(context, served, &page, out).await?;
-    cover(&mut reservation, &rows.out)?;
+    let mut rows = read(context, served, &page, out, reservation).await?;
     let cursors = rows.cursors(context, &page)?;
     let links = Links {
         own: links::to_self(uri.path(), uri.query()),
@@ -60,8 +62,10 @@ pub(crate) async fn list(
         prev: cursors.prev.as_deref().map(|c| links::to_cursor(uri.path(), uri.query(), c)),
     };
     finish(&mut rows.out, &cursors, &links);
-    cover(&mut reservation, &rows.out)?;
-    let mut response = json(held(rows.out, reservation));
+    if let Some(reservation) = &mut rows.reservation {
+        cover(reservation, &rows.out)?;
+    }
+    let mut response = json(held(rows.out, rows.reservation));
     if let Some(value) = links.header() {
         response.headers_mut().insert(header::LINK, value);
     }
@@ -71,18 +75,25 @@ pub(crate) async fn list(
 /// What was read.
 struct Rows {
     out: Vec<u8>,
+    reservation: Option<Reservation>,
     first: Option<Position>,
     /// Where more rows are, in the direction of reading.
     more: Option<Position>,
 }
 
 /// Slices until the page is full, the rows end, or the time is over.
-async fn read(context: &Context, served: &Served, page: &Page, out: Vec<u8>) -> Result<Rows> {
+async fn read(
+    context: &Context,
+    served: &Served,
+    page: &Page,
+    out: Vec<u8>,
+    reservation: Reservation,
+) -> Result<Rows> {
     let until = Instant::now() + LOOKING_MAX;
     let backwards = page.direction == Direction::Backwards;
     let columns = page.selection.fields.as_ref().unwrap_or(&served.columns);
     let mut encoder: Box<dyn RowEncoder> = Box::new(JsonArray::new(served.names(columns)));
-    let mut out = out;
+    let (mut out, mut extra) = (out, Some(reservation));
     let start = out.len();
     encoder.begin(&mut out);
     let mut row_ends = backwards.then(Vec::new);
@@ -103,12 +114,14 @@ async fn read(context: &Context, served: &Served, page: &Page, out: Vec<u8>) -> 
             bytes_max: PAGE_BYTES_MAX,
             encoder,
             out,
+            extra,
             row_ends,
             lane: ReadLane::Interactive,
         };
         let timeout = context.limits.request_timeout;
         let answer = within(timeout, context.store.page(slice), "reading the page").await?;
         (out, encoder, row_ends) = (answer.out, answer.encoder, answer.row_ends);
+        extra = answer.extra;
         first = first.or(answer.first);
         rows += answer.rows;
         match answer.end {
@@ -126,7 +139,7 @@ async fn read(context: &Context, served: &Served, page: &Page, out: Vec<u8>) -> 
     if let Some(row_ends) = row_ends {
         out = turned_around(&out, start, &row_ends);
     }
-    Ok(Rows { out, first, more })
+    Ok(Rows { out, reservation: extra, first, more })
 }
 
 /// The same array with its rows in reverse. `row_ends` are absolute; a row begins with the comma

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
+use plimsoll::budget::Reservation;
 use plimsoll::expr::Expr;
 use plimsoll::format::{Format, RowEncoder};
 use plimsoll::limits::FRAME_BYTES;
@@ -129,6 +130,7 @@ impl Producer {
             bytes_max: FRAME_BYTES,
             encoder,
             out,
+            extra: Some(self.context.admission.more(0)?),
             row_ends: None,
             lane: ReadLane::Bulk,
         };
@@ -149,10 +151,7 @@ impl Producer {
             // A slice that found nothing in its time keeps its buffer for the next.
             let mut out = page.out;
             if !out.is_empty() {
-                match self.frame(out) {
-                    Ok(frame) => drop(sender.send(Said::Data(frame)).await),
-                    Err(problem) => return self.fail(&problem, sender).await,
-                }
+                drop(sender.send(Said::Data(self.frame(out, page.extra))).await);
                 let Some(buffer) = self.empty.recv().await else {
                     return;
                 };
@@ -172,13 +171,8 @@ impl Producer {
     }
 
     /// The buffer as bytes that come home when they are sent.
-    fn frame(&self, buffer: Vec<u8>) -> Result<Bytes> {
-        let beyond = buffer.capacity().saturating_sub(FRAME_CAPACITY) as u64;
-        let extra = match beyond {
-            0 => None,
-            _ => Some(self.context.admission.more(beyond)?),
-        };
-        Ok(Sent::bytes(buffer, self.empty_sender.clone(), extra, Arc::clone(&self.permit)))
+    fn frame(&self, buffer: Vec<u8>, extra: Option<Reservation>) -> Bytes {
+        Sent::bytes(buffer, self.empty_sender.clone(), extra, Arc::clone(&self.permit))
     }
 
     /// Tells the client as far as its format can, then cuts. The buffer in hand is lost.
@@ -194,10 +188,8 @@ impl Producer {
         if self.format == Format::Ndjson {
             let document = problem.document(self.request_id.as_str());
             let line = format!("{{\"error\":{document}}}\n");
-            if let Ok(frame) = self.frame(line.into_bytes()) {
-                drop(sender.send(Said::Data(frame)).await);
-                abroad += 1;
-            }
+            drop(sender.send(Said::Data(self.frame(line.into_bytes(), None))).await);
+            abroad += 1;
         }
         // An error makes hyper drop what it has not written yet: wait until every buffer is home,
         // the line above among them.

@@ -130,6 +130,7 @@ pub(crate) fn world(goods: u64) -> World {
         readers: 2,
         reader_cache_bytes: 1 << 20,
         writer_cache_bytes: 1 << 20,
+        value_bytes_max: plimsoll::limits::ROW_BYTES_MAX as u64,
         writable: true,
     };
     let mut resources = pack.resources.clone();

@@ -19,6 +19,13 @@ struct Group {
     values: Vec<Value>,
 }
 
+/// A record that could not become a row.
+pub(super) struct Rejected {
+    pub(super) line: u64,
+    pub(super) reason: Box<str>,
+    pub(super) raw: Box<[u8]>,
+}
+
 /// Rows of one unit.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -26,6 +33,9 @@ pub(super) struct Batch {
     /// For each row, its line and where its text lies in `raw`.
     lines: Vec<(u64, Range<usize>)>,
     raw: Vec<u8>,
+    /// Records between them that were rejected, not yet in their file: they belong to the
+    /// checkpoint of this batch, and the batch before it may still be sent again.
+    rejected: Vec<Rejected>,
     bytes: usize,
 }
 
@@ -46,12 +56,22 @@ impl Batch {
         self.lines.push((line, start..self.raw.len()));
     }
 
+    pub(super) fn reject(&mut self, line: u64, reason: String, raw: &[u8]) {
+        self.bytes += size_of::<Rejected>() + reason.len() + raw.len();
+        self.rejected.push(Rejected { line, reason: reason.into(), raw: raw.into() });
+    }
+
+    pub(super) fn take_rejected(&mut self) -> Vec<Rejected> {
+        std::mem::take(&mut self.rejected)
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.lines.len()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.lines.len() >= IMPORT_BATCH_ROWS || self.bytes >= IMPORT_BATCH_BYTES
+        let records = self.lines.len() + self.rejected.len();
+        records >= IMPORT_BATCH_ROWS || self.bytes >= IMPORT_BATCH_BYTES
     }
 
     pub(super) fn line(&self, row: usize) -> u64 {

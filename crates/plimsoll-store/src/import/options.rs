@@ -39,6 +39,9 @@ pub struct ImportOptions {
     pub rejects: Option<PathBuf>,
     /// Fill this column with the record's number.
     pub number_column: Option<usize>,
+    /// Build the indexes of an empty table in the end. Only for a process that is alone: others
+    /// find no index meanwhile, and wait while they are built.
+    pub set_indexes_aside: bool,
     /// Plain bytes beyond this are refused: the guard against a small file that unpacks for ever.
     pub output_bytes_max: Option<u64>,
 }

@@ -12,10 +12,10 @@
 
 use std::ops::ControlFlow;
 
-use plimsoll::format::{Mapping, ReadError, ReaderOptions, RecordReader, Source};
+use plimsoll::format::{Mapping, Position, ReadError, ReaderOptions, RecordReader, Source};
 use plimsoll::record::Value;
 
-use super::batch::{Batch, without};
+use super::batch::{Batch, Rejected, without};
 use super::checkpoint::Checkpoint;
 use super::columns::{file_schema, filled};
 use super::options::{Import, OnError, Progress};
@@ -54,6 +54,8 @@ struct Run<'a> {
     committed: Checkpoint,
     rejects: Option<Rejects>,
     in_flight: Option<InFlight>,
+    /// The last commit told how many of its rows were there, which its own checkpoint cannot say.
+    recounted: bool,
 }
 
 /// Imports. `progress` is called after every commit; breaking stops there, to be resumed.
@@ -66,6 +68,11 @@ pub fn run(
     mut import: Import,
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<ImportSummary> {
+    if import.options.on_error == OnError::Continue && import.options.rejects.is_none() {
+        return Err(Error::invalid(
+            "to continue behind a wrong row needs a file for rejected rows",
+        ));
+    }
     let before = earlier(store, &import)?;
     if before.done {
         return Ok(ImportSummary { total: before, resumed_rows: before.rows, was_done: true });
@@ -87,9 +94,21 @@ pub fn run(
         Some(path) => Some(Rejects::open(path, before.rejects_bytes)?),
         None => None,
     };
-    let mut run =
-        Run { store, import: &import, next: before, committed: before, rejects, in_flight: None };
-    run.read(&mut *reader, mapping, progress)?;
+    let mut run = Run {
+        store,
+        import: &import,
+        next: before,
+        committed: before,
+        rejects,
+        in_flight: None,
+        recounted: false,
+    };
+    let aside = run.set_indexes_aside()?;
+    let read = run.read(&mut *reader, mapping, progress);
+    if aside {
+        run.restore_indexes()?;
+    }
+    read?;
     Ok(ImportSummary { total: run.committed, resumed_rows: before.rows, was_done: false })
 }
 
@@ -104,6 +123,24 @@ fn earlier(store: &Store, import: &Import) -> Result<Checkpoint> {
 }
 
 impl Run<'_> {
+    /// True when there is something to build in the end. A killed import leaves it to the next
+    /// process that opens the database.
+    fn set_indexes_aside(&self) -> Result<bool> {
+        let Import { options, resource, now_micros, .. } = self.import;
+        if !options.set_indexes_aside || options.dry_run || self.next.record > 0 {
+            return Ok(false);
+        }
+        let unit = WriteUnit::of(Write::SetIndexesAside(resource.clone()), *now_micros);
+        let outcome = self.store.write(unit, Priority::Bulk).wait()?;
+        Ok(outcome.rows.iter().any(|&indexes| indexes > 0))
+    }
+
+    fn restore_indexes(&self) -> Result<()> {
+        let Import { resource, now_micros, .. } = self.import;
+        let unit = WriteUnit::of(Write::RestoreIndexes(resource.clone()), *now_micros);
+        self.store.write(unit, Priority::Bulk).wait().map(drop)
+    }
+
     fn read(
         &mut self,
         reader: &mut dyn RecordReader,
@@ -115,13 +152,14 @@ impl Run<'_> {
         let (mut batch, mut row, mut columns) = (Batch::default(), Vec::new(), Vec::new());
         let (mut fed, mut columns_met) = (Vec::new(), usize::MAX);
         loop {
-            let number = reader.position().record + 1;
+            let at = reader.position();
+            let number = at.record + 1;
             let line = match reader.next_record() {
                 Ok(None) => break,
                 Ok(Some(record)) => mapping.apply(&record, &mut row).map(|()| record.line()),
                 Err(ReadError::Record(error)) => Err(error),
                 Err(ReadError::Fatal(error)) => {
-                    self.settle()?;
+                    self.pause()?;
                     return Err(error.into());
                 }
             };
@@ -139,16 +177,24 @@ impl Run<'_> {
                     let raw = if keeps_raw { reader.raw() } else { &[] };
                     batch.push(&columns, &mut row, line, raw);
                 }
-                Err(error) => self.reject(error.line, &error.to_string(), reader.raw())?,
+                Err(error) if keeps_raw && self.import.options.on_error == OnError::Continue => {
+                    batch.reject(error.line, error.to_string(), reader.raw());
+                }
+                Err(error) => {
+                    // Everything before it is committed, and the next run meets it again.
+                    self.send(batch, at)?;
+                    self.pause()?;
+                    return Err(self.stopped(&error.to_string()));
+                }
             }
             if batch.is_full() {
-                self.send(std::mem::take(&mut batch), reader)?;
+                self.send(std::mem::take(&mut batch), reader.position())?;
                 if progress(&self.progress()).is_break() {
-                    return self.settle();
+                    return self.pause();
                 }
             }
         }
-        self.send(batch, reader)?;
+        self.send(batch, reader.position())?;
         self.settle()?;
         // The counts are exact only now; the end is marked with them.
         self.next = Checkpoint { done: true, ..self.committed };
@@ -164,21 +210,6 @@ impl Run<'_> {
         Progress { bytes, rows, rejected }
     }
 
-    /// Notes a wrong row, or stops at it once everything before it is committed.
-    fn reject(&mut self, line: u64, reason: &str, raw: &[u8]) -> Result<()> {
-        match &mut self.rejects {
-            Some(rejects) if self.import.options.on_error == OnError::Continue => {
-                rejects.add(line, reason, raw)?;
-                self.next.rejected += 1;
-                Ok(())
-            }
-            _ => {
-                self.settle()?;
-                Err(self.stopped(reason))
-            }
-        }
-    }
-
     fn stopped(&self, reason: &str) -> Error {
         Error::invalid(format!(
             "{reason}; the {} rows committed before it stand: correct the file and run again with \
@@ -188,12 +219,17 @@ impl Run<'_> {
     }
 
     /// Waits for the batch before, then hands this one to the writer with its checkpoint.
-    fn send(&mut self, mut batch: Batch, reader: &dyn RecordReader) -> Result<()> {
+    fn send(&mut self, mut batch: Batch, position: Position) -> Result<()> {
         self.settle()?;
-        let position = reader.position();
         (self.next.byte_offset, self.next.line) = (position.byte_offset, position.line);
         self.next.record = position.record;
         self.next.rows += batch.rows() as u64;
+        for Rejected { line, reason, raw } in batch.take_rejected() {
+            self.next.rejected += 1;
+            if let Some(rejects) = &mut self.rejects {
+                rejects.add(line, &reason, &raw)?;
+            }
+        }
         let writes = batch.take_writes(&self.import.resource, self.import.options.on_conflict);
         self.hand_over(batch, writes)
     }
@@ -248,7 +284,20 @@ impl Run<'_> {
             self.committed.skipped += skipped;
             self.committed.rows -= skipped;
             self.next = self.committed;
+            self.recounted = skipped > 0;
         }
+    }
+
+    /// Waits for what is on its way, so that another run can go on exactly there.
+    fn pause(&mut self) -> Result<()> {
+        self.settle()?;
+        if self.recounted {
+            self.next = self.committed;
+            let unit = self.unit(Vec::new())?;
+            self.store.write(unit, Priority::Bulk).wait()?;
+            self.recounted = false;
+        }
+        Ok(())
     }
 
     fn without_refused(&mut self, mut batch: Batch, outcome: WriteOutcome) -> Result<()> {

@@ -11,6 +11,7 @@ use plimsoll::record::{ColumnType, Timestamp, Value};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::{Connection, OptionalExtension};
 
+use super::aside;
 use super::dialect::{self, Sql, quote};
 use super::failure::explain;
 use super::row::CursorRow;
@@ -82,6 +83,8 @@ fn statement(connection: &Connection, write: &Write, now_micros: i64) -> Result<
     match write {
         Write::Insert { .. } => unreachable!("the caller inserts"),
         Write::CreateTable(resource) => create_table(connection, resource),
+        Write::SetIndexesAside(resource) => aside::set(connection, &resource.name),
+        Write::RestoreIndexes(resource) => aside::restore(connection, Some(&resource.name)),
         Write::DropTable(resource) => {
             let text = format!("drop table if exists {}", quote(&resource.name));
             let what = format!("dropping {}", resource.name);

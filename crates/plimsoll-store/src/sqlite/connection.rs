@@ -25,8 +25,22 @@ pub(super) enum Role {
     Writer,
 }
 
-/// Opens `file` with a page cache of `cache_bytes`.
-pub(super) fn open(file: &Path, role: Role, cache_bytes: u64) -> Result<Connection> {
+/// What a connection may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) cache_bytes: u64,
+    /// Largest value or stored row.
+    pub(super) value_bytes_max: u64,
+}
+
+impl Bounds {
+    /// For the short work before a database is open.
+    pub(super) const SETUP: Self =
+        Self { cache_bytes: 2 << 20, value_bytes_max: plimsoll::limits::ROW_BYTES_MAX as u64 };
+}
+
+/// Opens `file` within `bounds`.
+pub(super) fn open(file: &Path, role: Role, bounds: Bounds) -> Result<Connection> {
     let what = || format!("opening the database {}", file.display());
     let access = match role {
         Role::Reader => OpenFlags::SQLITE_OPEN_READ_ONLY,
@@ -34,7 +48,7 @@ pub(super) fn open(file: &Path, role: Role, cache_bytes: u64) -> Result<Connecti
     };
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let ready = |connection: Connection| {
-        settings(&connection, role, cache_bytes)?;
+        settings(&connection, role, bounds)?;
         functions::register(&connection)?;
         Ok(connection)
     };
@@ -71,13 +85,13 @@ fn still_uri(file: &Path) -> OsString {
     OsString::from_vec(uri)
 }
 
-fn settings(connection: &Connection, role: Role, cache_bytes: u64) -> rusqlite::Result<()> {
-    let row_bytes_max = i32::try_from(plimsoll::limits::ROW_BYTES_MAX).unwrap_or(i32::MAX);
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, row_bytes_max)?;
+fn settings(connection: &Connection, role: Role, bounds: Bounds) -> rusqlite::Result<()> {
+    let value_bytes_max = i32::try_from(bounds.value_bytes_max).unwrap_or(i32::MAX);
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, value_bytes_max)?;
     connection
         .busy_timeout(std::time::Duration::from_millis(plimsoll::limits::DATABASE_BUSY_MS_MAX))?;
     connection.set_prepared_statement_cache_capacity(plimsoll::limits::STATEMENTS_CACHED_MAX);
-    let cache_kib = i64::try_from(cache_bytes >> 10).unwrap_or(i64::MAX);
+    let cache_kib = i64::try_from(bounds.cache_bytes >> 10).unwrap_or(i64::MAX);
     connection.pragma_update(None, "mmap_size", 0)?;
     connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "temp_store", "FILE")?;

@@ -33,6 +33,10 @@ fn classify(error: &rusqlite::Error) -> (ErrorKind, &'static str) {
         if text.starts_with(UNREADABLE) {
             return (ErrorKind::Corrupt, "");
         }
+        // An import into an empty table builds its indexes in the end.
+        if text.starts_with("no such index") {
+            return (ErrorKind::Busy, "it is being built; try again");
+        }
     }
     match code {
         ErrorCode::ConstraintViolation => (ErrorKind::Conflict, ""),
@@ -44,7 +48,11 @@ fn classify(error: &rusqlite::Error) -> (ErrorKind, &'static str) {
         ErrorCode::NotADatabase => (ErrorKind::Corrupt, "name a SQLite file"),
         ErrorCode::DatabaseCorrupt => (ErrorKind::Corrupt, "restore it from a backup"),
         ErrorCode::ReadOnly => (ErrorKind::ReadOnly, ""),
-        ErrorCode::TooBig => (ErrorKind::TooLarge, "one value is beyond the row bound"),
+        ErrorCode::TooBig => (
+            ErrorKind::TooLarge,
+            "a value or row is beyond the bound, which grows with the memory limit: leave large \
+             columns out with fields=, or raise --memory",
+        ),
         ErrorCode::OutOfMemory => (ErrorKind::OutOfBudget, "raise --memory"),
         ErrorCode::CannotOpen => (ErrorKind::Io, "check that it exists and may be read"),
         _ => (ErrorKind::Io, ""),

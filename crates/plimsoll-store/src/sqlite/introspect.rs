@@ -17,13 +17,10 @@ use plimsoll::record::{Column, ColumnType, Schema};
 use rusqlite::Connection;
 
 use super::beside::Beside;
-use super::connection::{Role, open};
+use super::connection::{Bounds, Role, open};
 use super::failure::explain;
 use crate::catalogue::{ColumnRole, Index, IndexColumn, Resource};
 use crate::error::Result;
-
-/// Memory for the page cache while looking.
-const CACHE_BYTES: u64 = 1 << 20;
 
 /// The name of the access path that is the table itself.
 pub(super) const ROW_ID: &str = "row id";
@@ -46,7 +43,7 @@ pub fn introspect(file: &Path) -> Result<(Vec<Resource>, Vec<Refused>)> {
 }
 
 fn look(file: &Path) -> Result<(Vec<Resource>, Vec<Refused>)> {
-    let connection = open(file, Role::Reader, CACHE_BYTES)?;
+    let connection = open(file, Role::Reader, Bounds::SETUP)?;
     let fail = |e| explain(&format!("looking at {}", file.display()), &e);
     let tables = tables(&connection).map_err(fail)?;
     let (mut resources, mut refused) = (Vec::new(), Vec::new());

@@ -14,13 +14,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use super::connection::{Role, open};
+use super::aside;
+use super::connection::{Bounds, Role, open};
 use super::failure::explain;
 use crate::catalogue::Migration;
 use crate::error::{Error, Result};
-
-/// Memory for the page cache while migrating.
-const CACHE_BYTES: u64 = 2 << 20;
 
 const CONTROL: &str = "
 create table if not exists plimsoll_migrations (
@@ -51,8 +49,9 @@ pub struct MigrationState {
 /// [`crate::ErrorKind::Invalid`] when a migration's text changed after it ran; otherwise what the
 /// database answers, naming the migration.
 pub fn migrate(file: &Path, migrations: &[Migration], now_micros: i64) -> Result<Vec<Box<str>>> {
-    let mut connection = open(file, Role::Writer, CACHE_BYTES)?;
+    let mut connection = open(file, Role::Writer, Bounds::SETUP)?;
     connection.execute_batch(CONTROL).map_err(|e| explain("making the control tables", &e))?;
+    restore_indexes(&mut connection)?;
     let mut done = Vec::new();
     for migration in migrations {
         if apply(&mut connection, migration, now_micros)
@@ -62,6 +61,19 @@ pub fn migrate(file: &Path, migrations: &[Migration], now_micros: i64) -> Result
         }
     }
     Ok(done)
+}
+
+/// What an import that was killed left aside.
+fn restore_indexes(connection: &mut Connection) -> Result<()> {
+    let fail = |e| explain("building indexes that were set aside", &e);
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+    let built = aside::restore(&transaction, None)?;
+    transaction.commit().map_err(fail)?;
+    if built > 0 {
+        tracing::info!(built, "built the indexes that an interrupted import had set aside");
+    }
+    Ok(())
 }
 
 fn apply(connection: &mut Connection, migration: &Migration, now_micros: i64) -> Result<bool> {
@@ -101,12 +113,17 @@ pub fn migration_states(file: &Path, migrations: &[Migration]) -> Result<Vec<Mig
             migrations.iter().map(|m| MigrationState { id: m.id.clone(), applied_at: None });
         return Ok(states.collect());
     }
-    let connection = open(file, Role::Reader, CACHE_BYTES)?;
+    let connection = open(file, Role::Reader, Bounds::SETUP)?;
     let fail = |e| explain("reading which migrations have run", &e);
+    // A file that was never migrated has no table to ask.
+    let asked = connection.table_exists(Some("main"), "plimsoll_migrations").map_err(fail)?;
     let states = migrations.iter().map(|m| {
         let sql = "select applied_at from plimsoll_migrations where id = ?1";
-        let applied_at =
-            connection.query_row(sql, [&*m.id], |r| r.get(0)).optional().map_err(fail)?;
+        let applied_at = if asked {
+            connection.query_row(sql, [&*m.id], |r| r.get(0)).optional().map_err(fail)?
+        } else {
+            None
+        };
         Ok(MigrationState { id: m.id.clone(), applied_at })
     });
     states.collect()

@@ -12,6 +12,7 @@
 //! Never: a connection handed out, or SQL accepted from a client.
 
 mod apply;
+mod aside;
 mod beside;
 mod connection;
 mod dialect;

@@ -15,7 +15,7 @@ use plimsoll::record::Value;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::beside::Beside;
-use super::connection::{Role, open};
+use super::connection::{Bounds, Role, open};
 use super::failure::explain;
 use super::lanes::Lanes;
 use super::writer::{self, Job, WriterLane};
@@ -39,6 +39,9 @@ pub struct SqliteConfig {
     pub reader_cache_bytes: u64,
     /// Page cache of the writing connection.
     pub writer_cache_bytes: u64,
+    /// Largest value or stored row. The engine holds one whole on every connection before anybody
+    /// can look at its length.
+    pub value_bytes_max: u64,
     /// Open a writer too. Without one nothing in the file or beside it is written.
     pub writable: bool,
 }
@@ -64,12 +67,22 @@ pub struct SqliteDatabase {
 }
 
 impl SqliteConfig {
-    /// Bytes the page caches may take together: to be reserved before opening.
+    /// Bytes the connections may take together, a page cache and one row each: to be reserved
+    /// before opening.
     #[must_use]
-    pub fn cache_bytes(&self) -> u64 {
+    pub fn connection_bytes(&self) -> u64 {
         // The report thread is one more reading connection.
-        let readers = self.readers as u64 + 1;
-        readers * self.reader_cache_bytes + if self.writable { self.writer_cache_bytes } else { 0 }
+        let readers = (self.readers as u64 + 1) * (self.reader_cache_bytes + self.value_bytes_max);
+        let writer = self.writer_cache_bytes + self.value_bytes_max;
+        readers + if self.writable { writer } else { 0 }
+    }
+
+    fn bounds(&self, role: Role) -> Bounds {
+        let cache_bytes = match role {
+            Role::Reader => self.reader_cache_bytes,
+            Role::Writer => self.writer_cache_bytes,
+        };
+        Bounds { cache_bytes, value_bytes_max: self.value_bytes_max }
     }
 }
 
@@ -95,11 +108,11 @@ impl SqliteDatabase {
         };
         // The writer comes first: it makes the log file that readers of a fresh file need.
         if config.writable {
-            let mut connection = open(&config.file, Role::Writer, config.writer_cache_bytes)?;
+            let mut connection = open(&config.file, Role::Writer, config.bounds(Role::Writer))?;
             let shared = shared.clone();
             database.spawn("db-writer", move || writer::run(&mut connection, &shared.writer))?;
         }
-        let first = open(&config.file, Role::Reader, config.reader_cache_bytes)?;
+        let first = open(&config.file, Role::Reader, config.bounds(Role::Reader))?;
         introspect::complete(&first, resources)?;
         let reading = |mut connection: Connection, lanes: fn(&Shared) -> &Lanes<ReadTask>| {
             let shared = shared.clone();
@@ -119,7 +132,7 @@ impl SqliteDatabase {
         };
         database.spawn("db-report", reading(first, |s| &s.reports))?;
         for number in 0..config.readers {
-            let connection = open(&config.file, Role::Reader, config.reader_cache_bytes)?;
+            let connection = open(&config.file, Role::Reader, config.bounds(Role::Reader))?;
             database.spawn(&format!("db-read-{number}"), reading(connection, |s| &s.pages))?;
         }
         Ok(database)

@@ -248,6 +248,11 @@ impl<'a> Slice<'a> {
                     ),
                 ));
             }
+            let missing = (request.out.len() + bytes).saturating_sub(request.out.capacity());
+            if let (Some(extra), 1..) = (&mut request.extra, missing) {
+                extra.try_grow(missing as u64).map_err(plimsoll::Error::from)?;
+            }
+            request.out.reserve_exact(bytes);
             request.encoder.row(&cursor(usize::MAX) as &dyn Row, &mut request.out)?;
         }
         if let Some(ends) = &mut request.row_ends {
@@ -272,6 +277,7 @@ impl<'a> Slice<'a> {
         };
         Ok(Page {
             out: self.request.out,
+            extra: self.request.extra,
             encoder: self.request.encoder,
             row_ends: self.request.row_ends,
             rows: self.rows,

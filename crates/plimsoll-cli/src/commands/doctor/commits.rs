@@ -56,6 +56,7 @@ pub(super) fn measure(directory: &Path) -> Result<u64, Error> {
         readers: 1,
         reader_cache_bytes: CACHE_BYTES,
         writer_cache_bytes: CACHE_BYTES,
+        value_bytes_max: plimsoll::limits::ROW_BYTES_MAX as u64,
         writable: true,
     };
     let database = SqliteDatabase::open(&config, &mut [])?;

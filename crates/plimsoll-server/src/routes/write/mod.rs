@@ -170,7 +170,7 @@ fn answer(
                 if let Err(refusal) = cover(&mut reservation, &outcome.body) {
                     tracing::debug!(target: "http", %refusal, "a written row is not covered");
                 }
-                held(outcome.body, reservation)
+                held(outcome.body, Some(reservation))
             }
             None => outcome.body.into(),
         });

@@ -19,7 +19,7 @@ use super::{Select, create_index, select};
 use crate::catalogue::{Order, Resource, SortTerm};
 use crate::plan::{access, phases};
 use crate::read::Position;
-use crate::sqlite::connection::{Role, open};
+use crate::sqlite::connection::{Bounds, Role, open};
 use crate::sqlite::value::{Bind, typed};
 use crate::sqlite::{functions, introspect};
 
@@ -179,7 +179,7 @@ fn case(random: &mut Random, rows: usize) -> Case {
     let (mut resources, refused) = introspect(&file).expect("a database");
     assert_eq!(refused, [], "{ddl:?}");
     let resource = resources.pop().expect("the table t");
-    let connection = open(&file, Role::Reader, 1 << 20).expect("a reader");
+    let connection = open(&file, Role::Reader, Bounds::SETUP).expect("a reader");
     functions::register(&connection).expect("functions");
     Case { _directory: directory, connection, resource, ddl }
 }

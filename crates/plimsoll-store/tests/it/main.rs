@@ -1,0 +1,16 @@
+//! The store's promises, one module each.
+
+mod filters;
+mod fixture;
+mod foreign;
+mod imports;
+mod killed;
+mod migrations;
+mod pages;
+mod recipe;
+mod resumed;
+mod slices;
+mod steps;
+mod untouched;
+mod waiting;
+mod writes;
