@@ -23,15 +23,13 @@ use plimsoll_store::sqlite::{SqliteConfig, SqliteDatabase, introspect, migrate};
 use plimsoll_store::{Resource, Store};
 use rustix::fs::{FlockOperation, flock};
 
-/// Page cache of one reader. Keyset pages touch few pages; more cache only moves the kernel's.
-const READER_CACHE_BYTES: u64 = 1 << 20;
-/// Page cache of the writer: holds the upper levels of the indexes while importing.
-const WRITER_CACHE_BYTES: u64 = 8 << 20;
-/// The largest stored value is this part of the limit: every connection can hold one.
-const VALUE_SHARE: u64 = 64;
-/// The largest stored value under any limit, at least and at most.
-const VALUE_BYTES_MIN: u64 = 1 << 20;
-const VALUE_BYTES_MAX: u64 = ROW_BYTES_MAX as u64;
+/// Page cache of one reader at most. Keyset pages touch few pages; more cache only moves the
+/// kernel's.
+const READER_CACHE_BYTES_MAX: u64 = 1 << 20;
+/// Page cache of the writer at most: holds the upper levels of the indexes while importing.
+const WRITER_CACHE_BYTES_MAX: u64 = 8 << 20;
+/// Largest stored value at least, under any limit: every connection can hold one.
+const VALUE_BYTES_MIN: u64 = 256 << 10;
 /// Readers at most: each is a thread, a connection and a cache.
 const READERS_MAX: usize = 4;
 
@@ -41,6 +39,17 @@ pub(crate) struct Opened {
     _held: Reservation,
     /// Tells an import that it is not alone.
     _shared: Option<File>,
+}
+
+/// Who opens a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// The server: several readers.
+    Server,
+    /// A file tool: one.
+    Tool,
+    /// Whoever reads somebody else's file.
+    Foreign,
 }
 
 /// Now, microseconds UTC.
@@ -79,6 +88,7 @@ pub(crate) fn alone(data: &Path) -> anyhow::Result<Option<File>> {
 pub(crate) fn open_embedded(
     data: &Path,
     packs: &[Pack],
+    role: Use,
     budget: &Budget,
 ) -> anyhow::Result<Opened> {
     let file = file(data)?;
@@ -86,7 +96,7 @@ pub(crate) fn open_embedded(
         migrate(&file, &pack.migrations, now_micros())?;
     }
     let mut resources: Vec<Resource> = packs.iter().flat_map(|p| p.resources.clone()).collect();
-    let config = config(file, true, budget);
+    let config = config(file, role, budget);
     let held = budget.consumer("database")?.try_reserve(config.connection_bytes())?;
     let database = SqliteDatabase::open(&config, &mut resources)?;
     let catalogue = match packs {
@@ -107,7 +117,7 @@ pub(crate) fn open_foreign(file: &Path, budget: &Budget) -> anyhow::Result<Opene
     for (table, reason) in refused {
         tracing::warn!(%table, "not served: {reason}");
     }
-    let config = config(file.to_owned(), false, budget);
+    let config = config(file.to_owned(), Use::Foreign, budget);
     let held = budget.consumer("database")?.try_reserve(config.connection_bytes())?;
     for resource in &mut resources {
         // Opening fills them in again, from the same file.
@@ -119,16 +129,25 @@ pub(crate) fn open_foreign(file: &Path, budget: &Budget) -> anyhow::Result<Opene
     Ok(Opened { store, _held: held, _shared: None })
 }
 
-fn config(file: PathBuf, writable: bool, budget: &Budget) -> SqliteConfig {
+/// The largest stored value or line of a file under a limit.
+pub(crate) fn value_bytes_max(budget: &Budget) -> u64 {
+    (budget.limit_bytes() / 64).clamp(VALUE_BYTES_MIN, ROW_BYTES_MAX as u64)
+}
+
+/// The writer's page cache under a limit. Building an index takes up to twice as much again.
+pub(crate) fn writer_cache_bytes(budget: &Budget) -> u64 {
+    (budget.limit_bytes() / 8).min(WRITER_CACHE_BYTES_MAX)
+}
+
+fn config(file: PathBuf, role: Use, budget: &Budget) -> SqliteConfig {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     SqliteConfig {
         file,
-        readers: cores.clamp(2, READERS_MAX),
-        reader_cache_bytes: READER_CACHE_BYTES,
-        writer_cache_bytes: WRITER_CACHE_BYTES,
-        value_bytes_max: (budget.limit_bytes() / VALUE_SHARE)
-            .clamp(VALUE_BYTES_MIN, VALUE_BYTES_MAX),
-        writable,
+        readers: if role == Use::Tool { 1 } else { cores.clamp(2, READERS_MAX) },
+        reader_cache_bytes: (budget.limit_bytes() / 64).min(READER_CACHE_BYTES_MAX),
+        writer_cache_bytes: writer_cache_bytes(budget),
+        value_bytes_max: value_bytes_max(budget),
+        writable: role != Use::Foreign,
     }
 }
 

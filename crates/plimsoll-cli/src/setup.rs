@@ -17,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::Global;
 use crate::config::{Config, Sources};
-use crate::database::{self, Opened};
+use crate::database::{self, Opened, Use};
 use crate::exit::Usage;
 use crate::memory::{self, Memory};
 use crate::spill;
@@ -68,7 +68,7 @@ impl Setup {
     }
 
     /// The embedded database, for a command that writes.
-    pub(crate) fn open_embedded(&self, packs: &[Pack]) -> anyhow::Result<Opened> {
+    pub(crate) fn open_embedded(&self, packs: &[Pack], role: Use) -> anyhow::Result<Opened> {
         if let Some(file) = self.config.path("database.url") {
             bail!(Usage(format!(
                 "database.url is {}, from {}: somebody's own database is only read; take the \
@@ -77,14 +77,14 @@ impl Setup {
                 self.config.origin("database.url")
             )));
         }
-        database::open_embedded(self.data(), packs, &self.memory.budget)
+        database::open_embedded(self.data(), packs, role, &self.memory.budget)
     }
 
     /// Whichever database is configured, and whether it is the embedded one.
-    pub(crate) fn open(&self, packs: &[Pack]) -> anyhow::Result<(Opened, bool)> {
+    pub(crate) fn open(&self, packs: &[Pack], role: Use) -> anyhow::Result<(Opened, bool)> {
         match self.config.path("database.url") {
             Some(file) => Ok((database::open_foreign(file, &self.memory.budget)?, false)),
-            None => Ok((self.open_embedded(packs)?, true)),
+            None => Ok((self.open_embedded(packs, role)?, true)),
         }
     }
 }

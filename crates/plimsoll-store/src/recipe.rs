@@ -13,7 +13,7 @@ use std::io::Read;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use plimsoll::format::{Format, MappingOptions};
+use plimsoll::format::{Format, MappingOptions, ReaderOptions};
 use plimsoll::limits::FIGURE_ROWS_MAX;
 use plimsoll::record::{ColumnType, Money, Timestamp, Value};
 
@@ -35,6 +35,10 @@ pub struct RecipeRun<'a> {
     pub input: Box<dyn Read + Send>,
     /// The file's digest.
     pub identity: Box<str>,
+    /// How the file is read.
+    pub reader: ReaderOptions,
+    /// Bytes of rows in one transaction at most.
+    pub batch_bytes_max: usize,
     /// What the writer takes as now, microseconds UTC.
     pub now_micros: i64,
 }
@@ -67,7 +71,8 @@ pub fn run(
     run: RecipeRun<'_>,
     progress: &mut dyn FnMut(RecipeProgress<'_>) -> ControlFlow<()>,
 ) -> Result<RecipeSummary> {
-    let RecipeRun { recipe, input, identity, now_micros } = run;
+    let options = load_options(&run);
+    let RecipeRun { recipe, input, identity, now_micros, .. } = run;
     let identity: Box<str> = format!("{}:{identity}", recipe.name).into();
     if store.state(KIND, &identity).wait()?.is_some() {
         return Ok(RecipeSummary { import: None, figures: figures(store, &recipe.figures)? });
@@ -78,7 +83,7 @@ pub fn run(
     let import = Import {
         resource: staging.clone(),
         input,
-        options: load_options(recipe),
+        options,
         identity: Some(identity.clone()),
         now_micros,
     };
@@ -111,7 +116,8 @@ pub fn run(
     Ok(RecipeSummary { import: Some(import), figures })
 }
 
-fn load_options(recipe: &Recipe) -> ImportOptions {
+fn load_options(run: &RecipeRun<'_>) -> ImportOptions {
+    let recipe = run.recipe;
     let columns = recipe.staging.schema.columns.iter().zip(&recipe.headers);
     let renames = columns
         .filter_map(|(column, header)| Some((header.clone()?, column.name.clone())))
@@ -125,6 +131,8 @@ fn load_options(recipe: &Recipe) -> ImportOptions {
         rejects: None,
         number_column: Some(0),
         set_indexes_aside: false,
+        reader: run.reader,
+        batch_bytes_max: run.batch_bytes_max,
         output_bytes_max: None,
     }
 }

@@ -18,6 +18,7 @@ use plimsoll_store::{
 };
 
 use crate::args::{ExportArgs, Global};
+use crate::database::Use;
 use crate::exit::{Outcome, Usage};
 use crate::{process, setup};
 
@@ -25,7 +26,7 @@ pub(crate) fn run(global: &Global, args: &ExportArgs, packs: &[Pack]) -> anyhow:
     let began = Instant::now();
     let setup = setup::start(global, Vec::new(), TOOL_LIMIT_BYTES_MIN)?;
     setup.spill()?;
-    let (opened, _) = setup.open(packs)?;
+    let (opened, _) = setup.open(packs, Use::Tool)?;
     let _held = setup.memory.budget.consumer("export")?.try_reserve(2 * frame_bytes() as u64)?;
     let export = Export::new(&opened.store, args)?;
     let rows = match &args.output {

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
+use plimsoll::budget::Budget;
 use plimsoll::format::{Format, MappingOptions, ReaderOptions};
-use plimsoll::limits::{IMPORT_BATCH_BYTES, TOOL_LIMIT_BYTES_MIN};
+use plimsoll::limits::{IMPORT_BATCH_BYTES, LINE_BYTES_MAX, TOOL_LIMIT_BYTES_MIN};
 use plimsoll::record::Value;
 use plimsoll::units::ByteSize;
 use plimsoll_store::catalogue::{Pack, Recipe};
@@ -21,6 +22,7 @@ use plimsoll_store::recipe::{self, RecipeProgress, RecipeRun};
 use plimsoll_store::{OnConflict, Store};
 
 use crate::args::{Global, ImportArgs};
+use crate::database::Use;
 use crate::exit::{Outcome, Usage};
 use crate::progress::Bar;
 use crate::{database, process, setup};
@@ -28,28 +30,63 @@ use crate::{database, process, setup};
 /// Batches in memory at once: one read, one written, one between.
 const BATCHES: u64 = 3;
 
+/// What an import may hold under a limit.
+#[derive(Clone, Copy)]
+struct Bounds {
+    line_bytes_max: usize,
+    batch_bytes_max: usize,
+    /// For sorting the indexes that are built in the end.
+    building_bytes: u64,
+}
+
+impl Bounds {
+    fn under(budget: &Budget) -> Self {
+        let value_bytes = usize::try_from(database::value_bytes_max(budget)).unwrap_or(usize::MAX);
+        Self {
+            line_bytes_max: value_bytes.min(LINE_BYTES_MAX),
+            batch_bytes_max: value_bytes.min(IMPORT_BATCH_BYTES),
+            building_bytes: 2 * database::writer_cache_bytes(budget),
+        }
+    }
+
+    fn reader(self) -> ReaderOptions {
+        ReaderOptions { line_bytes_max: self.line_bytes_max, ..ReaderOptions::default() }
+    }
+
+    fn reading_bytes(self) -> u64 {
+        self.reader().workspace_bytes(Format::Json) as u64 + BATCHES * self.batch_bytes_max as u64
+    }
+}
+
 pub(crate) fn run(global: &Global, args: &ImportArgs, packs: &[Pack]) -> anyhow::Result<Outcome> {
     let began = Instant::now();
     let setup = setup::start(global, Vec::new(), TOOL_LIMIT_BYTES_MIN)?;
     setup.spill()?;
     let alone = database::alone(setup.data())?;
-    let opened = setup.open_embedded(packs)?;
-    let workspace = ReaderOptions::default().workspace_bytes(Format::Json) as u64;
-    let bytes = workspace + BATCHES * IMPORT_BATCH_BYTES as u64;
-    let _held = setup.memory.budget.consumer("import")?.try_reserve(bytes)?;
+    let opened = setup.open_embedded(packs, Use::Tool)?;
+    let bounds = Bounds::under(&setup.memory.budget);
+    let consumer = setup.memory.budget.consumer("import")?;
+    let mut held = consumer.try_reserve(bounds.reading_bytes())?;
+    // Where the limit has no room for sorting whole indexes, they are kept up row by row.
+    let aside = alone.is_some() && held.try_grow(bounds.building_bytes).is_ok();
     let recipe = packs.iter().find_map(|p| p.recipe(&args.target));
     let (summary, figures) = match recipe {
-        Some(recipe) => with_recipe(&opened.store, args, recipe)?,
-        None => (Some(into_resource(&opened.store, args, alone.is_some())?), Vec::new()),
+        Some(recipe) => with_recipe(&opened.store, args, recipe, bounds)?,
+        None => (Some(into_resource(&opened.store, args, aside, bounds)?), Vec::new()),
     };
     report(args, summary.as_ref(), &figures, began)?;
     let rejected = summary.as_ref().map_or(0, |s| s.total.rejected);
     Ok(if rejected > 0 { Outcome::Partly } else { Outcome::Done })
 }
 
-fn into_resource(store: &Store, args: &ImportArgs, alone: bool) -> anyhow::Result<ImportSummary> {
+fn into_resource(
+    store: &Store,
+    args: &ImportArgs,
+    aside: bool,
+    bounds: Bounds,
+) -> anyhow::Result<ImportSummary> {
     let resource = store.catalogue().table(&args.target)?.clone();
-    let options = options(args, alone)?;
+    let options = options(args, aside, bounds)?;
     let (input, size, identity) = open(args, &options)?;
     let import = Import { resource, input, options, identity, now_micros: database::now_micros() };
     let bar = Bar::bytes(&format!("importing {}", args.target), size);
@@ -63,13 +100,20 @@ fn into_resource(store: &Store, args: &ImportArgs, alone: bool) -> anyhow::Resul
 
 type Recipes = (Option<ImportSummary>, Vec<(String, Value)>);
 
-fn with_recipe(store: &Store, args: &ImportArgs, recipe: &Recipe) -> anyhow::Result<Recipes> {
+fn with_recipe(
+    store: &Store,
+    args: &ImportArgs,
+    recipe: &Recipe,
+    bounds: Bounds,
+) -> anyhow::Result<Recipes> {
     let (mut file, size) = open_file(&args.file)?;
     let digest = digest(&mut file)?;
     let run = RecipeRun {
         recipe,
         input: Box::new(file),
         identity: digest.into(),
+        reader: bounds.reader(),
+        batch_bytes_max: bounds.batch_bytes_max,
         now_micros: database::now_micros(),
     };
     let bar = Bar::bytes("loading", size);
@@ -124,7 +168,7 @@ fn digest(file: &mut File) -> anyhow::Result<String> {
     Ok(digest)
 }
 
-fn options(args: &ImportArgs, alone: bool) -> anyhow::Result<ImportOptions> {
+fn options(args: &ImportArgs, aside: bool, bounds: Bounds) -> anyhow::Result<ImportOptions> {
     let named = args.format.as_deref().map(|name| {
         Format::from_name(name)
             .ok_or_else(|| Usage(format!("--format {name}: allowed are csv, ndjson, json")))
@@ -156,7 +200,9 @@ fn options(args: &ImportArgs, alone: bool) -> anyhow::Result<ImportOptions> {
         dry_run: args.dry_run,
         rejects: (on_error == OnError::Continue).then(|| rejects(args)),
         number_column: None,
-        set_indexes_aside: alone,
+        set_indexes_aside: aside,
+        reader: bounds.reader(),
+        batch_bytes_max: bounds.batch_bytes_max,
         output_bytes_max,
     })
 }

@@ -14,6 +14,7 @@ use plimsoll_store::steps::{self, StepRun};
 use plimsoll_store::{Priority, Store, Write, WriteUnit, recipe};
 
 use crate::args::{Counts, Global, SeedArgs};
+use crate::database::Use;
 use crate::exit::Outcome;
 use crate::progress::Bar;
 use crate::{database, setup};
@@ -29,7 +30,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<Outcome> {
     let setup = setup::start(global, Vec::new(), TOOL_LIMIT_BYTES_MIN)?;
     setup.spill()?;
-    let opened = setup.open_embedded(packs)?;
+    let opened = setup.open_embedded(packs, Use::Tool)?;
     let figures = fill(&opened.store, packs, counts, args.seed)?;
     let mut out = std::io::stdout().lock();
     for (title, value) in figures {

@@ -20,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::args::{Counts, Global, ServeArgs};
 use crate::commands::seed;
 use crate::config::Config;
+use crate::database::Use;
 use crate::exit::{Outcome, Usage};
 use crate::memory::Memory;
 use crate::{database, process, setup};
@@ -41,7 +42,7 @@ pub(crate) fn run(
     let setup = setup::start(global, flags, SERVER_LIMIT_BYTES_MIN)?;
     let spill = setup.spill()?;
     let listener = listen(&setup.config, args.insecure)?;
-    let (opened, writable) = setup.open(packs)?;
+    let (opened, writable) = setup.open(packs, Use::Server)?;
     if args.demo {
         seed::fill(&opened.store, packs, counts, args.seed)?;
     }

@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use plimsoll::limits::{IMPORT_BATCH_BYTES, IMPORT_BATCH_ROWS};
+use plimsoll::limits::IMPORT_BATCH_ROWS;
 use plimsoll::record::Value;
 
 use crate::catalogue::Resource;
@@ -69,9 +69,9 @@ impl Batch {
         self.lines.len()
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self, bytes_max: usize) -> bool {
         let records = self.lines.len() + self.rejected.len();
-        records >= IMPORT_BATCH_ROWS || self.bytes >= IMPORT_BATCH_BYTES
+        records >= IMPORT_BATCH_ROWS || self.bytes >= bytes_max
     }
 
     pub(super) fn line(&self, row: usize) -> u64 {

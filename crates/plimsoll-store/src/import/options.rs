@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use plimsoll::format::{Format, MappingOptions};
+use plimsoll::format::{Format, MappingOptions, ReaderOptions};
 
 use crate::catalogue::Resource;
 use crate::write::OnConflict;
@@ -42,6 +42,10 @@ pub struct ImportOptions {
     /// Build the indexes of an empty table in the end. Only for a process that is alone: others
     /// find no index meanwhile, and wait while they are built.
     pub set_indexes_aside: bool,
+    /// How the file is read.
+    pub reader: ReaderOptions,
+    /// Bytes of rows in one transaction at most.
+    pub batch_bytes_max: usize,
     /// Plain bytes beyond this are refused: the guard against a small file that unpacks for ever.
     pub output_bytes_max: Option<u64>,
 }

@@ -12,7 +12,7 @@
 
 use std::ops::ControlFlow;
 
-use plimsoll::format::{Mapping, Position, ReadError, ReaderOptions, RecordReader, Source};
+use plimsoll::format::{Mapping, Position, ReadError, RecordReader, Source};
 use plimsoll::record::Value;
 
 use super::batch::{Batch, Rejected, without};
@@ -79,7 +79,7 @@ pub fn run(
     }
     let input = std::mem::replace(&mut import.input, Box::new(std::io::empty()));
     let source = Source::open(input, import.options.output_bytes_max)?;
-    let mut reader = import.options.format.reader(source, ReaderOptions::default())?;
+    let mut reader = import.options.format.reader(source, import.options.reader)?;
     let schema = file_schema(&import.resource, import.options.number_column);
     let options = import.options.mapping.clone();
     let mapping = if import.options.format == plimsoll::format::Format::Csv {
@@ -187,7 +187,7 @@ impl Run<'_> {
                     return Err(self.stopped(&error.to_string()));
                 }
             }
-            if batch.is_full() {
+            if batch.is_full(self.import.options.batch_bytes_max) {
                 self.send(std::mem::take(&mut batch), reader.position())?;
                 if progress(&self.progress()).is_break() {
                     return self.pause();

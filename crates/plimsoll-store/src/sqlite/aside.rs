@@ -54,11 +54,14 @@ pub(super) fn restore(connection: &Connection, table: Option<&str>) -> Result<u6
         let kept: Vec<(String, String)> = found
             .query_map((KIND, table), |r| Ok((r.get(0)?, r.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
+        // One helper sorts a full buffer while the next one fills.
+        connection.pragma_update(None, "threads", 1)?;
         for (key, sql) in &kept {
             connection.execute_batch(sql)?;
             connection
                 .execute("delete from plimsoll_state where kind = ?1 and key = ?2", [KIND, key])?;
         }
+        connection.pragma_update(None, "threads", 0)?;
         Ok(kept.len() as u64)
     };
     run().map_err(|e| explain("building indexes that were set aside", &e))

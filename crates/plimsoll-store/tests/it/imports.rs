@@ -48,6 +48,8 @@ pub(crate) fn options() -> ImportOptions {
         rejects: None,
         number_column: None,
         set_indexes_aside: false,
+        reader: plimsoll::format::ReaderOptions::default(),
+        batch_bytes_max: plimsoll::limits::IMPORT_BATCH_BYTES,
         output_bytes_max: None,
     }
 }

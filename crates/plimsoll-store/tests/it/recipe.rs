@@ -65,7 +65,14 @@ fn run(
 ) -> RecipeSummary {
     let recipe = pack.recipe("online-retail").expect("the recipe");
     let input = Box::new(File::open(file).expect("the file"));
-    let run = RecipeRun { recipe, input, identity: "file".into(), now_micros: NOW };
+    let run = RecipeRun {
+        recipe,
+        input,
+        identity: "file".into(),
+        reader: plimsoll::format::ReaderOptions::default(),
+        batch_bytes_max: plimsoll::limits::IMPORT_BATCH_BYTES,
+        now_micros: NOW,
+    };
     recipe::run(store, run, progress).expect("a run")
 }
 
