@@ -19,7 +19,9 @@ use anyhow::{Context as _, bail};
 use plimsoll::budget::{Budget, Reservation};
 use plimsoll::limits::ROW_BYTES_MAX;
 use plimsoll_store::catalogue::{Catalogue, Pack};
-use plimsoll_store::sqlite::{SqliteConfig, SqliteDatabase, introspect, migrate};
+use plimsoll_store::sqlite::{
+    SqliteConfig, SqliteDatabase, introspect, migrate, set_heap_soft_limit,
+};
 use plimsoll_store::{Resource, Store};
 use rustix::fs::{FlockOperation, flock};
 
@@ -28,6 +30,9 @@ use rustix::fs::{FlockOperation, flock};
 const READER_CACHE_BYTES_MAX: u64 = 1 << 20;
 /// Page cache of the writer at most: holds the upper levels of the indexes while importing.
 const WRITER_CACHE_BYTES_MAX: u64 = 8 << 20;
+const WRITER_CACHE_BYTES_MIN: u64 = 512 << 10;
+/// Code, stacks and headroom: what no cache can have.
+const PROCESS_BYTES: u64 = 12 << 20;
 /// Largest stored value at least, under any limit: every connection can hold one.
 const VALUE_BYTES_MIN: u64 = 256 << 10;
 /// Readers at most: each is a thread, a connection and a cache.
@@ -98,6 +103,8 @@ pub(crate) fn open_embedded(
     let mut resources: Vec<Resource> = packs.iter().flat_map(|p| p.resources.clone()).collect();
     let config = config(file, role, budget);
     let held = budget.consumer("database")?.try_reserve(config.connection_bytes())?;
+    // Beyond what is reserved the engine recycles pages of its caches instead of taking more.
+    set_heap_soft_limit(config.connection_bytes());
     let database = SqliteDatabase::open(&config, &mut resources)?;
     let catalogue = match packs {
         [pack] => pack.catalogue(resources)?,
@@ -119,6 +126,8 @@ pub(crate) fn open_foreign(file: &Path, budget: &Budget) -> anyhow::Result<Opene
     }
     let config = config(file.to_owned(), Use::Foreign, budget);
     let held = budget.consumer("database")?.try_reserve(config.connection_bytes())?;
+    // Beyond what is reserved the engine recycles pages of its caches instead of taking more.
+    set_heap_soft_limit(config.connection_bytes());
     for resource in &mut resources {
         // Opening fills them in again, from the same file.
         resource.indexes.clear();
@@ -134,9 +143,16 @@ pub(crate) fn value_bytes_max(budget: &Budget) -> u64 {
     (budget.limit_bytes() / 64).clamp(VALUE_BYTES_MIN, ROW_BYTES_MAX as u64)
 }
 
-/// The writer's page cache under a limit. Building an index takes up to twice as much again.
-pub(crate) fn writer_cache_bytes(budget: &Budget) -> u64 {
-    (budget.limit_bytes() / 8).min(WRITER_CACHE_BYTES_MAX)
+/// The writer's page cache under a limit: an eighth of what the process itself leaves of it.
+fn writer_cache_bytes(budget: &Budget) -> u64 {
+    let left = budget.limit_bytes().saturating_sub(PROCESS_BYTES);
+    (left / 8).clamp(WRITER_CACHE_BYTES_MIN, WRITER_CACHE_BYTES_MAX)
+}
+
+/// What the engine takes beside its page cache while it sorts, to build an index or to run a
+/// recipe's steps: a buffer as large as the cache, twice that while it grows.
+pub(crate) fn sorting_bytes(budget: &Budget) -> u64 {
+    3 * writer_cache_bytes(budget)
 }
 
 fn config(file: PathBuf, role: Use, budget: &Budget) -> SqliteConfig {

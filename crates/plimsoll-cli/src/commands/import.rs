@@ -35,8 +35,8 @@ const BATCHES: u64 = 3;
 struct Bounds {
     line_bytes_max: usize,
     batch_bytes_max: usize,
-    /// For sorting the indexes that are built in the end.
-    building_bytes: u64,
+    /// For sorting: indexes that are built in the end, and a recipe's steps.
+    sorting_bytes: u64,
 }
 
 impl Bounds {
@@ -45,7 +45,7 @@ impl Bounds {
         Self {
             line_bytes_max: value_bytes.min(LINE_BYTES_MAX),
             batch_bytes_max: value_bytes.min(IMPORT_BATCH_BYTES),
-            building_bytes: 2 * database::writer_cache_bytes(budget),
+            sorting_bytes: database::sorting_bytes(budget),
         }
     }
 
@@ -67,9 +67,13 @@ pub(crate) fn run(global: &Global, args: &ImportArgs, packs: &[Pack]) -> anyhow:
     let bounds = Bounds::under(&setup.memory.budget);
     let consumer = setup.memory.budget.consumer("import")?;
     let mut held = consumer.try_reserve(bounds.reading_bytes())?;
+    let sorting = held.try_grow(bounds.sorting_bytes);
     // Where the limit has no room for sorting whole indexes, they are kept up row by row.
-    let aside = alone.is_some() && held.try_grow(bounds.building_bytes).is_ok();
+    let aside = alone.is_some() && sorting.is_ok();
     let recipe = packs.iter().find_map(|p| p.recipe(&args.target));
+    if recipe.is_some() {
+        sorting?;
+    }
     let (summary, figures) = match recipe {
         Some(recipe) => with_recipe(&opened.store, args, recipe, bounds)?,
         None => (Some(into_resource(&opened.store, args, aside, bounds)?), Vec::new()),

@@ -7,6 +7,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::ops::ControlFlow;
 
 use anyhow::bail;
+use plimsoll::budget::Budget;
 use plimsoll::limits::TOOL_LIMIT_BYTES_MIN;
 use plimsoll::record::Value;
 use plimsoll_store::catalogue::{Pack, Seed};
@@ -31,7 +32,7 @@ pub(crate) fn run(
     let setup = setup::start(global, Vec::new(), TOOL_LIMIT_BYTES_MIN)?;
     setup.spill()?;
     let opened = setup.open_embedded(packs, Use::Tool)?;
-    let figures = fill(&opened.store, packs, counts, args.seed)?;
+    let figures = fill(&opened.store, packs, counts, args.seed, &setup.memory.budget)?;
     let mut out = std::io::stdout().lock();
     for (title, value) in figures {
         writeln!(out, "{title:<32} {}", crate::commands::import::text(&value))?;
@@ -45,7 +46,9 @@ pub(crate) fn fill(
     packs: &[Pack],
     counts: &Counts,
     number: Option<i64>,
+    budget: &Budget,
 ) -> anyhow::Result<Vec<(String, Value)>> {
+    let _sorting = budget.consumer("seed")?.try_reserve(database::sorting_bytes(budget))?;
     let Some((pack, seed)) = packs.iter().find_map(|p| Some((p, p.seed.as_ref()?))) else {
         bail!("no pack has demo data");
     };

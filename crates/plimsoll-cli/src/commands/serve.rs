@@ -44,7 +44,7 @@ pub(crate) fn run(
     let listener = listen(&setup.config, args.insecure)?;
     let (opened, writable) = setup.open(packs, Use::Server)?;
     if args.demo {
-        seed::fill(&opened.store, packs, counts, args.seed)?;
+        seed::fill(&opened.store, packs, counts, args.seed, &setup.memory.budget)?;
     }
     let memory = &setup.memory;
     let server = Server::new(ServerConfig {
