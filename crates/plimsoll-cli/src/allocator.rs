@@ -85,3 +85,6 @@ pub(crate) fn sample() -> AllocatorSample {
     };
     read().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,7 +135,7 @@ pub(crate) struct ExportArgs {
     #[arg(long)]
     pub(crate) filter: Option<String>,
     /// Order, e.g. -price,id
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub(crate) sort: Option<String>,
     /// Write text that begins like a formula as it is
     #[arg(long)]
@@ -196,8 +196,9 @@ pub(crate) type Counts = Vec<(Box<str>, u64)>;
 /// Prints help and usage errors itself and ends the process with 0 or 2.
 pub(crate) fn parse(packs: &[Pack]) -> (Cli, Counts) {
     let mut command = Cli::command();
-    for name in ["serve", "seed"] {
-        command = command.mut_subcommand(name, |sub| with_counts(sub, packs));
+    let requires = [("serve", Some("demo")), ("seed", None)];
+    for (name, required) in requires {
+        command = command.mut_subcommand(name, |sub| with_counts(sub, packs, required));
     }
     let matches = command.get_matches();
     let counts = chosen(&matches, packs);
@@ -207,7 +208,12 @@ pub(crate) fn parse(packs: &[Pack]) -> (Cli, Counts) {
     }
 }
 
-fn with_counts(mut command: clap::Command, packs: &[Pack]) -> clap::Command {
+/// Adds a flag per count, which without the flag `required` would have no effect.
+fn with_counts(
+    mut command: clap::Command,
+    packs: &[Pack],
+    required: Option<&'static str>,
+) -> clap::Command {
     for count in packs.iter().filter_map(|p| p.seed.as_ref()).flat_map(|s| &s.counts) {
         let help = format!("{} [default: {}]", count.help, count.default);
         let range = clap::value_parser!(u64).range(count.min..=count.max);
@@ -216,6 +222,7 @@ fn with_counts(mut command: clap::Command, packs: &[Pack]) -> clap::Command {
                 .long(count.name.to_string())
                 .value_name("N")
                 .value_parser(range)
+                .requires_ifs(required.map(|flag| (clap::builder::ArgPredicate::IsPresent, flag)))
                 .help(help),
         );
     }

@@ -15,6 +15,7 @@ mod config;
 mod database;
 mod exit;
 mod memory;
+mod named;
 mod packs;
 mod process;
 mod progress;

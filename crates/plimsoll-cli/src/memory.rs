@@ -8,12 +8,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use plimsoll::budget::Budget;
-use plimsoll::budget::discover::{ExplicitLimit, HostFiles, Limit, discover};
+use plimsoll::budget::discover::{ExplicitLimit, HostFiles, Limit, LimitSource, discover};
 
 use crate::allocator::ProcessMemory;
 use crate::config::Config;
+use crate::exit::Usage;
 
 /// Between two measurements.
 const MEASURE_EVERY: Duration = Duration::from_millis(100);
@@ -32,7 +33,12 @@ pub(crate) fn start(config: &Config, minimum_bytes: u64) -> anyhow::Result<Memor
         .map(|bytes| ExplicitLimit { bytes, origin: config.origin("memory.limit").to_string() });
     let limits = rustix::process::getrlimit(rustix::process::Resource::As);
     let limit = discover(&HostFiles, explicit, limits.current)?;
-    let budget = Budget::new(limit.bytes, minimum_bytes, Arc::new(ProcessMemory))?;
+    let budget = Budget::new(limit.bytes, minimum_bytes, Arc::new(ProcessMemory));
+    let budget = budget.map_err(|error| match &limit.source {
+        // What a person asked for is theirs to correct; what the machine gives is not.
+        LimitSource::Explicit { origin } => anyhow!(Usage(format!("{origin}: {error}"))),
+        _ => anyhow!(error),
+    })?;
     let monitor = Monitor::start(budget.clone())?;
     Ok(Memory { limit, budget, _monitor: monitor })
 }

@@ -13,7 +13,13 @@ const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
 
 /// Makes the directory and points the database's temporary files there.
 pub(crate) fn prepare(directory: &Path) -> anyhow::Result<()> {
-    let what = || format!("preparing the spill directory {}", directory.display());
+    let what = || {
+        format!(
+            "preparing the spill directory {}, which must be writable (--data or \
+             PLIMSOLL_SPILL_DIR names another)",
+            directory.display()
+        )
+    };
     std::fs::create_dir_all(directory).with_context(what)?;
     std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
         .with_context(what)?;

@@ -20,7 +20,7 @@ use plimsoll_store::{
 use crate::args::{ExportArgs, Global};
 use crate::database::Use;
 use crate::exit::{Outcome, Usage};
-use crate::{process, setup};
+use crate::{named, process, setup};
 
 pub(crate) fn run(global: &Global, args: &ExportArgs, packs: &[Pack]) -> anyhow::Result<Outcome> {
     let began = Instant::now();
@@ -61,7 +61,7 @@ fn to_file(export: &Export<'_>, path: &Path) -> anyhow::Result<u64> {
     name.push(format!(".{}.partial", std::process::id()));
     let partial = PathBuf::from(name);
     let mut file = File::create_new(&partial).with_context(what)?;
-    let written = export.write(&mut file).and_then(|rows| {
+    let written = export.write(&mut file).with_context(what).and_then(|rows| {
         file.sync_all().with_context(what)?;
         std::fs::rename(&partial, path).with_context(what)?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
@@ -89,7 +89,7 @@ struct Export<'a> {
 
 impl<'a> Export<'a> {
     fn new(store: &'a Store, args: &ExportArgs) -> anyhow::Result<Self> {
-        let resource = store.catalogue().table(&args.resource)?.clone();
+        let resource = named::resource(store, &args.resource)?;
         let format = Format::from_name(&args.format).ok_or_else(|| {
             Usage(format!("--format {}: allowed are csv, ndjson, json", args.format))
         })?;

@@ -25,7 +25,7 @@ use crate::args::{Global, ImportArgs};
 use crate::database::Use;
 use crate::exit::{Outcome, Usage};
 use crate::progress::Bar;
-use crate::{database, process, setup};
+use crate::{database, named, process, setup};
 
 /// Batches in memory at once: one read, one written, one between.
 const BATCHES: u64 = 3;
@@ -76,7 +76,7 @@ pub(crate) fn run(global: &Global, args: &ImportArgs, packs: &[Pack]) -> anyhow:
     }
     let (summary, figures) = match recipe {
         Some(recipe) => with_recipe(&opened.store, args, recipe, bounds)?,
-        None => (Some(into_resource(&opened.store, args, aside, bounds)?), Vec::new()),
+        None => (Some(into_resource(&opened.store, args, packs, aside, bounds)?), Vec::new()),
     };
     report(args, summary.as_ref(), &figures, began)?;
     let rejected = summary.as_ref().map_or(0, |s| s.total.rejected);
@@ -86,10 +86,11 @@ pub(crate) fn run(global: &Global, args: &ImportArgs, packs: &[Pack]) -> anyhow:
 fn into_resource(
     store: &Store,
     args: &ImportArgs,
+    packs: &[Pack],
     aside: bool,
     bounds: Bounds,
 ) -> anyhow::Result<ImportSummary> {
-    let resource = store.catalogue().table(&args.target)?.clone();
+    let resource = named::resource_or_recipe(store, &args.target, packs)?;
     let options = options(args, aside, bounds)?;
     let (input, size, identity) = open(args, &options)?;
     let import = Import { resource, input, options, identity, now_micros: database::now_micros() };
@@ -184,7 +185,10 @@ fn options(args: &ImportArgs, aside: bool, bounds: Bounds) -> anyhow::Result<Imp
         None => Err(Usage(format!("--map {rename}: write FROM=TO"))),
     });
     let output_bytes_max = match &args.unpacked_max {
-        Some(text) => Some(text.parse::<ByteSize>().context("--unpacked-max")?.bytes()),
+        Some(text) => {
+            let size = text.parse::<ByteSize>();
+            Some(size.map_err(|e| Usage(format!("--unpacked-max: {e}")))?.bytes())
+        }
         None => None,
     };
     let on_error = if args.on_error == "continue" { OnError::Continue } else { OnError::Stop };
@@ -213,7 +217,9 @@ fn options(args: &ImportArgs, aside: bool, bounds: Bounds) -> anyhow::Result<Imp
 
 fn rejects(args: &ImportArgs) -> PathBuf {
     args.rejects.clone().unwrap_or_else(|| {
-        let mut name = args.file.file_name().unwrap_or("stdin".as_ref()).to_owned();
+        let is_input = args.file == Path::new("-");
+        let name = if is_input { None } else { args.file.file_name() };
+        let mut name = name.unwrap_or("stdin".as_ref()).to_owned();
         name.push(".rejected.csv");
         args.file.with_file_name(name)
     })

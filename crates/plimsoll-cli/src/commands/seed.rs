@@ -34,6 +34,12 @@ pub(crate) fn run(
     let opened = setup.open_embedded(packs, Use::Tool)?;
     let figures = fill(&opened.store, packs, counts, args.seed, &setup.memory.budget)?;
     let mut out = std::io::stdout().lock();
+    if args.json {
+        let text = crate::commands::import::text;
+        let figures = figures.iter().map(|(title, value)| (title.clone(), text(value).into()));
+        writeln!(out, "{}", serde_json::Value::Object(figures.collect()))?;
+        return Ok(Outcome::Done);
+    }
     for (title, value) in figures {
         writeln!(out, "{title:<32} {}", crate::commands::import::text(&value))?;
     }

@@ -59,8 +59,9 @@ pub(crate) fn run(
         process: Arc::new(process::OwnProcess { spill }),
         build: Build { version: env!("CARGO_PKG_VERSION").into(), commit: "unknown".into() },
     })?;
-    greet(&listener, memory, &opened.store)?;
-    serve(server, listener)?;
+    let greeting = greeting(&listener, memory, &opened.store)?;
+    serve(server, listener, &greeting)?;
+    opened.store.close().context("closing the database")?;
     let peak = ByteSize::new(process::resident_peak_bytes());
     writeln!(std::io::stderr(), "stopped; VmHWM {peak} of {}", ByteSize::new(memory.limit.bytes))?;
     Ok(Outcome::Done)
@@ -94,7 +95,7 @@ fn listen(config: &Config, insecure: bool) -> anyhow::Result<TcpListener> {
     TcpListener::bind(addresses.as_slice()).with_context(what)
 }
 
-fn serve(server: Arc<Server>, listener: TcpListener) -> anyhow::Result<()> {
+fn serve(server: Arc<Server>, listener: TcpListener, greeting: &str) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores.min(RUNTIME_THREADS_MAX))
@@ -107,6 +108,8 @@ fn serve(server: Arc<Server>, listener: TcpListener) -> anyhow::Result<()> {
     runtime.block_on(async {
         let mut term = signal(SignalKind::terminate()).context("watching for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("watching for SIGINT")?;
+        // Whoever reads this may stop the server at once, and it must stop cleanly.
+        std::io::stderr().write_all(greeting.as_bytes())?;
         let stopped = async move {
             tokio::select! {
                 _ = term.recv() => {}
@@ -117,7 +120,7 @@ fn serve(server: Arc<Server>, listener: TcpListener) -> anyhow::Result<()> {
     })
 }
 
-fn greet(listener: &TcpListener, memory: &Memory, store: &Store) -> anyhow::Result<()> {
+fn greeting(listener: &TcpListener, memory: &Memory, store: &Store) -> anyhow::Result<String> {
     let url = format!("http://{}", listener.local_addr()?);
     let mut text = format!("plimsoll: memory limit {}\nplimsoll: serving on {url}\n", memory.limit);
     for line in examples(&url, store) {
@@ -125,8 +128,7 @@ fn greet(listener: &TcpListener, memory: &Memory, store: &Store) -> anyhow::Resu
         text.push_str(&line);
         text.push('\n');
     }
-    std::io::stderr().write_all(text.as_bytes())?;
-    Ok(())
+    Ok(text)
 }
 
 /// Three requests that work on what is served.

@@ -28,6 +28,7 @@ pub(crate) use error::ConfigError;
 pub(crate) use key::{KEYS, Key};
 pub(crate) use origin::Origin;
 pub(crate) use sources::Sources;
+pub(crate) use suggest::closest;
 pub(crate) use value::Value;
 
 use key::Preset;

@@ -7,7 +7,7 @@
 const NAME_BYTES_MAX: usize = 64;
 
 /// The one of `known` closest to `name`, if it is at most a third of it away.
-pub(super) fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > NAME_BYTES_MAX {
         return None;
     }

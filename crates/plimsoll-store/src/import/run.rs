@@ -159,6 +159,7 @@ impl Run<'_> {
                 Ok(Some(record)) => mapping.apply(&record, &mut row).map(|()| record.line()),
                 Err(ReadError::Record(error)) => Err(error),
                 Err(ReadError::Fatal(error)) => {
+                    self.send(batch, at)?;
                     self.pause()?;
                     return Err(error.into());
                 }
@@ -211,6 +212,9 @@ impl Run<'_> {
     }
 
     fn stopped(&self, reason: &str) -> Error {
+        if self.import.options.dry_run {
+            return Error::invalid(format!("{reason}; nothing was changed: this was a dry run"));
+        }
         Error::invalid(format!(
             "{reason}; the {} rows committed before it stand: correct the file and run again with \
              --on-conflict skip, or take --on-error continue",
