@@ -146,7 +146,7 @@ impl Server {
                         }
                         None => {
                             self.context.metrics.rejected("connections");
-                            refuser.refuse(socket);
+                            refuser.refuse(socket).await;
                         }
                     },
                     Err(error) if is_of_the_connection(&error) => {}

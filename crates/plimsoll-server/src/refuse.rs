@@ -7,8 +7,8 @@
 //! The reading at the end matters: closing a socket with unread bytes makes the kernel send RST,
 //! and the client would lose the answer.
 //!
-//! Promises: no allocation but the task; a bounded number of them; beyond that the connection is
-//! closed at once.
+//! Promises: no allocation but the task; a bounded number of them; beyond that nobody new is
+//! accepted until one has gone, and clients wait in the kernel's queue.
 //! Never: a request read or parsed.
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 /// Connections being turned away at once.
-const REFUSALS_MAX: usize = 32;
+const REFUSALS_MAX: usize = 256;
 /// How long a turned away client may take to go.
 const LINGER: Duration = Duration::from_secs(1);
 /// What is read of it meanwhile.
@@ -44,16 +44,17 @@ impl Refuser {
         Self(Arc::new(Semaphore::new(REFUSALS_MAX)))
     }
 
-    /// Answers 503 and closes, on a task of its own.
-    pub(crate) fn refuse(&self, mut socket: TcpStream) {
-        let Ok(place) = Arc::clone(&self.0).try_acquire_owned() else {
+    /// Answers 503 and closes, on a task of its own. Waits while too many are being turned away:
+    /// closing at once would make the kernel send RST, and the client would learn nothing.
+    pub(crate) async fn refuse(&self, mut socket: TcpStream) {
+        let Ok(place) = Arc::clone(&self.0).acquire_owned().await else {
             return;
         };
         tokio::spawn(async move {
             let goodbye = async {
                 socket.write_all(ANSWER).await?;
                 socket.shutdown().await?;
-                let mut sink = [0; 1024];
+                let mut sink = [0; 256];
                 let mut read = 0;
                 while read < LINGER_BYTES_MAX {
                     match socket.read(&mut sink).await? {
