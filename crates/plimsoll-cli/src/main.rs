@@ -10,6 +10,7 @@
 
 mod allocator;
 mod args;
+mod cgroup;
 mod commands;
 mod config;
 mod database;

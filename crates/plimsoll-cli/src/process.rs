@@ -60,7 +60,7 @@ impl ProcessProbe for OwnProcess {
             allocator: crate::allocator::sample(),
             spill_bytes,
             spill_files,
-            cgroup: Vec::new(),
+            cgroup: crate::cgroup::lines(),
         }
     }
 }

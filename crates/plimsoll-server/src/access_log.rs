@@ -88,7 +88,7 @@ impl Drop for Watched {
             route = &*entry.route.template,
             status = entry.status,
             bytes = self.bytes,
-            ms = elapsed.as_secs_f64() * 1e3,
+            ms = elapsed.as_micros() as f64 / 1e3,
             complete = self.complete,
             request_id = entry.id.as_str(),
         );

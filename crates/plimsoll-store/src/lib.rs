@@ -30,7 +30,7 @@ mod write;
 pub use catalogue::{Catalogue, Order, Resource, SortTerm};
 pub use database::{Database, DatabaseStats};
 pub use error::{Error, ErrorKind, Result};
-pub use pending::{Pending, Promise};
+pub use pending::{Pending, Promise, Watch};
 pub use read::{Page, PageEnd, PageRequest, Position, ReadLane, Scope};
 pub use report::{Report, ReportKind, ReportRequest, TopBy};
 pub use store::Store;

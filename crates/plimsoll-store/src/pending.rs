@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use tokio::sync::oneshot;
@@ -20,12 +21,26 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug)]
 pub struct Pending<T> {
     receiver: oneshot::Receiver<Result<T>>,
+    _waits: Arc<()>,
 }
 
 /// The sending half.
 #[derive(Debug)]
 pub struct Promise<T> {
     sender: oneshot::Sender<Result<T>>,
+    waits: Weak<()>,
+}
+
+/// Tells from anywhere whether a [`Pending`] is still there.
+#[derive(Clone, Debug)]
+pub struct Watch(Weak<()>);
+
+impl Watch {
+    /// Whether nobody waits any more.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.0.strong_count() == 0
+    }
 }
 
 impl<T> Pending<T> {
@@ -33,7 +48,9 @@ impl<T> Pending<T> {
     #[must_use]
     pub fn new() -> (Promise<T>, Self) {
         let (sender, receiver) = oneshot::channel();
-        (Promise { sender }, Self { receiver })
+        let waits = Arc::new(());
+        let promise = Promise { sender, waits: Arc::downgrade(&waits) };
+        (promise, Self { receiver, _waits: waits })
     }
 
     /// An answer that is already there.
@@ -67,6 +84,12 @@ impl<T> Promise<T> {
     pub fn is_abandoned(&self) -> bool {
         self.sender.is_closed()
     }
+
+    /// The same question for a callback that outlives this borrow.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        Watch(self.waits.clone())
+    }
 }
 
 impl<T> Future for Pending<T> {
@@ -79,4 +102,18 @@ impl<T> Future for Pending<T> {
 
 fn gone() -> Error {
     Error::new(ErrorKind::Stopped, "the store is shutting down; try again after the restart")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pending;
+
+    #[test]
+    fn a_watch_tells_that_nobody_waits_any_more() {
+        let (promise, pending) = Pending::<()>::new();
+        let watch = promise.watch();
+        assert!(!watch.is_abandoned() && !promise.is_abandoned());
+        drop(pending);
+        assert!(watch.is_abandoned() && promise.is_abandoned());
+    }
 }

@@ -33,6 +33,9 @@ fn classify(error: &rusqlite::Error) -> (ErrorKind, &'static str) {
         if text.starts_with(UNREADABLE) {
             return (ErrorKind::Corrupt, "");
         }
+        if text == "integer overflow" {
+            return (ErrorKind::TooLarge, "a sum leaves 64 bits: ask for a shorter range");
+        }
         // An import into an empty table builds its indexes in the end.
         if text.starts_with("no such index") {
             return (ErrorKind::Busy, "it is being built; try again");

@@ -187,8 +187,9 @@ impl Database for SqliteDatabase {
     }
 
     fn report(&self, request: ReportRequest) -> Pending<Report> {
-        self.read(&self.shared.reports, ReadLane::Bulk, move |connection, _, _| {
-            report::report(connection, &request, || false)
+        self.read(&self.shared.reports, ReadLane::Bulk, move |connection, _, promise| {
+            let watch = promise.watch();
+            report::report(connection, &request, move || watch.is_abandoned())
         })
     }
 
