@@ -143,23 +143,10 @@ fn schema(columns: &[ColumnToml]) -> Result<Schema> {
 
 impl ResourceToml {
     fn resource(&self) -> Result<Resource> {
-        let mut resource = Resource {
-            name: self.table.clone(),
-            path: self.path.clone(),
-            title: self.title.clone(),
-            schema: schema(&self.column)?,
-            roles: self.column.iter().map(ColumnToml::role).collect(),
-            key: Vec::new(),
-            unique: Vec::new(),
-            indexes: Vec::new(),
-            writable: self.writable,
-            version: None,
-            created: None,
-            updated: None,
-            time: None,
-            filters: Vec::new(),
-            export_csv: Vec::new(),
-        };
+        let mut resource = Resource::new(&self.table, schema(&self.column)?, Vec::new());
+        (resource.path, resource.title) = (self.path.clone(), self.title.clone());
+        resource.roles = self.column.iter().map(ColumnToml::role).collect();
+        resource.writable = self.writable;
         let find = |name: &str| resource.column(name);
         let key = self.key.iter().map(|c| find(c)).collect::<Result<Vec<_>>>()?;
         let filters = self.filters.iter().map(|c| find(c)).collect::<Result<_>>()?;
@@ -174,7 +161,7 @@ impl ResourceToml {
         if key.is_empty() {
             return Err(Error::invalid(format!("resource '{}' has no key", self.table)));
         }
-        resource.unique.push(key.clone());
+        resource.unique = vec![key.clone()];
         resource.key = key;
         resource.filters = filters;
         resource.export_csv = export_csv;
@@ -339,25 +326,10 @@ impl RecipeToml {
         let line =
             Column { name: self.staging.line.clone(), kind: ColumnType::Int, nullable: false };
         schema.columns.insert(0, line);
-        let mut roles = vec![ColumnRole::Data; schema.columns.len()];
-        roles[0] = ColumnRole::Generated;
-        let staging = Resource {
-            name: self.staging.table.clone(),
-            path: None,
-            title: self.title.clone(),
-            schema,
-            roles,
-            key: vec![0],
-            unique: vec![vec![0]],
-            indexes: Vec::new(),
-            writable: true,
-            version: None,
-            created: None,
-            updated: None,
-            time: None,
-            filters: Vec::new(),
-            export_csv: Vec::new(),
-        };
+        let mut staging = Resource::new(&self.staging.table, schema, vec![0]);
+        staging.title = self.title.clone();
+        staging.roles[0] = ColumnRole::Generated;
+        staging.writable = true;
         let headers =
             [None].into_iter().chain(self.staging.column.iter().map(|c| c.header.clone()));
         Ok(Recipe {

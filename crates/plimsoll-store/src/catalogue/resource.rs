@@ -82,6 +82,29 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// A resource of nothing but columns and a key: read-only, without a short path, and without
+    /// access paths until a database fills them in.
+    #[must_use]
+    pub fn new(name: &str, schema: Schema, key: Vec<usize>) -> Self {
+        Self {
+            name: name.into(),
+            path: None,
+            title: name.into(),
+            roles: vec![ColumnRole::Data; schema.columns.len()],
+            schema,
+            unique: vec![key.clone()],
+            key,
+            indexes: Vec::new(),
+            writable: false,
+            version: None,
+            created: None,
+            updated: None,
+            time: None,
+            filters: Vec::new(),
+            export_csv: Vec::new(),
+        }
+    }
+
     /// Position of the column called `name`.
     ///
     /// # Errors

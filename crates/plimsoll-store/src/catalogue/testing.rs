@@ -5,7 +5,7 @@
 
 use plimsoll::record::{Column, ColumnType, Schema};
 
-use super::{ColumnRole, Index, IndexColumn, Resource};
+use super::{Index, IndexColumn, Resource};
 
 /// A resource with these columns, all NOT NULL, and the index of its key.
 pub(crate) fn resource(name: &str, columns: &[(&str, &str)]) -> Resource {
@@ -17,24 +17,10 @@ pub(crate) fn resource(name: &str, columns: &[(&str, &str)]) -> Resource {
             nullable: false,
         })
         .collect();
-    Resource {
-        name: name.into(),
-        path: None,
-        title: name.into(),
-        roles: vec![ColumnRole::Data; columns.len()],
-        schema: Schema { columns },
-        key: vec![0],
-        unique: vec![vec![0]],
-        indexes: vec![Index {
-            name: "key".into(),
-            columns: vec![IndexColumn { column: 0, descending: false }],
-        }],
-        writable: true,
-        version: None,
-        created: None,
-        updated: None,
-        time: None,
-        filters: Vec::new(),
-        export_csv: Vec::new(),
-    }
+    let mut resource = Resource::new(name, Schema { columns }, vec![0]);
+    resource.indexes.push(Index {
+        name: "key".into(),
+        columns: vec![IndexColumn { column: 0, descending: false }],
+    });
+    resource
 }

@@ -19,7 +19,7 @@ use rusqlite::Connection;
 use super::beside::Beside;
 use super::connection::{Bounds, Role, open};
 use super::failure::explain;
-use crate::catalogue::{ColumnRole, Index, IndexColumn, Resource};
+use crate::catalogue::{Index, IndexColumn, Resource};
 use crate::error::Result;
 
 /// The name of the access path that is the table itself.
@@ -158,29 +158,9 @@ fn resource(
         key = vec![columns.len() - 1];
         rowid = Some(key[0]);
     }
-    let mut resource = blank(&table.name, columns, key);
+    let mut resource = Resource::new(&table.name, Schema { columns }, key);
     access_paths(connection, &mut resource, rowid)?;
     Ok(Ok(resource))
-}
-
-fn blank(name: &str, columns: Vec<Column>, key: Vec<usize>) -> Resource {
-    Resource {
-        name: name.into(),
-        path: None,
-        title: name.into(),
-        roles: vec![ColumnRole::Data; columns.len()],
-        schema: Schema { columns },
-        unique: vec![key.clone()],
-        key,
-        indexes: Vec::new(),
-        writable: false,
-        version: None,
-        created: None,
-        updated: None,
-        time: None,
-        filters: Vec::new(),
-        export_csv: Vec::new(),
-    }
 }
 
 fn looks_secret(name: &str) -> bool {
