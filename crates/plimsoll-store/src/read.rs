@@ -103,7 +103,7 @@ pub struct Page {
     pub rows_scanned: u64,
     /// Position of the first row written.
     pub first: Option<Position>,
-    /// Position of the last row written.
+    /// Position of the last row written, where the slice stopped at it.
     pub last: Option<Position>,
     /// Whether there is more.
     pub end: PageEnd,

@@ -220,7 +220,8 @@ fn rejects(args: &ImportArgs) -> PathBuf {
         let is_input = args.file == Path::new("-");
         let name = if is_input { None } else { args.file.file_name() };
         let mut name = name.unwrap_or("stdin".as_ref()).to_owned();
-        name.push(".rejected.csv");
+        // A trial must not touch what a real import keeps.
+        name.push(if args.dry_run { ".rejected.dry-run.csv" } else { ".rejected.csv" });
         args.file.with_file_name(name)
     })
 }

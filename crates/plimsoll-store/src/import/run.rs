@@ -150,13 +150,17 @@ impl Run<'_> {
         let keeps_raw = self.rejects.is_some();
         let number_column = self.import.options.number_column;
         let (mut batch, mut row, mut columns) = (Batch::default(), Vec::new(), Vec::new());
-        let (mut fed, mut columns_met) = (Vec::new(), usize::MAX);
+        let mut fed = Vec::new();
         loop {
             let at = reader.position();
             let number = at.record + 1;
             let line = match reader.next_record() {
                 Ok(None) => break,
-                Ok(Some(record)) => mapping.apply(&record, &mut row).map(|()| record.line()),
+                Ok(Some(record)) => mapping.apply(&record, &mut row).map(|()| {
+                    mapping.fed_by(&record, &mut fed);
+                    fed.extend(number_column);
+                    record.line()
+                }),
                 Err(ReadError::Record(error)) => Err(error),
                 Err(ReadError::Fatal(error)) => {
                     self.send(batch, at)?;
@@ -166,11 +170,6 @@ impl Run<'_> {
             };
             match line {
                 Ok(line) => {
-                    if columns_met != reader.columns().len() {
-                        columns_met = reader.columns().len();
-                        fed = mapping.fed();
-                        fed.extend(number_column);
-                    }
                     if let Some(column) = number_column {
                         row[column] = Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
                     }

@@ -52,6 +52,7 @@ pub fn migrate(file: &Path, migrations: &[Migration], now_micros: i64) -> Result
     let mut connection = open(file, Role::Writer, Bounds::SETUP)?;
     connection.execute_batch(CONTROL).map_err(|e| explain("making the control tables", &e))?;
     restore_indexes(&mut connection)?;
+    in_order(&states(&connection, migrations)?)?;
     let mut done = Vec::new();
     for migration in migrations {
         if apply(&mut connection, migration, now_micros)
@@ -61,6 +62,19 @@ pub fn migrate(file: &Path, migrations: &[Migration], now_micros: i64) -> Result
         }
     }
     Ok(done)
+}
+
+/// A migration that came in front of one that ran would meet tables it does not expect.
+fn in_order(states: &[MigrationState]) -> Result<()> {
+    let behind = states.iter().skip_while(|s| s.applied_at.is_some());
+    let mut behind = behind.skip_while(|s| s.applied_at.is_none());
+    match (states.iter().find(|s| s.applied_at.is_none()), behind.next()) {
+        (Some(missing), Some(ran)) => Err(Error::invalid(format!(
+            "migration {} has not run, but {} behind it has: put new migrations at the end",
+            missing.id, ran.id
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// What an import that was killed left aside.
@@ -113,7 +127,10 @@ pub fn migration_states(file: &Path, migrations: &[Migration]) -> Result<Vec<Mig
             migrations.iter().map(|m| MigrationState { id: m.id.clone(), applied_at: None });
         return Ok(states.collect());
     }
-    let connection = open(file, Role::Reader, Bounds::SETUP)?;
+    states(&open(file, Role::Reader, Bounds::SETUP)?, migrations)
+}
+
+fn states(connection: &Connection, migrations: &[Migration]) -> Result<Vec<MigrationState>> {
     let fail = |e| explain("reading which migrations have run", &e);
     // A file that was never migrated has no table to ask.
     let asked = connection.table_exists(Some("main"), "plimsoll_migrations").map_err(fail)?;

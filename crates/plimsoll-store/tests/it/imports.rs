@@ -125,6 +125,22 @@ fn ndjson_objects_fill_the_columns_they_have() {
 }
 
 #[test]
+fn an_update_writes_only_the_columns_a_record_has() {
+    let fixture = fixture();
+    let whole_rows = "{\"code\":\"a\",\"name\":\"A\",\"price\":1}\n";
+    let format = Format::Ndjson;
+    whole(&fixture, whole_rows.as_bytes(), ImportOptions { format, ..options() })
+        .expect("imported");
+    // The first record makes every column known; the second says nothing of the name.
+    let partly = "{\"code\":\"b\",\"name\":\"B\",\"price\":2}\n{\"code\":\"a\",\"price\":3}\n";
+    let on_conflict = OnConflict::Update;
+    let update = ImportOptions { format, on_conflict, ..options() };
+    whole(&fixture, partly.as_bytes(), update).expect("imported");
+    let found = rows(&fixture, "select name, price from item where code = 'a'");
+    assert_eq!(found, [vec![text("A"), Value::Int(30_000)]]);
+}
+
+#[test]
 fn columns_are_renamed_and_unknown_ones_refused_by_name() {
     let fixture = fixture();
     let csv = b"Artikel,code\nx,a\n";

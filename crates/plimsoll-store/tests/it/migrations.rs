@@ -84,3 +84,14 @@ fn a_database_that_was_never_migrated_has_run_nothing() {
     let states = migration_states(&file, &[migration("1", "select 1")]).expect("states");
     assert_eq!(applied(&states), [None]);
 }
+
+#[test]
+fn a_migration_in_front_of_one_that_ran_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("a.db");
+    let (early, late) =
+        (migration("1", "create table a (x)"), migration("2", "create table b (x)"));
+    migrate(&file, std::slice::from_ref(&late), 1).expect("migrated");
+    let error = migrate(&file, &[early, late], 2).expect_err("out of order");
+    assert!(error.to_string().contains("put new migrations at the end"), "{error}");
+}

@@ -77,13 +77,19 @@ impl Mapping {
         Ok(Self { names: Names::new(schema, options)?, strip_guard, targets: Vec::new() })
     }
 
-    /// Positions of the schema's columns that some column of the file met so far goes to, in the
-    /// schema's order.
-    #[must_use]
-    pub fn fed(&self) -> Vec<usize> {
-        (0..self.names.columns.len())
-            .filter(|column| self.targets.contains(&Target::Column(*column)))
-            .collect()
+    /// Replaces `columns` with the positions of the schema's columns that this record has a field
+    /// for, NULL or not, in the schema's order. A JSON record need not have all of them, and what
+    /// it does not say must not be written. To be called after [`Mapping::apply`].
+    pub fn fed_by(&self, record: &Record<'_>, columns: &mut Vec<usize>) {
+        columns.clear();
+        for (position, target) in self.targets.iter().enumerate() {
+            if let Target::Column(column) = *target
+                && record.field(position) != Field::Absent
+            {
+                columns.push(column);
+            }
+        }
+        columns.sort_unstable();
     }
 
     /// Replaces `row` with the record's values, one per column of the schema in its order. On an

@@ -72,7 +72,7 @@ impl From<RecordError> for ReadError {
 pub(super) fn too_long(format: Format, line: u64, max: usize, hint: &str) -> ReadError {
     ReadError::Fatal(Error::too_large(format!(
         "line {line}: the {} record is longer than the {max} bytes allowed{hint}: split it or \
-         raise line_bytes_max",
+         raise the bound, which grows with the memory limit",
         format.name()
     )))
 }
