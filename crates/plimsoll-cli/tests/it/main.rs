@@ -1,0 +1,23 @@
+//! What the binary promises to the person who runs it, one module each, seen from outside.
+//!
+//! ```text
+//!   Tool::new(&folder, ..) ─ run ─> Ended { code, out, err }      folder: a temporary directory,
+//!                      └─ start ─> Running ─ kill, terminate        working directory and --data
+//!   Server::start(..) ─> address ─> http::Client
+//! ```
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
+
+mod bounded;
+mod configured;
+mod corpus;
+mod exported;
+mod foreign;
+mod http;
+mod imported;
+mod loss;
+mod refused;
+mod served;
+mod server;
+mod tool;
+mod usage;
