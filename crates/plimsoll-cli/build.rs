@@ -1,13 +1,16 @@
-//! Embeds the packs' files, so that the binary needs none of them on disk.
+//! Embeds the packs' files, so that the binary needs none of them on disk, and names the commit.
 //!
-//! Promises: every .toml and .sql file below packs/ is in the binary under its path.
+//! Promises: every .toml and .sql file below packs/ is in the binary under its path; a tree that
+//! is no checkout builds as commit `unknown`.
 //! Never: a pack's name here.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
+    println!("cargo::rustc-env=PLIMSOLL_COMMIT={}", commit());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packs").canonicalize()?;
     println!("cargo::rerun-if-changed={}", root.display());
     let mut packs: Vec<PathBuf> = entries(&root)?.into_iter().filter(|p| p.is_dir()).collect();
@@ -28,6 +31,14 @@ fn main() -> io::Result<()> {
     code.push_str("];\n");
     let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("OUT_DIR is not set"))?;
     fs::write(Path::new(&out).join("packs.rs"), code)
+}
+
+fn commit() -> String {
+    println!("cargo::rerun-if-changed=../../.git/HEAD");
+    let asked = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
+    let known = asked.ok().filter(|o| o.status.success());
+    let text = known.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
+    text.filter(|t| !t.is_empty()).unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use plimsoll_store::catalogue::Pack;
 
+use crate::config::KEYS;
+
 /// A data backend that stays under the memory limit you set.
 #[derive(Debug, Parser)]
 #[command(name = "plimsoll", version, propagate_version = true)]
@@ -30,6 +32,9 @@ pub(crate) struct Global {
     /// Configuration file [default: plimsoll.toml where there is one]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// The other settings that were given as flags.
+    #[arg(skip)]
+    pub(crate) settings: Vec<(&'static str, String)>,
 }
 
 /// What to do.
@@ -55,18 +60,9 @@ pub(crate) enum Command {
 /// `plimsoll serve`
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Address to listen on [default: 127.0.0.1]
-    #[arg(long)]
-    pub(crate) host: Option<String>,
-    /// Port to listen on; 0 takes a free one [default: 8000]
-    #[arg(long)]
-    pub(crate) port: Option<String>,
     /// Make the embedded database and fill it with demo data first
-    #[arg(long, conflicts_with = "database")]
+    #[arg(long)]
     pub(crate) demo: bool,
-    /// Serve the tables of this SQLite file, read-only
-    #[arg(long, value_name = "FILE")]
-    pub(crate) database: Option<String>,
     /// Listen beyond this machine although requests are not authenticated
     #[arg(long)]
     pub(crate) insecure: bool,
@@ -195,7 +191,7 @@ pub(crate) type Counts = Vec<(Box<str>, u64)>;
 /// Reads the process's arguments. The packs' demo counts become flags of `serve` and `seed`.
 /// Prints help and usage errors itself and ends the process with 0 or 2.
 pub(crate) fn parse(packs: &[Pack]) -> (Cli, Counts) {
-    let mut command = Cli::command();
+    let mut command = with_settings(Cli::command());
     let requires = [("serve", Some("demo")), ("seed", None)];
     for (name, required) in requires {
         command = command.mut_subcommand(name, |sub| with_counts(sub, packs, required));
@@ -203,9 +199,35 @@ pub(crate) fn parse(packs: &[Pack]) -> (Cli, Counts) {
     let matches = command.get_matches();
     let counts = chosen(&matches, packs);
     match Cli::from_arg_matches(&matches) {
-        Ok(cli) => (cli, counts),
+        Ok(mut cli) => {
+            cli.global.settings = settings(&matches);
+            (cli, counts)
+        }
         Err(error) => error.exit(),
     }
+}
+
+/// Settings that have a field of their own among the global flags.
+const OWN_FLAGS: [&str; 2] = ["memory.limit", "data_dir"];
+
+/// Every setting is a flag of every command, as its origin names it.
+fn with_settings(mut command: clap::Command) -> clap::Command {
+    for key in KEYS.iter().filter(|k| !OWN_FLAGS.contains(&k.name)) {
+        let help = match key.name {
+            "http.host" => "Address to listen on [default: 127.0.0.1]".to_owned(),
+            "http.port" => "Port to listen on; 0 takes a free one [default: 8000]".to_owned(),
+            "database.url" => "Read this SQLite file instead of the embedded database".to_owned(),
+            name => format!("The setting {name}; see `plimsoll config show`"),
+        };
+        let flag = clap::Arg::new(key.name).long(key.flag.trim_start_matches('-')).help(help);
+        command = command.arg(flag.global(true).value_name("VALUE").hide_short_help(true));
+    }
+    command
+}
+
+fn settings(matches: &ArgMatches) -> Vec<(&'static str, String)> {
+    let keys = KEYS.iter().filter(|k| !OWN_FLAGS.contains(&k.name));
+    keys.filter_map(|k| Some((k.name, matches.get_one::<String>(k.name)?.clone()))).collect()
 }
 
 /// Adds a flag per count, which without the flag `required` would have no effect.

@@ -20,10 +20,11 @@ use plimsoll::budget::{Budget, Reservation};
 use plimsoll::limits::ROW_BYTES_MAX;
 use plimsoll_store::catalogue::{Catalogue, Pack};
 use plimsoll_store::sqlite::{
-    SqliteConfig, SqliteDatabase, introspect, migrate, set_heap_soft_limit,
+    SqliteConfig, SqliteDatabase, introspect, migrate, restore_indexes, set_heap_soft_limit,
 };
 use plimsoll_store::{Resource, Store};
-use rustix::fs::{FlockOperation, flock};
+
+use crate::presence::Presence;
 
 /// Page cache of one reader at most. Keyset pages touch few pages; more cache only moves the
 /// kernel's.
@@ -41,9 +42,9 @@ const READERS_MAX: usize = 4;
 /// A store with what it holds.
 pub(crate) struct Opened {
     pub(crate) store: Store,
+    /// In the data directory. Nobody is in a directory for somebody's own file.
+    pub(crate) presence: Presence,
     _held: Reservation,
-    /// Tells an import that it is not alone.
-    _shared: Option<File>,
 }
 
 /// Who opens a database.
@@ -53,6 +54,8 @@ pub(crate) enum Use {
     Server,
     /// A file tool: one.
     Tool,
+    /// A file tool that would like to be alone.
+    Import,
     /// Whoever reads somebody else's file.
     Foreign,
 }
@@ -70,25 +73,6 @@ pub(crate) fn file(data: &Path) -> anyhow::Result<PathBuf> {
     Ok(data.join("plimsoll.db"))
 }
 
-/// A lock that says whether other processes use the data directory. Waits for nobody.
-fn lock(data: &Path, operation: FlockOperation) -> anyhow::Result<Option<File>> {
-    let path = data.join("plimsoll.lock");
-    std::fs::create_dir_all(data)
-        .and_then(|()| File::options().create(true).truncate(false).write(true).open(&path))
-        .map_err(anyhow::Error::from)
-        .and_then(|file| match flock(&file, operation) {
-            Ok(()) => Ok(Some(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(error.into()),
-        })
-        .with_context(|| format!("locking {}", path.display()))
-}
-
-/// Holds the data directory alone, or says that others use it.
-pub(crate) fn alone(data: &Path) -> anyhow::Result<Option<File>> {
-    lock(data, FlockOperation::NonBlockingLockExclusive)
-}
-
 /// Brings the embedded database up to date and opens it.
 pub(crate) fn open_embedded(
     data: &Path,
@@ -97,6 +81,10 @@ pub(crate) fn open_embedded(
     budget: &Budget,
 ) -> anyhow::Result<Opened> {
     let file = file(data)?;
+    let presence = Presence::enter(data, role == Use::Import)?;
+    if !presence.is_behind() {
+        restore_indexes(&file)?;
+    }
     for pack in packs {
         migrate(&file, &pack.migrations, now_micros())?;
     }
@@ -110,9 +98,8 @@ pub(crate) fn open_embedded(
         [pack] => pack.catalogue(resources)?,
         _ => Catalogue::new(resources, None)?,
     };
-    let shared = lock(data, FlockOperation::NonBlockingLockShared)?;
     let store = Store::new(Arc::new(database), Arc::new(catalogue));
-    Ok(Opened { store, _held: held, _shared: shared })
+    Ok(Opened { store, presence, _held: held })
 }
 
 /// Opens somebody's own file for reading, and says which tables cannot be served.
@@ -135,7 +122,7 @@ pub(crate) fn open_foreign(file: &Path, budget: &Budget) -> anyhow::Result<Opene
     let database = SqliteDatabase::open(&config, &mut resources)?;
     let catalogue = Catalogue::new(resources, None)?;
     let store = Store::new(Arc::new(database), Arc::new(catalogue));
-    Ok(Opened { store, _held: held, _shared: None })
+    Ok(Opened { store, presence: Presence::Behind, _held: held })
 }
 
 /// The largest stored value or line of a file under a limit.
@@ -159,7 +146,11 @@ fn config(file: PathBuf, role: Use, budget: &Budget) -> SqliteConfig {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     SqliteConfig {
         file,
-        readers: if role == Use::Tool { 1 } else { cores.clamp(2, READERS_MAX) },
+        readers: if matches!(role, Use::Tool | Use::Import) {
+            1
+        } else {
+            cores.clamp(2, READERS_MAX)
+        },
         reader_cache_bytes: (budget.limit_bytes() / 64).min(READER_CACHE_BYTES_MAX),
         writer_cache_bytes: writer_cache_bytes(budget),
         value_bytes_max: value_bytes_max(budget),

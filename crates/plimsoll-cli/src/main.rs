@@ -18,6 +18,7 @@ mod exit;
 mod memory;
 mod named;
 mod packs;
+mod presence;
 mod process;
 mod progress;
 mod setup;
@@ -42,12 +43,12 @@ fn run() -> anyhow::Result<Outcome> {
         Command::Migrate(args) => commands::migrate::run(&global, &args, &packs),
         Command::Seed(args) => commands::seed::run(&global, &args, &packs, &counts),
         Command::Config(ConfigCommand::Show { origin, json }) => {
-            let config = setup::config(&global, Vec::new())?;
+            let config = setup::config(&global)?;
             commands::config::show(&config, origin, json, &mut std::io::stdout().lock())?;
             Ok(Outcome::Done)
         }
         Command::Doctor(args) => {
-            let config = setup::config(&global, Vec::new())?;
+            let config = setup::config(&global)?;
             let status = commands::doctor::run(&config, args.json, &mut std::io::stdout().lock())?;
             Ok(if status == 0 { Outcome::Done } else { Outcome::Failed })
         }

@@ -22,9 +22,6 @@ use crate::exit::Usage;
 use crate::memory::{self, Memory};
 use crate::spill;
 
-/// A flag that is a setting's, with the text it was given.
-pub(crate) type Flag = (&'static str, Option<String>);
-
 /// A process that is ready to open its database.
 pub(crate) struct Setup {
     pub(crate) config: Config,
@@ -32,10 +29,10 @@ pub(crate) struct Setup {
 }
 
 /// Reads the settings.
-pub(crate) fn config(global: &Global, flags: Vec<Flag>) -> anyhow::Result<Config> {
-    let mut all = vec![("memory.limit", global.memory.clone()), ("data_dir", global.data.clone())];
-    all.extend(flags);
-    let given = all.into_iter().filter_map(|(key, text)| Some((key, text?))).collect();
+pub(crate) fn config(global: &Global) -> anyhow::Result<Config> {
+    let own = [("memory.limit", &global.memory), ("data_dir", &global.data)];
+    let own = own.into_iter().filter_map(|(key, text)| Some((key, text.clone()?)));
+    let given = own.chain(global.settings.iter().cloned()).collect();
     let file = global.config.clone();
     let sources = Sources::gather(given, file, std::env::vars_os(), Path::new(""));
     let config = sources.and_then(|sources| Config::load(&sources));
@@ -43,12 +40,8 @@ pub(crate) fn config(global: &Global, flags: Vec<Flag>) -> anyhow::Result<Config
 }
 
 /// Settings, log, limit and budget for a command that needs at least `minimum_bytes`.
-pub(crate) fn start(
-    global: &Global,
-    flags: Vec<Flag>,
-    minimum_bytes: u64,
-) -> anyhow::Result<Setup> {
-    let config = config(global, flags)?;
+pub(crate) fn start(global: &Global, minimum_bytes: u64) -> anyhow::Result<Setup> {
+    let config = config(global)?;
     log(&config);
     let memory = memory::start(&config, minimum_bytes)?;
     Ok(Setup { config, memory })

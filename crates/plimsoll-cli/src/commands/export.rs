@@ -24,7 +24,7 @@ use crate::{named, process, setup};
 
 pub(crate) fn run(global: &Global, args: &ExportArgs, packs: &[Pack]) -> anyhow::Result<Outcome> {
     let began = Instant::now();
-    let setup = setup::start(global, Vec::new(), TOOL_LIMIT_BYTES_MIN)?;
+    let setup = setup::start(global, TOOL_LIMIT_BYTES_MIN)?;
     setup.spill()?;
     let (opened, _) = setup.open(packs, Use::Tool)?;
     let _held = setup.memory.budget.consumer("export")?.try_reserve(2 * frame_bytes() as u64)?;

@@ -60,19 +60,19 @@ impl Bounds {
 
 pub(crate) fn run(global: &Global, args: &ImportArgs, packs: &[Pack]) -> anyhow::Result<Outcome> {
     let began = Instant::now();
-    let setup = setup::start(global, Vec::new(), TOOL_LIMIT_BYTES_MIN)?;
+    let setup = setup::start(global, TOOL_LIMIT_BYTES_MIN)?;
     setup.spill()?;
-    let alone = database::alone(setup.data())?;
-    let opened = setup.open_embedded(packs, Use::Tool)?;
+    let opened = setup.open_embedded(packs, Use::Import)?;
     let bounds = Bounds::under(&setup.memory.budget);
     let consumer = setup.memory.budget.consumer("import")?;
     let mut held = consumer.try_reserve(bounds.reading_bytes())?;
     let sorting = held.try_grow(bounds.sorting_bytes);
     // Where the limit has no room for sorting whole indexes, they are kept up row by row.
-    let aside = alone.is_some() && sorting.is_ok();
+    let aside = opened.presence.is_alone() && sorting.is_ok();
     let recipe = packs.iter().find_map(|p| p.recipe(&args.target));
-    if recipe.is_some() {
+    if let Some(recipe) = recipe {
         sorting?;
+        refuse_flags(args, &recipe.name)?;
     }
     let (summary, figures) = match recipe {
         Some(recipe) => with_recipe(&opened.store, args, recipe, bounds)?,
@@ -101,6 +101,29 @@ fn into_resource(
     })?;
     bar.finish();
     Ok(summary)
+}
+
+/// A recipe says itself how its file is read; what would have no effect is refused.
+fn refuse_flags(args: &ImportArgs, recipe: &str) -> Result<(), Usage> {
+    let given = [
+        ("--format", args.format.is_some()),
+        ("--map", !args.renames.is_empty()),
+        ("--ignore-unknown", args.ignore_unknown),
+        ("--strip-guard", args.strip_guard),
+        ("--dry-run", args.dry_run),
+        ("--on-error", args.on_error != "stop"),
+        ("--on-conflict", args.on_conflict != "error"),
+        ("--rejects", args.rejects.is_some()),
+        ("--unpacked-max", args.unpacked_max.is_some()),
+        ("--again", args.again),
+    ];
+    match given.iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) => Err(Usage(format!(
+            "{flag} is for imports into a resource; the recipe {recipe} says itself how its file \
+             is read"
+        ))),
+        None => Ok(()),
+    }
 }
 
 type Recipes = (Option<ImportSummary>, Vec<(String, Value)>);
@@ -144,7 +167,9 @@ fn open(args: &ImportArgs, options: &ImportOptions) -> anyhow::Result<Opened> {
         return Ok((Box::new(std::io::stdin()), 0, None));
     }
     let (mut file, size) = open_file(&args.file)?;
-    if args.dry_run || args.again {
+    // A pipe can be read only once, so it has no digest to resume by.
+    let is_regular = file.metadata().is_ok_and(|m| m.is_file());
+    if args.dry_run || args.again || !is_regular {
         return Ok((Box::new(file), size, None));
     }
     let identity = format!(
@@ -254,7 +279,7 @@ fn report(
         writeln!(out, "{title:<32} {}", text(value))?;
     }
     if done_before {
-        writeln!(out, "this file was imported before; nothing was done (--again imports it anew)")?;
+        writeln!(out, "this file was imported before; nothing was done")?;
     } else {
         let what = if args.dry_run { "would be imported" } else { "imported" };
         writeln!(

@@ -15,7 +15,7 @@ use crate::exit::Outcome;
 use crate::{database, setup};
 
 pub(crate) fn run(global: &Global, args: &MigrateArgs, packs: &[Pack]) -> anyhow::Result<Outcome> {
-    let config = setup::config(global, Vec::new())?;
+    let config = setup::config(global)?;
     let data = config.path("data_dir").unwrap_or(Path::new("."));
     let file = data.join("plimsoll.db");
     if !args.status {

@@ -29,7 +29,7 @@ pub(crate) fn run(
     packs: &[Pack],
     counts: &Counts,
 ) -> anyhow::Result<Outcome> {
-    let setup = setup::start(global, Vec::new(), TOOL_LIMIT_BYTES_MIN)?;
+    let setup = setup::start(global, TOOL_LIMIT_BYTES_MIN)?;
     setup.spill()?;
     let opened = setup.open_embedded(packs, Use::Tool)?;
     let figures = fill(&opened.store, packs, counts, args.seed, &setup.memory.budget)?;

@@ -34,12 +34,10 @@ pub(crate) fn run(
     packs: &[Pack],
     counts: &Counts,
 ) -> anyhow::Result<Outcome> {
-    let flags = vec![
-        ("http.host", args.host.clone()),
-        ("http.port", args.port.clone()),
-        ("database.url", args.database.clone()),
-    ];
-    let setup = setup::start(global, flags, SERVER_LIMIT_BYTES_MIN)?;
+    let setup = setup::start(global, SERVER_LIMIT_BYTES_MIN)?;
+    if args.demo && setup.config.path("database.url").is_some() {
+        bail!(Usage("--demo fills the embedded database, and --database names another".to_owned()));
+    }
     let spill = setup.spill()?;
     let listener = listen(&setup.config, args.insecure)?;
     let (opened, writable) = setup.open(packs, Use::Server)?;
@@ -57,7 +55,10 @@ pub(crate) fn run(
         writable,
         clock: Arc::new(database::now_micros),
         process: Arc::new(process::OwnProcess { spill }),
-        build: Build { version: env!("CARGO_PKG_VERSION").into(), commit: "unknown".into() },
+        build: Build {
+            version: env!("CARGO_PKG_VERSION").into(),
+            commit: env!("PLIMSOLL_COMMIT").into(),
+        },
     })?;
     let greeting = greeting(&listener, memory, &opened.store)?;
     serve(server, listener, &greeting)?;

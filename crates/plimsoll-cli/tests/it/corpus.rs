@@ -12,14 +12,14 @@ pub(crate) const HEADER: &str = "sku,name,category,price,stock";
 pub(crate) struct Draw(u64);
 
 impl Draw {
-    /// Seeded by `PLIMSOLL_SEED`, or by the clock; printed, so that a failure can be run again.
+    /// Seeded by `TEST_SEED`, or by the clock; printed, so that a failure can be run again.
     pub(crate) fn printed() -> Self {
-        let given = std::env::var("PLIMSOLL_SEED").ok();
+        let given = std::env::var("TEST_SEED").ok();
         let seed = given.and_then(|text| text.parse().ok()).unwrap_or_else(|| {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             u64::from(now.unwrap().subsec_nanos())
         });
-        println!("PLIMSOLL_SEED={seed}");
+        println!("TEST_SEED={seed}");
         Self(seed)
     }
 

@@ -51,7 +51,6 @@ pub struct MigrationState {
 pub fn migrate(file: &Path, migrations: &[Migration], now_micros: i64) -> Result<Vec<Box<str>>> {
     let mut connection = open(file, Role::Writer, Bounds::SETUP)?;
     connection.execute_batch(CONTROL).map_err(|e| explain("making the control tables", &e))?;
-    restore_indexes(&mut connection)?;
     in_order(&states(&connection, migrations)?)?;
     let mut done = Vec::new();
     for migration in migrations {
@@ -77,9 +76,20 @@ fn in_order(states: &[MigrationState]) -> Result<()> {
     }
 }
 
-/// What an import that was killed left aside.
-fn restore_indexes(connection: &mut Connection) -> Result<()> {
+/// Builds the indexes that an import which was killed had set aside, if there are any. Not to be
+/// called while an import is at work: it would wait for it.
+///
+/// # Errors
+/// What the database answers.
+pub fn restore_indexes(file: &Path) -> Result<()> {
+    if !file.exists() {
+        return Ok(());
+    }
+    let mut connection = open(file, Role::Writer, Bounds::SETUP)?;
     let fail = |e| explain("building indexes that were set aside", &e);
+    if !connection.table_exists(Some("main"), "plimsoll_state").map_err(fail)? {
+        return Ok(());
+    }
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
     let built = aside::restore(&transaction, None)?;

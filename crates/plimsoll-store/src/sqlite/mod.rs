@@ -33,5 +33,5 @@ mod writer;
 
 pub use introspect::introspect;
 pub use memory::{engine_memory_bytes, set_heap_soft_limit};
-pub use migrate::{MigrationState, migrate, migration_states};
+pub use migrate::{MigrationState, migrate, migration_states, restore_indexes};
 pub use open::{SqliteConfig, SqliteDatabase, set_temporary_directory};

@@ -224,6 +224,9 @@ impl Database for SqliteDatabase {
     }
 
     fn ping(&self) -> Pending<()> {
+        if self.shared.writer.poisoned.load(Ordering::Acquire) {
+            return Pending::ready(Err(writer::poisoned()));
+        }
         self.read(&self.shared.pages, ReadLane::Interactive, |connection, _, _| {
             connection
                 .query_row("select count(*) from sqlite_schema", [], |_| Ok(()))

@@ -111,10 +111,8 @@ fn broken(before: Level, after: Level, used: u64, since_change_ms: u64) -> Optio
 
 #[test]
 fn a_random_walk_never_breaks_the_rules_of_the_gauge() {
-    let start = std::env::var("PLIMSOLL_TEST_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0x5eed);
+    let start =
+        std::env::var("TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0x5eed);
     for round in 0..200u64 {
         let mut seed = start + round;
         println!("seed {seed}");

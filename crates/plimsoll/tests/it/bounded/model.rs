@@ -23,9 +23,9 @@ impl Random {
     }
 }
 
-/// The first seed of a run; `PLIMSOLL_TEST_SEED` replays one.
+/// The first seed of a run; `TEST_SEED` replays one.
 fn seed() -> u64 {
-    std::env::var("PLIMSOLL_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0x5eed)
+    std::env::var("TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0x5eed)
 }
 
 /// Three consumers under http, two of them below a child of it, and one beside it.
