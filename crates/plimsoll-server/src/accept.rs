@@ -77,6 +77,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 ///     readers: 1,
 ///     reader_cache_bytes: 1 << 20,
 ///     writer_cache_bytes: 1 << 20,
+///     value_bytes_max: 1 << 20,
 ///     writable: true,
 /// };
 /// let database = SqliteDatabase::open(&database, &mut [])?;
