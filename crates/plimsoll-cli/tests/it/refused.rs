@@ -127,8 +127,8 @@ fn every_wrong_row_stands_in_the_file_of_rejected_rows_and_every_right_one_in_th
         "line,reason,record\n\
          3,\"line 3, column 'price': {amount}\",\"b,\"\"B, \"\"\"\"b\"\"\"\"\"\",x\"\n\
          4,\"line 4, column 'sku': a value of type text is needed and there is none\",\",C,1\"\n\
-         5,\"line 5: writing products: CHECK constraint failed: price >= 0\",\"d,D,-1\"\n\
-         6,\"line 6: writing products: UNIQUE constraint failed: products.sku\",\"a,E,1\"\n"
+         5,\"line 5: writing products: the rule does not hold: price >= 0\",\"d,D,-1\"\n\
+         6,\"line 6: writing products: a row with the same sku is already there\",\"a,E,1\"\n"
     );
     assert_eq!(rejected, expected);
     // Done is done, with the same status: the rows are still missing.
@@ -233,7 +233,7 @@ fn everything_before_a_wrong_row_stands_and_a_corrected_file_goes_on() {
     let path = file(folder.path(), "a.csv", wrong.replace(",x\n", ",1\n"));
     // Without a word about rows that are there, a changed file is another file.
     let ended = Tool::new(folder.path(), &run).run();
-    ended.expect(1, &["line 2", "products.sku", "--on-conflict skip"]);
+    ended.expect(1, &["line 2", "the same sku", "--on-conflict skip"]);
     let run = ["import", "products", &path, "--on-conflict", "skip", "--json"];
     let ended = Tool::new(folder.path(), &run).run();
     assert_eq!([&ended.json()["rows"], &ended.json()["skipped"]], [2, 2]);

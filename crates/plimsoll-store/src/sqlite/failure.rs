@@ -11,9 +11,32 @@ use crate::error::{Error, ErrorKind};
 
 /// Explains what happened while doing `what`.
 pub(super) fn explain(what: &str, error: &rusqlite::Error) -> Error {
+    if let rusqlite::Error::SqliteFailure(_, Some(text)) = error
+        && let Some(rule) = broken_rule(text)
+    {
+        return Error::new(ErrorKind::Conflict, format!("{what}: {rule}"));
+    }
     let (kind, help) = classify(error);
     let help = if help.is_empty() { String::new() } else { format!("; {help}") };
     Error::new(kind, format!("{what}: {error}{help}"))
+}
+
+/// The rule that a row breaks, in words that hold for every database.
+fn broken_rule(text: &str) -> Option<String> {
+    let (rule, of) = text.split_once(" constraint failed")?;
+    let of = of.trim_start_matches(": ");
+    // Columns come as `table.column`, several parted by commas.
+    let names: Vec<&str> = of.split(", ").map(|n| n.rsplit('.').next().unwrap_or(n)).collect();
+    let names = names.join(", ");
+    Some(match rule {
+        "UNIQUE" => format!("a row with the same {names} is already there"),
+        "NOT NULL" => format!("{names} must have a value"),
+        "CHECK" => format!("the rule does not hold: {of}"),
+        "FOREIGN KEY" => {
+            "it refers to a row that is not there, or other rows refer to it".to_owned()
+        }
+        _ => return None,
+    })
 }
 
 /// Whether a flush to the device failed: nothing may be written after that.
@@ -59,5 +82,27 @@ fn classify(error: &rusqlite::Error) -> (ErrorKind, &'static str) {
         ErrorCode::OutOfMemory => (ErrorKind::OutOfBudget, "raise --memory"),
         ErrorCode::CannotOpen => (ErrorKind::Io, "check that it exists and may be read"),
         _ => (ErrorKind::Io, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::broken_rule;
+
+    #[test]
+    fn a_broken_rule_is_said_without_the_words_of_the_engine() {
+        let cases = [
+            ("UNIQUE constraint failed: t.a, t.b", "a row with the same a, b is already there"),
+            ("NOT NULL constraint failed: t.a", "a must have a value"),
+            ("CHECK constraint failed: a >= 0.5", "the rule does not hold: a >= 0.5"),
+            (
+                "FOREIGN KEY constraint failed",
+                "it refers to a row that is not there, or other rows refer to it",
+            ),
+        ];
+        for (text, said) in cases {
+            assert_eq!(broken_rule(text).as_deref(), Some(said));
+        }
+        assert_eq!(broken_rule("database disk image is malformed"), None);
     }
 }

@@ -188,7 +188,7 @@ fn wrong_rows_go_to_their_file_with_line_and_reason_and_the_rest_goes_on() {
         (3, "\"b,x,1\"", "price"),
         (6, "\"d,\"\"=1,\"\"\"\"2\"\",1\"", "price"),
         (7, "\",5,1\"", "code"),
-        (8, "\"a,6,1\"", "item.code"),
+        (8, "\"a,6,1\"", "the same code"),
         (9, "\"e,7,-1\"", "stock >= 0"),
         (11, "\"g,9\"", "2"),
     ] {
@@ -219,7 +219,7 @@ fn a_row_that_is_there_is_an_error_left_or_changed_as_asked() {
     let (found, answer) = old(OnConflict::Error);
     let (kind, message) = kind(answer);
     assert_eq!((kind, found.len()), (ErrorKind::Invalid, 1));
-    assert!(message.contains("line 2") && message.contains("item.code"), "{message}");
+    assert!(message.contains("line 2") && message.contains("the same code"), "{message}");
     let price = Value::Int(70_000);
     let b = vec![text("b"), text("new"), Value::Null];
     let (found, answer) = old(OnConflict::Skip);
