@@ -117,7 +117,7 @@ fn a_contradiction_names_its_column() {
     let insert = |columns: &[&str], values| fixture.insert("book", columns, values);
     let cases = [
         (insert(&["title", "isbn"], vec![text("b"), text("x")]), "the same isbn"),
-        (insert(&["title", "shelf"], vec![text("b"), Value::Int(7)]), "refers to a row that is not there"),
+        (insert(&["title", "shelf"], vec![text("b"), Value::Int(7)]), "a row that is not there"),
         (insert(&["title", "copies"], vec![text("b"), Value::Int(-1)]), "copies >= 0"),
         (insert(&["title"], vec![Value::Null]), "title must have a value"),
         (insert(&["title"], vec![Value::Bytes([0xff].into())]), "book.title"),
