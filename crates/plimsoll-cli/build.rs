@@ -10,7 +10,9 @@ use std::process::Command;
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    println!("cargo::rustc-env=PLIMSOLL_COMMIT={}", commit());
+    // `cargo run` hands the variable to the binary too, which refuses PLIMSOLL_ names it does not
+    // know: this one must not begin like a setting.
+    println!("cargo::rustc-env=BUILT_FROM_COMMIT={}", commit());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packs").canonicalize()?;
     println!("cargo::rerun-if-changed={}", root.display());
     let mut packs: Vec<PathBuf> = entries(&root)?.into_iter().filter(|p| p.is_dir()).collect();

@@ -57,7 +57,7 @@ pub(crate) fn run(
         process: Arc::new(process::OwnProcess { spill }),
         build: Build {
             version: env!("CARGO_PKG_VERSION").into(),
-            commit: env!("PLIMSOLL_COMMIT").into(),
+            commit: env!("BUILT_FROM_COMMIT").into(),
         },
     })?;
     let greeting = greeting(&listener, memory, &opened.store)?;
