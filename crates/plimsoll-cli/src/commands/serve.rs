@@ -25,7 +25,9 @@ use crate::exit::{Outcome, Usage};
 use crate::memory::Memory;
 use crate::{database, process, setup};
 
-/// Threads of the runtime at most: they move bytes, the readers make them.
+/// Threads of the runtime at most: they move bytes, and the database's threads make them. Half the
+/// cores are theirs, for a thread that is woken on another core for every answer costs more than
+/// it carries.
 const RUNTIME_THREADS_MAX: usize = 4;
 
 pub(crate) fn run(
@@ -99,7 +101,7 @@ fn listen(config: &Config, insecure: bool) -> anyhow::Result<TcpListener> {
 fn serve(server: Arc<Server>, listener: TcpListener, greeting: &str) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.min(RUNTIME_THREADS_MAX))
+        .worker_threads((cores / 2).clamp(1, RUNTIME_THREADS_MAX))
         .thread_stack_size(plimsoll::limits::THREAD_STACK_BYTES)
         .max_blocking_threads(1)
         .thread_name("http")

@@ -37,7 +37,14 @@ impl Sql {
     }
 
     pub(super) fn name(&mut self, name: &str) -> &mut Self {
-        self.text.push_str(&quote(name));
+        self.text.push('"');
+        for (place, part) in name.split('"').enumerate() {
+            if place > 0 {
+                self.text.push_str("\"\"");
+            }
+            self.text.push_str(part);
+        }
+        self.text.push('"');
         self
     }
 
