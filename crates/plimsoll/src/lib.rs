@@ -15,6 +15,8 @@
 //! | [`pressure`] | samples of memory to a level, with hysteresis |
 //! | [`record`] | values, column types and rows, shared by every reader and writer |
 //! | [`mod@format`] | CSV, NDJSON and JSON in and out, gzip and zstd recognised by content |
+//! | [`storage`] | the only door to disk |
+//! | [`spill`] | runs of records in checksummed blocks, under a quota, in a private directory |
 //! | [`expr`] | one typed expression language for filters, translated or evaluated |
 
 pub mod budget;
@@ -24,6 +26,8 @@ pub mod format;
 pub mod limits;
 pub mod pressure;
 pub mod record;
+pub mod spill;
+pub mod storage;
 pub mod units;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,159 @@
+//! One large file of spilled extents.
+//!
+//! ```text
+//!   0                                    end        prepared
+//!   | extent | extent | freed | extent | ─────────> |          room is asked for in steps
+//! ```
+//!
+//! Promises: extents do not overlap, begin at sectors and are charged to the area's quota; the
+//! file is removed when it is dropped.
+//! Never: a byte outside an extent.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::area::Shared;
+use crate::error::{Error, Result};
+use crate::storage::{SECTOR_BYTES, StorageFile};
+use crate::units::ByteSize;
+
+/// Room asked of the file system at a time: few extents on disk, and a full disk is noticed early.
+const PREPARE_BYTES: u64 = 64 << 20;
+
+/// A file of extents, used by several threads at once.
+#[derive(Debug)]
+pub struct SpillFile {
+    area: Arc<Shared>,
+    path: PathBuf,
+    file: Arc<dyn StorageFile>,
+    /// Distinguishes this file's blocks from those of every other file of this process.
+    tag: u64,
+    space: Mutex<Space>,
+}
+
+#[derive(Debug, Default)]
+struct Space {
+    end: u64,
+    prepared: u64,
+    live: u64,
+}
+
+impl SpillFile {
+    pub(super) fn create(area: Arc<Shared>, path: PathBuf, number: u64) -> Result<Self> {
+        let file = area.storage.create(&path);
+        let file = file.map_err(|e| Error::io(format!("making {}", path.display()), e))?;
+        let tag = u64::from(std::process::id()) << 32 | (number & 0xffff_ffff);
+        Ok(Self { area, path, file, tag, space: Mutex::default() })
+    }
+
+    fn space(&self) -> MutexGuard<'_, Space> {
+        self.space.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tag(&self) -> u64 {
+        self.tag
+    }
+
+    /// Takes an extent of `bytes`, a multiple of [`SECTOR_BYTES`]; returns its offset.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::TooLarge`] at the quota, [`crate::ErrorKind::Io`] on a full disk.
+    pub fn extent(&self, bytes: u64) -> Result<u64> {
+        assert!(bytes.is_multiple_of(SECTOR_BYTES as u64), "extents are whole sectors");
+        self.area.charge(bytes)?;
+        let mut space = self.space();
+        let offset = space.end;
+        let end = offset + bytes;
+        if end > space.prepared {
+            let step = PREPARE_BYTES.max(bytes);
+            let prepared = self.file.allocate(space.prepared, step).map(|()| step).or_else(|_| {
+                // Near the end of the disk less may still fit.
+                let exact = end - space.prepared;
+                self.file.allocate(space.prepared, exact).map(|()| exact)
+            });
+            match prepared {
+                Ok(step) => space.prepared += step,
+                Err(error) => {
+                    drop(space);
+                    self.area.discharge(bytes);
+                    return Err(self.failed("making room for", bytes, error));
+                }
+            }
+        }
+        space.end = end;
+        space.live += bytes;
+        Ok(offset)
+    }
+
+    /// Writes into an extent.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Io`].
+    pub fn write(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        let written = self.file.write_at(bytes, offset);
+        written.map_err(|e| self.failed("writing", bytes.len() as u64, e))?;
+        self.area.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Fills `bytes` from an extent.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Io`]; [`crate::ErrorKind::Corrupt`] where the file ends.
+    pub fn read(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
+        let read = self.file.read_at(bytes, offset);
+        let read = read.map_err(|e| self.failed("reading", bytes.len() as u64, e))?;
+        self.area.read.fetch_add(read as u64, Ordering::Relaxed);
+        if read < bytes.len() {
+            return Err(Error::corrupt(format!(
+                "{} ends {} short of what was written at byte {offset}: something else cut it",
+                self.path.display(),
+                ByteSize::new((bytes.len() - read) as u64)
+            )));
+        }
+        Ok(())
+    }
+
+    /// Gives an extent back to the disk. What was there reads as zeros from now on.
+    pub fn free(&self, offset: u64, bytes: u64) {
+        // An extent that the disk does not take back goes with the file.
+        let _with_the_file = self.file.free(offset, bytes);
+        self.space().live -= bytes;
+        self.area.discharge(bytes);
+    }
+
+    /// Bytes of it in use.
+    #[must_use]
+    pub fn live_bytes(&self) -> u64 {
+        self.space().live
+    }
+
+    pub(super) fn place(&self, offset: u64) -> String {
+        format!("{} at byte {offset}", self.path.display())
+    }
+
+    fn failed(&self, what: &str, bytes: u64, error: std::io::Error) -> Error {
+        let folder = self.path.parent().unwrap_or(&self.path);
+        let hint = if error.kind() == std::io::ErrorKind::StorageFull {
+            let free = self.area.storage.free_bytes(folder).unwrap_or(0);
+            format!(
+                " ({} are free there; choose another spill directory, or raise the memory limit)",
+                ByteSize::new(free)
+            )
+        } else {
+            String::new()
+        };
+        let bytes = ByteSize::new(bytes);
+        Error::io(format!("{what} {bytes} of spill in {}{hint}", folder.display()), error)
+    }
+}
+
+impl Drop for SpillFile {
+    fn drop(&mut self) {
+        let live = self.space().live;
+        self.area.discharge(live);
+        // What stays behind is swept by the next process.
+        let _swept_later = self.area.storage.remove_file(&self.path);
+    }
+}

@@ -1,0 +1,171 @@
+//! A thread that writes blocks while their maker makes the next one.
+//!
+//! ```text
+//!   maker ── full buffer, place ──> queue (as many as there are buffers) ──> thread ── write_at
+//!     ^                                                                        │
+//!     └──────────────── the buffer, empty, and how it went ────────────────────┘
+//! ```
+//!
+//! Promises: buffers are made once and go round; the first failure is told at the next exchange
+//! and at the end, and nothing is written after it.
+//! Never: more blocks on the way than there are spare buffers.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use super::file::SpillFile;
+use crate::budget::{Consumer, Reservation};
+use crate::error::{Error, Result};
+use crate::limits::THREAD_STACK_BYTES;
+use crate::storage::AlignedBytes;
+
+/// Buffers on the way at one time: one being written, one waiting, and none makes the maker wait.
+const SPARES_MAX: usize = 16;
+
+/// The thread and its spare buffers, for one maker of blocks.
+#[derive(Debug)]
+pub struct WriteLane {
+    jobs: Option<SyncSender<Job>>,
+    done: Receiver<Done>,
+    thread: Option<JoinHandle<()>>,
+    block_bytes: usize,
+    /// Buffers that are not with the thread.
+    spares: Vec<AlignedBytes>,
+    with_thread: usize,
+    failure: Option<Error>,
+    _reservation: Reservation,
+}
+
+#[derive(Debug)]
+struct Job {
+    file: Arc<SpillFile>,
+    offset: u64,
+    buffer: AlignedBytes,
+    bytes: usize,
+}
+
+type Done = (AlignedBytes, Result<()>);
+
+impl WriteLane {
+    /// A lane with `spares` buffers of `block_bytes`, reserved from `consumer`.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::OutOfBudget`], or the system's when no thread can be started.
+    pub fn start(consumer: &Consumer, block_bytes: usize, spares: usize) -> Result<Self> {
+        assert!((1..=SPARES_MAX).contains(&spares), "a lane has 1 to {SPARES_MAX} spares");
+        let bytes = Self::cost_bytes(block_bytes, spares);
+        let reservation = consumer.try_reserve(bytes as u64)?;
+        let (jobs, queue) = sync_channel::<Job>(spares);
+        let (back, done) = sync_channel(spares);
+        let thread = std::thread::Builder::new()
+            .name("spill-write".to_owned())
+            .stack_size(THREAD_STACK_BYTES)
+            .spawn(move || {
+                while let Ok(Job { file, offset, buffer, bytes }) = queue.recv() {
+                    let written = file.write(&buffer[..bytes], offset);
+                    if back.send((buffer, written)).is_err() {
+                        break;
+                    }
+                }
+            })
+            .map_err(|e| Error::io("starting a thread that writes spilled blocks", e))?;
+        Ok(Self {
+            jobs: Some(jobs),
+            done,
+            thread: Some(thread),
+            block_bytes,
+            spares: (0..spares).map(|_| AlignedBytes::zeroed(block_bytes)).collect(),
+            with_thread: 0,
+            failure: None,
+            _reservation: reservation,
+        })
+    }
+
+    /// What a lane costs, in bytes.
+    #[must_use]
+    pub const fn cost_bytes(block_bytes: usize, spares: usize) -> usize {
+        spares * AlignedBytes::cost_bytes(block_bytes)
+    }
+
+    /// Size of the buffers.
+    #[must_use]
+    pub fn block_bytes(&self) -> usize {
+        self.block_bytes
+    }
+
+    /// Hands the first `bytes` of `full` over for writing at `offset` of `file` and returns a
+    /// buffer of the same size, whatever it holds.
+    ///
+    /// # Errors
+    /// The failure of an earlier write; `full` is not written then.
+    pub fn exchange(
+        &mut self,
+        file: &Arc<SpillFile>,
+        offset: u64,
+        full: AlignedBytes,
+        bytes: usize,
+    ) -> Result<AlignedBytes> {
+        let spare = self.spare()?;
+        let job = Job { file: Arc::clone(file), offset, buffer: full, bytes };
+        let jobs = self.jobs.as_ref().expect("open until it is dropped");
+        jobs.send(job).map_err(|_| died())?;
+        self.with_thread += 1;
+        Ok(spare)
+    }
+
+    fn spare(&mut self) -> Result<AlignedBytes> {
+        self.fail_if_failed()?;
+        while let Ok(done) = self.done.try_recv() {
+            self.take_back(done);
+        }
+        while self.spares.is_empty() {
+            let done = self.done.recv().map_err(|_| died())?;
+            self.take_back(done);
+        }
+        self.fail_if_failed()?;
+        Ok(self.spares.pop().expect("checked above"))
+    }
+
+    fn take_back(&mut self, (buffer, written): Done) {
+        self.with_thread -= 1;
+        self.spares.push(buffer);
+        if let Err(error) = written {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    fn fail_if_failed(&mut self) -> Result<()> {
+        match &self.failure {
+            // The error has one owner; later calls say that there was one.
+            Some(_) => Err(self.failure.replace(died()).expect("checked")),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until everything handed over is written.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub fn settle(&mut self) -> Result<()> {
+        while self.with_thread > 0 {
+            let done = self.done.recv().map_err(|_| died())?;
+            self.take_back(done);
+        }
+        self.fail_if_failed()
+    }
+}
+
+fn died() -> Error {
+    Error::io("writing spilled blocks", std::io::Error::other("an earlier block was not written"))
+}
+
+impl Drop for WriteLane {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            // It only forwards errors; a panic there has been printed.
+            let _panicked = thread.join();
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What does not fit into memory: a private directory, a few large files, runs of records in
+//! checksummed blocks.
+//!
+//! ```text
+//!   root/ plimsoll-PID-N/ owner          locked for as long as the process lives
+//!                         sort-0 ...     SpillFile: extents, handed out from the front
+//!                           └─ block | block | block        a Run is a list of such places
+//!                                └─ header, records         see docs/FORMAT.md
+//! ```
+//!
+//! Promises: spilled bytes stay below a quota; a block that is torn, flipped, from another place
+//! or another process is refused; files are gone when their owner is dropped, and swept by the
+//! next process when their owner was killed.
+//! Never: a file that could be read by somebody else, or a length believed before its checksum.
+
+mod area;
+mod block;
+mod codec;
+mod file;
+mod lane;
+mod run;
+mod sweep;
+
+pub use area::{SpillArea, SpillOptions, SpillStats};
+pub use codec::Codec;
+pub use file::SpillFile;
+pub use lane::WriteLane;
+pub use run::{BlockPlace, BlockReader, Run, RunReader, RunWriter};

@@ -1,0 +1,480 @@
+//! Runs: records one after another in blocks, written once and read any number of times.
+//!
+//! ```text
+//!   push ─> current block ─ full ─> seal, compress ─> lane ─> file        Run: places of blocks
+//!   payload of a block: | length LEB128 | bytes | length | bytes | ...
+//! ```
+//!
+//! Promises: a record comes back byte for byte; a record larger than a block gets a block of its
+//! own; reading holds one block.
+//! Never: a record across two blocks.
+
+use std::sync::Arc;
+
+use super::block::{self, HEADER_BYTES, Header};
+use super::codec::Codec;
+use super::file::SpillFile;
+use super::lane::WriteLane;
+use crate::budget::{Consumer, Reservation};
+use crate::error::{Error, Result};
+use crate::storage::{AlignedBytes, SECTOR_BYTES, sectors};
+use crate::units::ByteSize;
+
+/// Bytes a length takes at most.
+const LENGTH_BYTES_MAX: usize = 5;
+
+/// Where a block is: 16 bytes a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockPlace {
+    /// Of its first byte in the file.
+    pub offset: u64,
+    /// On disk, in whole sectors.
+    pub bytes: u32,
+    /// Records in it.
+    pub records: u32,
+}
+
+/// A finished run. Dropping it gives its place on disk back.
+#[derive(Debug)]
+pub struct Run {
+    file: Arc<SpillFile>,
+    blocks: Vec<BlockPlace>,
+    records: u64,
+    /// Largest payload of a block.
+    payload_bytes_max: usize,
+    _index: Reservation,
+}
+
+impl Run {
+    /// Number of records.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Bytes on disk.
+    #[must_use]
+    pub fn disk_bytes(&self) -> u64 {
+        self.blocks.iter().map(|b| u64::from(b.bytes)).sum()
+    }
+
+    /// Its blocks, in order.
+    #[must_use]
+    pub fn blocks(&self) -> &[BlockPlace] {
+        &self.blocks
+    }
+
+    /// What a reader of this run reserves, in bytes.
+    #[must_use]
+    pub fn reader_bytes(&self) -> usize {
+        BlockReader::cost_bytes(self.block_bytes_max(), self.payload_bytes_max)
+    }
+
+    fn block_bytes_max(&self) -> usize {
+        self.blocks.iter().map(|b| b.bytes as usize).max().unwrap_or(0)
+    }
+
+    /// Reads it from the start, holding one block.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::OutOfBudget`].
+    pub fn reader(self: &Arc<Self>, consumer: &Consumer) -> Result<RunReader> {
+        let block_bytes = self.block_bytes_max();
+        let block = BlockReader::new(consumer, block_bytes, self.payload_bytes_max)?;
+        Ok(RunReader { run: Arc::clone(self), next_block: 0, block, at: 0 })
+    }
+
+    fn give_back(&self, (offset, bytes): (u64, u64)) {
+        if bytes > 0 {
+            self.file.free(offset, bytes);
+        }
+    }
+
+    /// The file it is in.
+    #[must_use]
+    pub fn file(&self) -> &Arc<SpillFile> {
+        &self.file
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // Blocks that lie together go back together: one request each would be slower.
+        let mut together = (0, 0);
+        for place in &self.blocks {
+            let bytes = u64::from(place.bytes);
+            if together.0 + together.1 == place.offset {
+                together.1 += bytes;
+                continue;
+            }
+            self.give_back(together);
+            together = (place.offset, bytes);
+        }
+        self.give_back(together);
+    }
+}
+
+/// Writes a run through a lane.
+///
+/// ```
+/// use std::sync::Arc;
+/// use plimsoll::budget::{Budget, Unmeasured};
+/// use plimsoll::spill::{Codec, RunWriter, SpillArea, SpillOptions, WriteLane};
+/// use plimsoll::storage::Disk;
+/// let budget = Budget::new(64 << 20, 16 << 20, Arc::new(Unmeasured))?;
+/// let sort = budget.consumer("sort")?;
+/// let root = tempfile::tempdir()?;
+/// let area = SpillArea::open(Arc::new(Disk), root.path(), SpillOptions::default())?;
+/// let mut lane = WriteLane::start(&sort, 64 << 10, 2)?;
+/// let mut writer = RunWriter::new(&area.file("run")?, Codec::None, &sort, 64 << 10)?;
+/// writer.push(&mut lane, &[b"tea", b"cup"])?;
+/// let run = Arc::new(writer.finish(&mut lane)?);
+/// let mut reader = run.reader(&sort)?;
+/// assert_eq!(reader.next()?, Some(&b"teacup"[..]));
+/// assert_eq!(reader.next()?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct RunWriter {
+    file: Arc<SpillFile>,
+    codec: Codec,
+    /// `None` only while the lane exchanges it.
+    current: Option<AlignedBytes>,
+    /// Compressed bytes, where a codec is used.
+    packed: Option<AlignedBytes>,
+    block_bytes: usize,
+    used: usize,
+    records_in_block: u32,
+    blocks: Vec<BlockPlace>,
+    records: u64,
+    payload_bytes_max: usize,
+    reservation: Reservation,
+    index: Reservation,
+}
+
+impl RunWriter {
+    /// Begins a run in `file` with blocks of `block_bytes`, which must be the lane's.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::OutOfBudget`].
+    pub fn new(
+        file: &Arc<SpillFile>,
+        codec: Codec,
+        consumer: &Consumer,
+        block_bytes: usize,
+    ) -> Result<Self> {
+        let reservation = consumer.try_reserve(Self::cost_bytes(block_bytes, codec) as u64)?;
+        let index = consumer.try_reserve(0)?;
+        let packed = (codec != Codec::None).then(|| AlignedBytes::zeroed(block_bytes));
+        Ok(Self {
+            file: Arc::clone(file),
+            codec,
+            current: Some(AlignedBytes::zeroed(block_bytes)),
+            packed,
+            block_bytes,
+            used: HEADER_BYTES,
+            records_in_block: 0,
+            blocks: Vec::new(),
+            records: 0,
+            payload_bytes_max: 0,
+            reservation,
+            index,
+        })
+    }
+
+    /// What a writer reserves beside 16 bytes a block, in bytes.
+    #[must_use]
+    pub fn cost_bytes(block_bytes: usize, codec: Codec) -> usize {
+        AlignedBytes::cost_bytes(block_bytes) * if codec == Codec::None { 1 } else { 2 }
+    }
+
+    /// Records so far.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Appends one record, given in parts.
+    ///
+    /// # Errors
+    /// Those of writing and of the quota; [`crate::ErrorKind::OutOfBudget`] for a record larger
+    /// than a block that no buffer can be reserved for.
+    pub fn push(&mut self, lane: &mut WriteLane, parts: &[&[u8]]) -> Result<()> {
+        let bytes = parts.iter().map(|p| p.len()).sum::<usize>();
+        if self.used + LENGTH_BYTES_MAX + bytes > self.block_bytes {
+            self.flush(lane)?;
+            if HEADER_BYTES + LENGTH_BYTES_MAX + bytes > self.block_bytes {
+                return self.push_alone(parts, bytes);
+            }
+        }
+        let current = self.current.as_mut().expect("present between calls");
+        self.used = append(current, self.used, parts, bytes);
+        self.records_in_block += 1;
+        self.records += 1;
+        Ok(())
+    }
+
+    /// Writes a record that is larger than a block, in a block of its own and at once.
+    fn push_alone(&mut self, parts: &[&[u8]], bytes: usize) -> Result<()> {
+        let whole = sectors(HEADER_BYTES + LENGTH_BYTES_MAX + bytes);
+        if u32::try_from(whole).is_err() {
+            return Err(Error::too_large(format!(
+                "spilling a record of {}: the largest is 4 GiB",
+                ByteSize::new(bytes as u64)
+            )));
+        }
+        let cost = AlignedBytes::cost_bytes(whole) as u64;
+        self.reservation.try_grow(cost)?;
+        let mut block = AlignedBytes::zeroed(whole);
+        let used = append(&mut block, HEADER_BYTES, parts, bytes);
+        let header = header(Codec::None, used - HEADER_BYTES, used - HEADER_BYTES, 1);
+        let written = self.place(whole as u64).and_then(|offset| {
+            let sealed = block::seal(&mut block, header, self.file.tag() ^ offset);
+            self.file.write(&block[..sealed], offset)?;
+            self.note(offset, whole, header)
+        });
+        drop(block);
+        self.reservation.shrink(cost);
+        self.records += 1;
+        written
+    }
+
+    /// Ends the current block, if it holds anything.
+    ///
+    /// # Errors
+    /// Those of writing and of the quota.
+    pub fn flush(&mut self, lane: &mut WriteLane) -> Result<()> {
+        if self.records_in_block == 0 {
+            return Ok(());
+        }
+        let mut full = self.current.take().expect("present between calls");
+        let payload = self.used - HEADER_BYTES;
+        let mut header = header(Codec::None, payload, payload, self.records_in_block);
+        if let Some(packed) = &mut self.packed {
+            // Worth it only when a sector is saved.
+            let room = sectors(self.used).saturating_sub(SECTOR_BYTES).max(HEADER_BYTES);
+            let plain = &full[HEADER_BYTES..self.used];
+            if let Some(stored) = self.codec.compress(plain, &mut packed[HEADER_BYTES..room]) {
+                header = self::header(self.codec, stored, payload, self.records_in_block);
+                std::mem::swap(&mut full, packed);
+            }
+        }
+        let whole = sectors(HEADER_BYTES + header.stored as usize);
+        let placed = self.place(whole as u64).and_then(|offset| {
+            self.note(offset, whole, header)?;
+            block::seal(&mut full, header, self.file.tag() ^ offset);
+            Ok(offset)
+        });
+        let offset = match placed {
+            Ok(offset) => offset,
+            Err(error) => {
+                self.current = Some(full);
+                return Err(error);
+            }
+        };
+        self.current = Some(lane.exchange(&self.file, offset, full, whole)?);
+        self.used = HEADER_BYTES;
+        self.records_in_block = 0;
+        Ok(())
+    }
+
+    fn place(&mut self, bytes: u64) -> Result<u64> {
+        if self.blocks.len() == self.blocks.capacity() {
+            // Doubling holds old and new for a moment.
+            let more = self.blocks.capacity().max(16);
+            self.index.try_grow((more * size_of::<BlockPlace>()) as u64)?;
+            self.blocks.reserve_exact(more);
+        }
+        self.file.extent(bytes)
+    }
+
+    fn note(&mut self, offset: u64, whole: usize, header: Header) -> Result<()> {
+        let bytes = u32::try_from(whole).map_err(|_| Error::too_large("a block above 4 GiB"))?;
+        self.blocks.push(BlockPlace { offset, bytes, records: header.records });
+        self.payload_bytes_max = self.payload_bytes_max.max(header.payload as usize);
+        Ok(())
+    }
+
+    /// Ends the run; its blocks are on their way to disk. [`WriteLane::settle`] before reading.
+    ///
+    /// # Errors
+    /// Those of writing and of the quota.
+    pub fn finish(mut self, lane: &mut WriteLane) -> Result<Run> {
+        self.flush(lane)?;
+        lane.settle()?;
+        Ok(Run {
+            file: self.file,
+            blocks: self.blocks,
+            records: self.records,
+            payload_bytes_max: self.payload_bytes_max,
+            _index: self.index,
+        })
+    }
+}
+
+fn header(codec: Codec, stored: usize, payload: usize, records: u32) -> Header {
+    let narrow = |n: usize| u32::try_from(n).expect("blocks are below 4 GiB");
+    Header { codec: codec.number(), stored: narrow(stored), payload: narrow(payload), records }
+}
+
+fn append(block: &mut [u8], mut at: usize, parts: &[&[u8]], bytes: usize) -> usize {
+    let mut rest = bytes;
+    while rest >= 0x80 {
+        #[allow(clippy::cast_possible_truncation)] // seven bits and the mark
+        let low = (rest as u8) | 0x80;
+        block[at] = low;
+        at += 1;
+        rest >>= 7;
+    }
+    #[allow(clippy::cast_possible_truncation)] // below 0x80
+    let last = rest as u8;
+    block[at] = last;
+    at += 1;
+    for part in parts {
+        block[at..at + part.len()].copy_from_slice(part);
+        at += part.len();
+    }
+    at
+}
+
+/// The length that begins at `at` and where its bytes begin; `None` when it is cut off.
+fn length_at(payload: &[u8], at: usize) -> Option<(usize, usize)> {
+    let first = *payload.get(at)?;
+    if first < 0x80 {
+        return Some((usize::from(first), at + 1));
+    }
+    let mut length = usize::from(first & 0x7f);
+    for step in 1..LENGTH_BYTES_MAX {
+        let byte = *payload.get(at + step)?;
+        length |= usize::from(byte & 0x7f) << (7 * step);
+        if byte < 0x80 {
+            return Some((length, at + step + 1));
+        }
+    }
+    None
+}
+
+/// One block in memory, for readers that go from block to block in their own order.
+#[derive(Debug)]
+pub struct BlockReader {
+    stored: AlignedBytes,
+    /// The payload where it was compressed.
+    plain: Vec<u8>,
+    payload: Payload,
+    _reservation: Reservation,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Payload {
+    Stored(usize),
+    Plain,
+}
+
+impl BlockReader {
+    /// Room for blocks of `block_bytes` on disk and `payload_bytes` in memory.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::OutOfBudget`].
+    pub fn new(consumer: &Consumer, block_bytes: usize, payload_bytes: usize) -> Result<Self> {
+        let bytes = Self::cost_bytes(block_bytes, payload_bytes) as u64;
+        let reservation = consumer.try_reserve(bytes)?;
+        Ok(Self {
+            stored: AlignedBytes::zeroed(sectors(block_bytes)),
+            plain: Vec::new(),
+            payload: Payload::Stored(0),
+            _reservation: reservation,
+        })
+    }
+
+    /// What one costs, in bytes.
+    #[must_use]
+    pub fn cost_bytes(block_bytes: usize, payload_bytes: usize) -> usize {
+        AlignedBytes::cost_bytes(sectors(block_bytes)) + payload_bytes
+    }
+
+    /// Reads and checks the block at `place`; returns its number of records.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Io`]; [`crate::ErrorKind::Corrupt`] for a block that is not what was
+    /// written there.
+    pub fn load(&mut self, file: &SpillFile, place: BlockPlace) -> Result<u32> {
+        self.payload = Payload::Stored(0);
+        let refuse = |why: &str| block::refuse(&file.place(place.offset), why);
+        let block = &mut self.stored[..place.bytes as usize];
+        file.read(block, place.offset)?;
+        let header = block::open(block, file.tag() ^ place.offset).map_err(refuse)?;
+        if header.records != place.records {
+            return Err(refuse("it holds another number of records"));
+        }
+        let stored = HEADER_BYTES..HEADER_BYTES + header.stored as usize;
+        self.payload = match Codec::from_number(header.codec) {
+            Some(Codec::None) if header.stored == header.payload => {
+                Payload::Stored(header.stored as usize)
+            }
+            Some(codec) => {
+                self.plain.clear();
+                self.plain.resize(header.payload as usize, 0);
+                codec.decompress(&block[stored], &mut self.plain).map_err(refuse)?;
+                Payload::Plain
+            }
+            None => return Err(refuse("its codec is unknown")),
+        };
+        Ok(header.records)
+    }
+
+    /// The payload of the block read last.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        match self.payload {
+            Payload::Stored(bytes) => &self.stored[HEADER_BYTES..HEADER_BYTES + bytes],
+            Payload::Plain => &self.plain,
+        }
+    }
+
+    /// The record that begins at `at` of the payload, and where the next one begins.
+    #[must_use]
+    #[inline]
+    pub fn record_at(&self, at: usize) -> Option<(&[u8], usize)> {
+        let payload = self.payload();
+        let (length, start) = length_at(payload, at)?;
+        let end = start.checked_add(length)?;
+        Some((payload.get(start..end)?, end))
+    }
+}
+
+/// Reads a run's records in order.
+#[derive(Debug)]
+pub struct RunReader {
+    run: Arc<Run>,
+    next_block: usize,
+    block: BlockReader,
+    at: usize,
+}
+
+impl RunReader {
+    /// The next record; `None` at the end.
+    ///
+    /// # Errors
+    /// As [`BlockReader::load`].
+    #[allow(clippy::should_implement_trait)] // it lends, which Iterator cannot
+    pub fn next(&mut self) -> Result<Option<&[u8]>> {
+        while self.at >= self.block.payload().len() {
+            let Some(&place) = self.run.blocks.get(self.next_block) else {
+                return Ok(None);
+            };
+            self.block.load(&self.run.file, place)?;
+            self.next_block += 1;
+            self.at = 0;
+        }
+        match self.block.record_at(self.at) {
+            Some((record, next)) => {
+                self.at = next;
+                Ok(Some(record))
+            }
+            None => {
+                let place = self.run.blocks[self.next_block - 1];
+                Err(block::refuse(&self.run.file.place(place.offset), "a record is cut off"))
+            }
+        }
+    }
+}
