@@ -17,30 +17,35 @@ import subprocess
 import time
 import traceback
 
+from engine.peers import Peers
 from measure.process import Server, timed
 
 SEED = "42"
 
 
 class Bench:
-    def __init__(self, root, options):
+    def __init__(self, root, options, needs_xtask=True):
         self.root = root
+        self.options, self.needs_xtask = options, needs_xtask
         # Peers and real data lie beside the project, or where SHARED says.
         self.shared = pathlib.Path(os.environ.get("SHARED", root.parent / "shared"))
         self.quick = options.quick
         self.work = pathlib.Path(options.work).resolve()
         self.target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", root / "target")).resolve()
         self.given_binary = options.binary
+        self.rows, self.runs, self.huge = options.rows, options.runs, options.huge
+        self.repeats = options.repeats or self.size(3, 1)
         self.lines = []
-        self.missed = 0
+        self.missed = self.exit_code = 0
 
     def __enter__(self):
         self.work.mkdir(parents=True, exist_ok=True)
-        packages = ["-p", "xtask"] + ([] if self.given_binary else ["-p", "plimsoll-cli"])
+        packages = ["-p", "xtask"] if self.needs_xtask else []
+        packages += [] if self.given_binary else ["-p", "plimsoll-cli"]
         begin = time.monotonic()
-        subprocess.run(
-            ["cargo", "build", "--release", "--locked", *packages], cwd=self.root, check=True
-        )
+        if packages:
+            build = ["cargo", "build", "--release", "--locked", *packages]
+            subprocess.run(build, cwd=self.root, check=True)
         release = self.target / "release"
         self.binary = str(pathlib.Path(self.given_binary or release / "plimsoll").resolve())
         self.xtask = str(release / "xtask")
@@ -99,7 +104,19 @@ class Bench:
         path = folder / f"{datetime.date.today()}-{names}{quick}.txt"
         path.write_text("\n".join(self.lines) + "\n")
         print(f"written to {path.relative_to(self.root)}")
-        return 1 if self.missed else 0
+        return self.exit_code or (1 if self.missed else 0)
+
+    # ------------------------------------------------------------------ file tools
+
+    def peers(self):
+        return Peers(self, self.options.peers)
+
+    def tasks(self, known):
+        """Those of the tasks that were asked for; all of them by default."""
+        return [task for task in known if task in (self.options.task or known)]
+
+    def kernel(self):
+        return os.uname().sysname, os.uname().release
 
     # ------------------------------------------------------------------ servers and data
 

@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Migrate(MigrateArgs),
     /// Fill the embedded database with deterministic demo data
     Seed(SeedArgs),
+    /// Sort a file by some of its columns
+    Sort(SortArgs),
     /// Show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -161,6 +163,60 @@ pub(crate) struct SeedArgs {
     /// Print the figures as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What every file tool takes.
+#[derive(Debug, Args)]
+pub(crate) struct ToolArgs {
+    /// Write here, whole or not at all; .gz and .zst compress [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// csv or ndjson [default: by the input's name, else csv]
+    #[arg(long)]
+    pub(crate) format: Option<String>,
+    /// Between fields of CSV: comma, semicolon, tab or pipe
+    #[arg(long, default_value = "comma")]
+    pub(crate) delimiter: String,
+    /// Threads that compute [default: the machine's cores, at most 8]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) threads: Option<u16>,
+    /// Most bytes of spilled data at one time [default: what the disk has]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) spill_quota: Option<String>,
+    /// Compression of spilled data: none, lz4, zstd or gzip
+    #[arg(long, default_value = "none")]
+    pub(crate) spill_codec: String,
+    /// Spill to a file system that lives in memory
+    #[arg(long)]
+    pub(crate) spill_in_memory: bool,
+    /// Longest record
+    #[arg(long, value_name = "SIZE", default_value = "1M")]
+    pub(crate) record_max: String,
+    /// Make the output durable before it gets its name
+    #[arg(long)]
+    pub(crate) fsync: bool,
+    /// Print the plan and do nothing
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Print a summary as JSON on standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `plimsoll sort`
+#[derive(Debug, Args)]
+pub(crate) struct SortArgs {
+    /// The file; - is standard input. gzip and zstd are recognised by content
+    #[arg(default_value = "-")]
+    pub(crate) input: PathBuf,
+    /// Columns to sort by, e.g. price:desc:num,id
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) by: String,
+    /// How run sizes are chosen: adaptive, sqrt_n or fixed:ROWS
+    #[arg(long, default_value = "adaptive")]
+    pub(crate) chunk_strategy: String,
+    #[command(flatten)]
+    pub(crate) tool: ToolArgs,
 }
 
 /// `plimsoll config`

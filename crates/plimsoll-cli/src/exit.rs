@@ -23,6 +23,8 @@ pub(crate) fn code(result: anyhow::Result<Outcome>) -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::from(1),
         Ok(Outcome::Partly) => ExitCode::from(3),
+        // Whoever closed the pipe has read enough.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let mut text = format!("plimsoll: {error:#}");
             let store = error.chain().find_map(|e| e.downcast_ref::<plimsoll_store::Error>());
@@ -32,9 +34,24 @@ pub(crate) fn code(result: anyhow::Result<Outcome>) -> ExitCode {
             }
             // Nobody reads a closed standard error.
             let _closed = writeln!(std::io::stderr(), "{text}");
-            ExitCode::from(if error.downcast_ref::<Usage>().is_some() { 2 } else { 1 })
+            ExitCode::from(status(&error))
         }
     }
+}
+
+fn status(error: &anyhow::Error) -> u8 {
+    let kind = error.downcast_ref::<plimsoll::Error>().map(plimsoll::Error::kind);
+    match kind {
+        Some(plimsoll::ErrorKind::Stopped) => crate::interrupt::STATUS,
+        Some(plimsoll::ErrorKind::OutOfBudget) => 4,
+        _ if error.downcast_ref::<Usage>().is_some() => 2,
+        _ => 1,
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let causes = error.chain().filter_map(|e| e.downcast_ref::<std::io::Error>());
+    causes.into_iter().any(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// A mistake in how the command was called: exit status 2.

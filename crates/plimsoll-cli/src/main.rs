@@ -15,6 +15,7 @@ mod commands;
 mod config;
 mod database;
 mod exit;
+mod interrupt;
 mod memory;
 mod named;
 mod packs;
@@ -42,6 +43,7 @@ fn run() -> anyhow::Result<Outcome> {
         Command::Export(args) => commands::export::run(&global, &args, &packs),
         Command::Migrate(args) => commands::migrate::run(&global, &args, &packs),
         Command::Seed(args) => commands::seed::run(&global, &args, &packs, &counts),
+        Command::Sort(args) => commands::sort::run(&global, &args),
         Command::Config(ConfigCommand::Show { origin, json }) => {
             let config = setup::config(&global)?;
             commands::config::show(&config, origin, json, &mut std::io::stdout().lock())?;

@@ -89,7 +89,8 @@ impl From<plimsoll::Error> for Error {
             plimsoll::ErrorKind::TooLarge => ErrorKind::TooLarge,
             plimsoll::ErrorKind::OutOfBudget => ErrorKind::OutOfBudget,
             plimsoll::ErrorKind::Corrupt => ErrorKind::Corrupt,
-            plimsoll::ErrorKind::Io => ErrorKind::Io,
+            // A stopped read is told as a read that did not finish.
+            plimsoll::ErrorKind::Io | plimsoll::ErrorKind::Stopped => ErrorKind::Io,
         };
         Self::new(kind, error.to_string())
     }

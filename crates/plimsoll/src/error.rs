@@ -23,6 +23,8 @@ pub enum ErrorKind {
     Corrupt,
     /// The device failed: see the system's message.
     Io,
+    /// Somebody asked the work to stop; what it had begun is gone.
+    Stopped,
 }
 
 /// An error with its sentence and, where there is one, its cause.
@@ -62,6 +64,12 @@ impl Error {
         let mut error = Self::new(ErrorKind::Io, format!("{what}: {source}"));
         error.source = Some(source);
         error
+    }
+
+    /// Somebody asked the work to stop.
+    #[must_use]
+    pub fn stopped() -> Self {
+        Self::new(ErrorKind::Stopped, "stopped as asked; nothing was left behind")
     }
 
     /// What the caller does about it.

@@ -15,6 +15,13 @@
 //! | [`pressure`] | samples of memory to a level, with hysteresis |
 //! | [`record`] | values, column types and rows, shared by every reader and writer |
 //! | [`mod@format`] | CSV, NDJSON and JSON in and out, gzip and zstd recognised by content |
+//! | [`scan`] | one CSV or NDJSON input read by several workers, as raw records |
+//! | [`sort`] | external merge sort over keys and rows of bytes |
+//! | [`topk`] | the k smallest, in bounded memory |
+//! | [`quantile`] | exact quantiles in several passes over the input |
+//! | [`sketch`] | HyperLogLog and KLL, with their errors stated |
+//! | [`files`] | file-to-file tools |
+//! | [`heap_size`] | what a value holds beyond its own size |
 //! | [`storage`] | the only door to disk |
 //! | [`spill`] | runs of records in checksummed blocks, under a quota, in a private directory |
 //! | [`expr`] | one typed expression language for filters, translated or evaluated |
@@ -22,12 +29,19 @@
 pub mod budget;
 pub mod error;
 pub mod expr;
+pub mod files;
 pub mod format;
+pub mod heap_size;
 pub mod limits;
 pub mod pressure;
+pub mod quantile;
 pub mod record;
+pub mod scan;
+pub mod sketch;
+pub mod sort;
 pub mod spill;
 pub mod storage;
+pub mod topk;
 pub mod units;
 
 pub use error::{Error, ErrorKind, Result};

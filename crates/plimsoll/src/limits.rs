@@ -50,6 +50,8 @@ pub const JSON_DEPTH_MAX: usize = 64;
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// Longest line of an imported file.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
+/// What is read of an input before its first record is given out: the types are found in it.
+pub const SNIFF_BYTES: usize = 1 << 20;
 /// Columns of a resource or file.
 pub const COLUMNS_MAX: usize = 512;
 /// Terms of a sort.
@@ -98,8 +100,24 @@ pub const IMPORT_BATCH_BYTES: usize = 1 << 20;
 /// Rows of a recipe's figure that are shown.
 pub const FIGURE_ROWS_MAX: usize = 100;
 
+/// Lowest precision of a HyperLogLog: 16 registers, an error of 26 %. With fewer it means nothing.
+pub const HLL_PRECISION_MIN: u8 = 4;
+/// Highest precision of a HyperLogLog: 256 KiB for an error of 0.2 %.
+pub const HLL_PRECISION_MAX: u8 = 18;
+/// Smallest k of a KLL sketch: its smallest level.
+pub const KLL_K_MIN: u16 = 8;
+/// Largest k of a KLL sketch: 1.5 MiB for a rank error of 0.005 %.
+pub const KLL_K_MAX: u16 = u16::MAX;
+/// Values one KLL sketch stands for: the weights of its levels stay within 64 bits.
+pub const KLL_VALUES_MAX: u64 = 1 << 62;
+/// Quantiles that are asked for in one run: all percentiles, and some between.
+pub const QUANTILES_MAX: usize = 256;
+/// Least workspace of exact quantiles: two tables of 2^16 counts.
+pub const QUANTILE_WORKSPACE_BYTES_MIN: usize = 1 << 20;
+
 const _: () = assert!(HEADROOM_BYTES_MIN < TOOL_LIMIT_BYTES_MIN);
 const _: () = assert!(TOOL_LIMIT_BYTES_MIN <= SERVER_LIMIT_BYTES_MIN);
 const _: () = assert!(SERVER_LIMIT_BYTES_MIN <= DEFAULT_LIMIT_BYTES_MAX);
 const _: () = assert!(FRAME_SLACK_BYTES < FRAME_BYTES);
 const _: () = assert!(LINE_BYTES_MAX <= ROW_BYTES_MAX);
+const _: () = assert!(HLL_PRECISION_MIN < HLL_PRECISION_MAX && HLL_PRECISION_MAX < 32);

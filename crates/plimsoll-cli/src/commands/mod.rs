@@ -10,3 +10,5 @@ pub(crate) mod import;
 pub(crate) mod migrate;
 pub(crate) mod seed;
 pub(crate) mod serve;
+pub(crate) mod sort;
+pub(crate) mod tool;

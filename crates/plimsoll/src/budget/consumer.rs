@@ -68,6 +68,12 @@ impl Consumer {
         Acquire::new(Arc::clone(&self.shared), bytes)
     }
 
+    /// Asks the allocator to give unused pages back now: between two phases of work the pages of
+    /// the first would otherwise be resident beside those of the second for a moment.
+    pub fn purge(&self) {
+        self.shared.core().purge_now();
+    }
+
     /// What is reserved, in bytes.
     #[must_use]
     pub fn held_bytes(&self) -> u64 {

@@ -31,7 +31,7 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn new(limit_bytes: u64, limit_bytes_min: u64, probe: Arc<dyn MemoryProbe>) -> Self {
         let mut meter = Meter::default();
-        meter.observe(probe.sample(), 0, Reading::Regular);
+        meter.observe(probe.sample(), 0..=0, Reading::Regular);
         Self {
             state: Mutex::new(State::new(limit_bytes, meter)),
             probe,
@@ -61,12 +61,18 @@ impl Core {
         let reserved_before = self.lock().reserved_bytes();
         let sample = self.probe.sample();
         self.change(|state, woken| {
-            // Reservations move while the reading is made. The smaller figure counts the bytes
-            // in doubt as measured, which errs towards refusing until the next reading.
-            let reserved = reserved_before.min(state.reserved_bytes());
+            // Reservations move while the reading is made.
+            let now = state.reserved_bytes();
+            let reserved = reserved_before.min(now)..=reserved_before.max(now);
             state.meter.observe(sample, reserved, reading);
             state.retune(woken);
         });
+    }
+
+    /// Gives unused pages back and measures, whatever it gains.
+    pub(super) fn purge_now(&self) {
+        self.probe.purge();
+        self.measure(Reading::OnDemand);
     }
 
     /// Gives unused pages back and measures; `false` where that would gain nothing.

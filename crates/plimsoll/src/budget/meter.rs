@@ -35,6 +35,8 @@
 //! what is reserved; at a reading `left = limit - headroom - outside - max(allocator's resident,
 //! U + reserved)`, which filling a reservation does not change.
 
+use std::ops::RangeInclusive;
+
 use super::probe::MemorySample;
 use crate::limits::{HEADROOM_BYTES_MIN, HEADROOM_PERCENT};
 
@@ -78,17 +80,27 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// Takes in a reading made while `reserved_bytes` were reserved.
-    pub(super) fn observe(&mut self, sample: MemorySample, reserved_bytes: u64, reading: Reading) {
+    /// Takes in a reading made while what was reserved moved between the ends of `reserved_bytes`.
+    ///
+    /// The lower end counts for what is resident: bytes in doubt are measured ones until the next
+    /// reading. The upper end counts for the live heap, whose estimate sinks slowly: a reservation
+    /// dropped while the reading is made, with its bytes still in it, must not leave them there.
+    pub(super) fn observe(
+        &mut self,
+        sample: MemorySample,
+        reserved_bytes: RangeInclusive<u64>,
+        reading: Reading,
+    ) {
+        let (reserved_min, reserved_max) = reserved_bytes.into_inner();
         let live_max = sample.allocator_allocated_bytes;
-        let live_min = live_max.saturating_sub(reserved_bytes);
+        let live_min = live_max.saturating_sub(reserved_max);
         let mut live = self.live_unreserved_bytes.clamp(live_min, live_max);
         if reading == Reading::Regular {
             live -= (live - live_min) / SINK_DIVISOR;
         }
         self.live_unreserved_bytes = live;
         self.unreserved_bytes =
-            sample.allocator_resident_bytes.saturating_sub(reserved_bytes).max(live);
+            sample.allocator_resident_bytes.saturating_sub(reserved_min).max(live);
         self.purged_slack_bytes = self.purged_slack_bytes.min(sample.slack_bytes());
         self.sample = sample;
     }

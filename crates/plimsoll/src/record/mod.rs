@@ -9,6 +9,7 @@
 //!   JSON object  ─┘                       └─> Value (owned) in a WriteUnit (store)
 //! ```
 
+pub mod key;
 mod money;
 mod order;
 mod row;

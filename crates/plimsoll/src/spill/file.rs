@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::area::Shared;
+use super::lane::BlockTarget;
 use crate::error::{Error, Result};
 use crate::storage::{SECTOR_BYTES, StorageFile};
 use crate::units::ByteSize;
@@ -86,17 +87,6 @@ impl SpillFile {
         Ok(offset)
     }
 
-    /// Writes into an extent.
-    ///
-    /// # Errors
-    /// [`crate::ErrorKind::Io`].
-    pub fn write(&self, bytes: &[u8], offset: u64) -> Result<()> {
-        let written = self.file.write_at(bytes, offset);
-        written.map_err(|e| self.failed("writing", bytes.len() as u64, e))?;
-        self.area.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        Ok(())
-    }
-
     /// Fills `bytes` from an extent.
     ///
     /// # Errors
@@ -146,6 +136,15 @@ impl SpillFile {
         };
         let bytes = ByteSize::new(bytes);
         Error::io(format!("{what} {bytes} of spill in {}{hint}", folder.display()), error)
+    }
+}
+
+impl BlockTarget for SpillFile {
+    fn write(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        let written = self.file.write_at(bytes, offset);
+        written.map_err(|e| self.failed("writing", bytes.len() as u64, e))?;
+        self.area.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
     }
 }
 

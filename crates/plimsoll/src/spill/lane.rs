@@ -10,11 +10,11 @@
 //! and at the end, and nothing is written after it.
 //! Never: more blocks on the way than there are spare buffers.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use super::file::SpillFile;
 use crate::budget::{Consumer, Reservation};
 use crate::error::{Error, Result};
 use crate::limits::THREAD_STACK_BYTES;
@@ -22,6 +22,15 @@ use crate::storage::AlignedBytes;
 
 /// Buffers on the way at one time: one being written, one waiting, and none makes the maker wait.
 const SPARES_MAX: usize = 16;
+
+/// What blocks are written to.
+pub trait BlockTarget: Send + Sync + std::fmt::Debug {
+    /// Writes all of `bytes` at `offset`.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Io`], with what was written where.
+    fn write(&self, bytes: &[u8], offset: u64) -> Result<()>;
+}
 
 /// The thread and its spare buffers, for one maker of blocks.
 #[derive(Debug)]
@@ -39,10 +48,10 @@ pub struct WriteLane {
 
 #[derive(Debug)]
 struct Job {
-    file: Arc<SpillFile>,
+    target: Arc<dyn BlockTarget>,
     offset: u64,
     buffer: AlignedBytes,
-    bytes: usize,
+    range: Range<usize>,
 }
 
 type Done = (AlignedBytes, Result<()>);
@@ -62,8 +71,8 @@ impl WriteLane {
             .name("spill-write".to_owned())
             .stack_size(THREAD_STACK_BYTES)
             .spawn(move || {
-                while let Ok(Job { file, offset, buffer, bytes }) = queue.recv() {
-                    let written = file.write(&buffer[..bytes], offset);
+                while let Ok(Job { target, offset, buffer, range }) = queue.recv() {
+                    let written = target.write(&buffer[range], offset);
                     if back.send((buffer, written)).is_err() {
                         break;
                     }
@@ -94,20 +103,20 @@ impl WriteLane {
         self.block_bytes
     }
 
-    /// Hands the first `bytes` of `full` over for writing at `offset` of `file` and returns a
+    /// Hands the `range` of `full` over for writing at `offset` of `target` and returns a
     /// buffer of the same size, whatever it holds.
     ///
     /// # Errors
     /// The failure of an earlier write; `full` is not written then.
     pub fn exchange(
         &mut self,
-        file: &Arc<SpillFile>,
+        target: Arc<dyn BlockTarget>,
         offset: u64,
         full: AlignedBytes,
-        bytes: usize,
+        range: Range<usize>,
     ) -> Result<AlignedBytes> {
         let spare = self.spare()?;
-        let job = Job { file: Arc::clone(file), offset, buffer: full, bytes };
+        let job = Job { target, offset, buffer: full, range };
         let jobs = self.jobs.as_ref().expect("open until it is dropped");
         jobs.send(job).map_err(|_| died())?;
         self.with_thread += 1;

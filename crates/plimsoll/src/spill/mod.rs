@@ -24,5 +24,7 @@ mod sweep;
 pub use area::{SpillArea, SpillOptions, SpillStats};
 pub use codec::Codec;
 pub use file::SpillFile;
-pub use lane::WriteLane;
+pub use lane::{BlockTarget, WriteLane};
 pub use run::{BlockPlace, BlockReader, Run, RunReader, RunWriter};
+
+pub(crate) use run::{LENGTH_BYTES_MAX, length_at, put_length};

@@ -14,14 +14,14 @@ use std::sync::Arc;
 use super::block::{self, HEADER_BYTES, Header};
 use super::codec::Codec;
 use super::file::SpillFile;
-use super::lane::WriteLane;
+use super::lane::{BlockTarget as _, WriteLane};
 use crate::budget::{Consumer, Reservation};
 use crate::error::{Error, Result};
 use crate::storage::{AlignedBytes, SECTOR_BYTES, sectors};
 use crate::units::ByteSize;
 
 /// Bytes a length takes at most.
-const LENGTH_BYTES_MAX: usize = 5;
+pub(crate) const LENGTH_BYTES_MAX: usize = 5;
 
 /// Where a block is: 16 bytes a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +40,8 @@ pub struct Run {
     file: Arc<SpillFile>,
     blocks: Vec<BlockPlace>,
     records: u64,
-    /// Largest payload of a block.
-    payload_bytes_max: usize,
+    /// Largest payload of a compressed block.
+    plain_bytes_max: usize,
     _index: Reservation,
 }
 
@@ -67,7 +67,12 @@ impl Run {
     /// What a reader of this run reserves, in bytes.
     #[must_use]
     pub fn reader_bytes(&self) -> usize {
-        BlockReader::cost_bytes(self.block_bytes_max(), self.payload_bytes_max)
+        BlockReader::cost_bytes(self.block_bytes_max(), self.plain_bytes_max)
+    }
+
+    /// What a block needs beside its place on disk to be read: nothing unless it is compressed.
+    pub(crate) fn plain_bytes_max(&self) -> usize {
+        self.plain_bytes_max
     }
 
     fn block_bytes_max(&self) -> usize {
@@ -80,7 +85,7 @@ impl Run {
     /// [`crate::ErrorKind::OutOfBudget`].
     pub fn reader(self: &Arc<Self>, consumer: &Consumer) -> Result<RunReader> {
         let block_bytes = self.block_bytes_max();
-        let block = BlockReader::new(consumer, block_bytes, self.payload_bytes_max)?;
+        let block = BlockReader::new(consumer, block_bytes, self.plain_bytes_max)?;
         Ok(RunReader { run: Arc::clone(self), next_block: 0, block, at: 0 })
     }
 
@@ -147,7 +152,7 @@ pub struct RunWriter {
     records_in_block: u32,
     blocks: Vec<BlockPlace>,
     records: u64,
-    payload_bytes_max: usize,
+    plain_bytes_max: usize,
     reservation: Reservation,
     index: Reservation,
 }
@@ -176,7 +181,7 @@ impl RunWriter {
             records_in_block: 0,
             blocks: Vec::new(),
             records: 0,
-            payload_bytes_max: 0,
+            plain_bytes_max: 0,
             reservation,
             index,
         })
@@ -194,28 +199,52 @@ impl RunWriter {
         self.records
     }
 
-    /// Appends one record, given in parts.
+    /// Appends one record, given in parts. Returns whether it begins a block.
+    ///
+    /// # Errors
+    /// As [`RunWriter::push_with`].
+    pub fn push(&mut self, lane: &mut WriteLane, parts: &[&[u8]]) -> Result<bool> {
+        let bytes = parts.iter().map(|p| p.len()).sum::<usize>();
+        self.push_with(lane, bytes, |record| {
+            let mut at = 0;
+            for part in parts {
+                record[at..at + part.len()].copy_from_slice(part);
+                at += part.len();
+            }
+        })
+    }
+
+    /// Appends one record of `bytes`, which `fill` writes where it belongs. Returns whether it
+    /// begins a block.
     ///
     /// # Errors
     /// Those of writing and of the quota; [`crate::ErrorKind::OutOfBudget`] for a record larger
     /// than a block that no buffer can be reserved for.
-    pub fn push(&mut self, lane: &mut WriteLane, parts: &[&[u8]]) -> Result<()> {
-        let bytes = parts.iter().map(|p| p.len()).sum::<usize>();
+    #[inline]
+    pub fn push_with(
+        &mut self,
+        lane: &mut WriteLane,
+        bytes: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<bool> {
         if self.used + LENGTH_BYTES_MAX + bytes > self.block_bytes {
             self.flush(lane)?;
             if HEADER_BYTES + LENGTH_BYTES_MAX + bytes > self.block_bytes {
-                return self.push_alone(parts, bytes);
+                self.push_alone(bytes, fill)?;
+                return Ok(true);
             }
         }
         let current = self.current.as_mut().expect("present between calls");
-        self.used = append(current, self.used, parts, bytes);
+        let at = put_length(current, self.used, bytes);
+        self.used = at + bytes;
+        fill(&mut current[at..at + bytes]);
         self.records_in_block += 1;
         self.records += 1;
-        Ok(())
+        Ok(self.records_in_block == 1)
     }
 
     /// Writes a record that is larger than a block, in a block of its own and at once.
-    fn push_alone(&mut self, parts: &[&[u8]], bytes: usize) -> Result<()> {
+    fn push_alone(&mut self, bytes: usize, fill: impl FnOnce(&mut [u8])) -> Result<()> {
         let whole = sectors(HEADER_BYTES + LENGTH_BYTES_MAX + bytes);
         if u32::try_from(whole).is_err() {
             return Err(Error::too_large(format!(
@@ -226,12 +255,14 @@ impl RunWriter {
         let cost = AlignedBytes::cost_bytes(whole) as u64;
         self.reservation.try_grow(cost)?;
         let mut block = AlignedBytes::zeroed(whole);
-        let used = append(&mut block, HEADER_BYTES, parts, bytes);
-        let header = header(Codec::None, used - HEADER_BYTES, used - HEADER_BYTES, 1);
+        let at = put_length(&mut block, HEADER_BYTES, bytes);
+        fill(&mut block[at..at + bytes]);
+        let used = at + bytes - HEADER_BYTES;
+        let header = header(Codec::None, used, used, 1);
         let written = self.place(whole as u64).and_then(|offset| {
             let sealed = block::seal(&mut block, header, self.file.tag() ^ offset);
             self.file.write(&block[..sealed], offset)?;
-            self.note(offset, whole, header)
+            self.note(offset, sealed, header)
         });
         drop(block);
         self.reservation.shrink(cost);
@@ -272,7 +303,7 @@ impl RunWriter {
                 return Err(error);
             }
         };
-        self.current = Some(lane.exchange(&self.file, offset, full, whole)?);
+        self.current = Some(lane.exchange(self.file.clone(), offset, full, 0..whole)?);
         self.used = HEADER_BYTES;
         self.records_in_block = 0;
         Ok(())
@@ -291,7 +322,9 @@ impl RunWriter {
     fn note(&mut self, offset: u64, whole: usize, header: Header) -> Result<()> {
         let bytes = u32::try_from(whole).map_err(|_| Error::too_large("a block above 4 GiB"))?;
         self.blocks.push(BlockPlace { offset, bytes, records: header.records });
-        self.payload_bytes_max = self.payload_bytes_max.max(header.payload as usize);
+        if header.codec != Codec::None.number() {
+            self.plain_bytes_max = self.plain_bytes_max.max(header.payload as usize);
+        }
         Ok(())
     }
 
@@ -306,7 +339,7 @@ impl RunWriter {
             file: self.file,
             blocks: self.blocks,
             records: self.records,
-            payload_bytes_max: self.payload_bytes_max,
+            plain_bytes_max: self.plain_bytes_max,
             _index: self.index,
         })
     }
@@ -317,8 +350,10 @@ fn header(codec: Codec, stored: usize, payload: usize, records: u32) -> Header {
     Header { codec: codec.number(), stored: narrow(stored), payload: narrow(payload), records }
 }
 
-fn append(block: &mut [u8], mut at: usize, parts: &[&[u8]], bytes: usize) -> usize {
-    let mut rest = bytes;
+/// Writes a length at `at`; returns where its bytes begin.
+#[inline]
+pub(crate) fn put_length(block: &mut [u8], mut at: usize, length: usize) -> usize {
+    let mut rest = length;
     while rest >= 0x80 {
         #[allow(clippy::cast_possible_truncation)] // seven bits and the mark
         let low = (rest as u8) | 0x80;
@@ -329,16 +364,12 @@ fn append(block: &mut [u8], mut at: usize, parts: &[&[u8]], bytes: usize) -> usi
     #[allow(clippy::cast_possible_truncation)] // below 0x80
     let last = rest as u8;
     block[at] = last;
-    at += 1;
-    for part in parts {
-        block[at..at + part.len()].copy_from_slice(part);
-        at += part.len();
-    }
-    at
+    at + 1
 }
 
 /// The length that begins at `at` and where its bytes begin; `None` when it is cut off.
-fn length_at(payload: &[u8], at: usize) -> Option<(usize, usize)> {
+#[inline]
+pub(crate) fn length_at(payload: &[u8], at: usize) -> Option<(usize, usize)> {
     let first = *payload.get(at)?;
     if first < 0x80 {
         return Some((usize::from(first), at + 1));

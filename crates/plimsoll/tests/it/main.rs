@@ -5,3 +5,5 @@
 mod bounded;
 mod expressions;
 mod formats;
+mod keys;
+mod scan;

@@ -1,0 +1,76 @@
+//! `plimsoll sort`: a file by some of its columns.
+//!
+//! Promises: as [`plimsoll::files::SortFile`]; a closed pipe ends it quietly.
+//! Never: a sort begun before its plan was made.
+
+use std::io::Write as _;
+
+use anyhow::anyhow;
+use plimsoll::files::{Input, SortFile};
+use plimsoll::record::key::{KeyKind, Nulls, parse_by};
+use plimsoll::units::ByteSize;
+
+use super::tool::{self, Ready};
+use crate::args::{Global, SortArgs};
+use crate::exit::{Outcome, Usage};
+
+pub(crate) fn run(global: &Global, args: &SortArgs) -> anyhow::Result<Outcome> {
+    let usage = |e: plimsoll::Error| anyhow!(Usage(e.to_string()));
+    let input = Input::from_argument(&args.input);
+    let (format, delimiter) = tool::format(&args.tool, &input)?;
+    let job = SortFile {
+        output: tool::output(&args.tool),
+        input,
+        format,
+        delimiter,
+        by: parse_by(&args.by).map_err(usage)?,
+        strategy: args.chunk_strategy.parse().map_err(usage)?,
+        record_bytes_max: tool::record_bytes_max(&args.tool)?,
+    };
+    let ready = Ready::new(global, &args.tool, "sort")?;
+    let planned = job.plan(ready.tool())?;
+    if args.tool.explain {
+        explain(&planned, &ready)?;
+        return Ok(Outcome::Done);
+    }
+    ready.run(|| planned.run())?;
+    Ok(Outcome::Done)
+}
+
+fn explain(planned: &plimsoll::files::PlannedSort<'_>, ready: &Ready) -> anyhow::Result<()> {
+    let plan = planned.plan();
+    let size = |bytes: u64| ByteSize::new(bytes).to_string();
+    let known = |number: Option<String>| number.unwrap_or_else(|| "unknown before".to_owned());
+    let keys: Vec<String> = planned
+        .terms()
+        .iter()
+        .map(|term| {
+            let kind = if term.kind == KeyKind::Number { "num" } else { "text" };
+            let direction = if term.descending { "desc" } else { "asc" };
+            let nulls = if term.nulls == Nulls::First { "nulls-first" } else { "nulls-last" };
+            format!("{}:{kind}:{direction}:{nulls}", planned.columns()[term.column])
+        })
+        .collect();
+    let lines = [
+        ("memory limit", ready.limit()),
+        ("keys", keys.join(",")),
+        ("chunk strategy", plan.strategy.to_string()),
+        ("workspace", size(plan.workspace_bytes)),
+        (
+            "run generation",
+            format!("{} x {} of rows and keys", plan.generators, size(plan.arena_bytes as u64)),
+        ),
+        ("rows of a run", size(plan.run_bytes)),
+        ("runs", known(plan.runs.map(|n| n.to_string()))),
+        ("block", size(plan.block_bytes as u64)),
+        ("fan-in", plan.fan_in.to_string()),
+        ("passes over disk", known(plan.passes.map(|n| n.to_string()))),
+        ("merging threads", plan.merge_workers.to_string()),
+        ("temporary bytes", known(plan.temp_bytes.map(size))),
+    ];
+    let mut out = std::io::stdout().lock();
+    for (name, value) in lines {
+        writeln!(out, "{name:<18}{value}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! What all file tools do around their work: settings, memory, signals, progress, summary.
+//!
+//! ```text
+//!   args ─> limit, workspace ─> signals, bar ─> the tool ─> summary
+//! ```
+//!
+//! Promises: nothing but data on standard output; a bar only on a terminal.
+//! Never: a data directory made for a file tool.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use plimsoll::budget::Consumer;
+use plimsoll::files::{Input, Output, Phase, Summary, Tool, Watch};
+use plimsoll::format::{Delimiter, Format};
+use plimsoll::limits::TOOL_LIMIT_BYTES_MIN;
+use plimsoll::spill::{Codec, SpillOptions};
+use plimsoll::storage::{Disk, Storage};
+use plimsoll::units::ByteSize;
+
+use crate::args::{Global, ToolArgs};
+use crate::config::{Config, Origin};
+use crate::exit::Usage;
+use crate::setup::{self, Setup};
+use crate::{interrupt, process, progress};
+
+/// Threads where nobody says how many: more wait for the disk.
+const THREADS_DEFAULT_MAX: usize = 8;
+/// Between two looks at the progress.
+const LOOK_EVERY: Duration = Duration::from_millis(125);
+
+/// A file tool that is ready to begin.
+pub(crate) struct Ready {
+    setup: Setup,
+    consumer: Consumer,
+    storage: Arc<dyn Storage>,
+    spill_root: PathBuf,
+    spill: SpillOptions,
+    threads: usize,
+    watch: Arc<Watch>,
+    began: Instant,
+    json: bool,
+}
+
+impl Ready {
+    /// Reads the settings and finds the limit.
+    pub(crate) fn new(global: &Global, args: &ToolArgs, name: &str) -> anyhow::Result<Self> {
+        let began = Instant::now();
+        let setup = setup::start(global, TOOL_LIMIT_BYTES_MIN)?;
+        let consumer = setup.memory.budget.consumer(name)?;
+        let codec = Codec::from_name(&args.spill_codec).ok_or_else(|| {
+            let name = &args.spill_codec;
+            Usage(format!("--spill-codec {name}: allowed are none, lz4, zstd, gzip"))
+        })?;
+        let spill = SpillOptions {
+            quota_bytes: args
+                .spill_quota
+                .as_deref()
+                .map(|t| size("--spill-quota", t))
+                .transpose()?,
+            codec,
+            memory_file_system: args.spill_in_memory,
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = args.threads.map_or(cores.min(THREADS_DEFAULT_MAX), usize::from);
+        let spill_root = spill_root(&setup.config);
+        let watch = Arc::new(Watch::default());
+        interrupt::stops(&watch)?;
+        let storage: Arc<dyn Storage> = Arc::new(Disk);
+        let json = args.json;
+        Ok(Self { setup, consumer, storage, spill_root, spill, threads, watch, began, json })
+    }
+
+    /// What the library's tools are given. All that is left of the limit is theirs.
+    pub(crate) fn tool(&self) -> Tool<'_> {
+        self.setup.memory.budget.measure();
+        let budget = &self.setup.memory.budget;
+        Tool {
+            storage: &self.storage,
+            spill_root: &self.spill_root,
+            spill: self.spill,
+            consumer: &self.consumer,
+            workspace_bytes: budget.reservable_bytes().saturating_sub(budget.reserved_bytes()),
+            threads: self.threads,
+            watch: &self.watch,
+        }
+    }
+
+    /// The limit the plan was made under, for `--explain`.
+    pub(crate) fn limit(&self) -> String {
+        let limit = &self.setup.memory.limit;
+        format!("{} ({})", ByteSize::new(limit.bytes), limit.source)
+    }
+
+    /// Does the work with a bar beside it, and prints the summary.
+    pub(crate) fn run(
+        &self,
+        work: impl FnOnce() -> plimsoll::Result<Summary> + Send,
+    ) -> anyhow::Result<Summary> {
+        let (stop, stopped) = sync_channel::<()>(1);
+        let summary = std::thread::scope(|scope| {
+            let bar = scope.spawn(move || {
+                let bar = progress::Bar::bytes(Phase::Read.name(), 0);
+                while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+                    let (phase, done, total) = self.watch.now();
+                    bar.restart(phase.name(), total.unwrap_or(0));
+                    bar.at(done);
+                }
+                bar.finish();
+            });
+            let summary = work();
+            drop(stop);
+            let _panicked = bar.join();
+            summary
+        })?;
+        if self.json {
+            self.print(&summary)?;
+        }
+        Ok(summary)
+    }
+
+    fn print(&self, summary: &Summary) -> anyhow::Result<()> {
+        let line = serde_json::json!({
+            "rows": summary.rows_in, "rows_out": summary.rows_out,
+            "bytes": summary.bytes_in, "bytes_out": summary.bytes_out,
+            "spill_bytes": summary.spill_bytes, "spill_peak_bytes": summary.spill_peak_bytes,
+            "runs": summary.runs, "passes": summary.passes,
+            "peak_bytes": process::resident_peak_bytes(),
+            "seconds": self.began.elapsed().as_secs_f64(),
+        });
+        writeln!(std::io::stderr(), "{line}")?;
+        Ok(())
+    }
+}
+
+/// The output that the flags name.
+pub(crate) fn output(args: &ToolArgs) -> Output {
+    match &args.output {
+        Some(path) if path.as_os_str() != "-" => {
+            Output::File { path: path.clone(), fsync: args.fsync }
+        }
+        _ => Output::Stdout,
+    }
+}
+
+/// Format and delimiter of the input.
+pub(crate) fn format(args: &ToolArgs, input: &Input) -> anyhow::Result<(Format, Delimiter)> {
+    let format = match &args.format {
+        None => input.format(),
+        Some(name) => Format::from_name(name)
+            .ok_or_else(|| Usage(format!("--format {name}: allowed are csv, ndjson")))?,
+    };
+    let delimiter = Delimiter::from_name(&args.delimiter).ok_or_else(|| {
+        let name = &args.delimiter;
+        Usage(format!("--delimiter {name}: allowed are comma, semicolon, tab, pipe"))
+    })?;
+    Ok((format, delimiter))
+}
+
+/// A size given to a flag.
+pub(crate) fn size(flag: &str, text: &str) -> anyhow::Result<u64> {
+    let size: ByteSize = text.parse().map_err(|e| anyhow!(Usage(format!("{flag} {text}: {e}"))))?;
+    Ok(size.bytes())
+}
+
+/// The longest record, as [`ToolArgs::record_max`] says.
+pub(crate) fn record_bytes_max(args: &ToolArgs) -> anyhow::Result<usize> {
+    Ok(usize::try_from(size("--record-max", &args.record_max)?).unwrap_or(usize::MAX))
+}
+
+/// Where spilled data goes: as set, else the system's directory for large temporary files.
+fn spill_root(config: &Config) -> PathBuf {
+    match config.path("spill.dir") {
+        Some(directory) if *config.origin("spill.dir") != Origin::Default => directory.to_owned(),
+        _ => std::env::var_os("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from),
+    }
+}
+
+/// Makes sure that a directory that was set is there.
+pub(crate) fn prepare(root: &Path) -> anyhow::Result<()> {
+    use anyhow::Context as _;
+    std::fs::create_dir_all(root)
+        .with_context(|| format!("making the spill directory {}", root.display()))
+}

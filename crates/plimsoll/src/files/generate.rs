@@ -1,0 +1,193 @@
+//! Makes sorted runs out of segments of the input; one generator a thread.
+//!
+//! ```text
+//!   Segments ── a segment fills the arena ──> records, keys ── sort ── lane ──> run (segment, part)
+//!                     └ long keys that do not fit behind it: the segment gives several runs
+//! ```
+//!
+//! Promises: every record of a segment is in one of its runs; a run is a contiguous piece of the
+//! input.
+//! Never: a record copied before it is written, but for a last one without a line end.
+
+use std::sync::Arc;
+
+use super::row_key::{Key, RowKey};
+use super::tool::Tool;
+use crate::budget::Consumer;
+use crate::error::Result;
+use crate::record::key::KeyTerm;
+use crate::scan::{RawRecord, Records, Segment, Segments};
+use crate::sort::{
+    Arena, ENTRY_BYTES, Filler, LANE_SPARES, SortPlan, SortedRun, SortedRunWriter, prefix_of,
+};
+use crate::spill::{Codec, SpillArea, SpillFile, WriteLane};
+
+/// What generators made.
+#[derive(Default)]
+pub(super) struct Made {
+    pub(super) runs: Vec<Arc<SortedRun>>,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    /// All rows, where they fitted.
+    pub(super) arena: Option<Arena>,
+    pub(super) spilled: Option<(SpillArea, Arc<SpillFile>)>,
+}
+
+impl Made {
+    pub(super) fn add(&mut self, more: Self) {
+        self.runs.extend(more.runs);
+        self.rows += more.rows;
+        self.bytes += more.bytes;
+    }
+}
+
+/// A thread's part of run generation.
+pub(super) struct Generator<'a> {
+    tool: Tool<'a>,
+    plan: &'a SortPlan,
+    segments: &'a Segments,
+    records: Records,
+    key: RowKey,
+    arena: Arena,
+    consumer: &'a Consumer,
+    segment: Option<Segment>,
+    /// A row that did not fit behind the ones before: its place and key.
+    left_over: Option<(std::ops::Range<usize>, Vec<u8>)>,
+    /// The segment has been named whole.
+    whole: bool,
+    made: Made,
+}
+
+impl<'a> Generator<'a> {
+    pub(super) fn new(
+        tool: &Tool<'a>,
+        plan: &'a SortPlan,
+        segments: &'a Segments,
+        terms: &[KeyTerm],
+    ) -> Result<Self> {
+        let needed: Vec<usize> = terms.iter().map(|t| t.column).collect();
+        Ok(Self {
+            tool: *tool,
+            plan,
+            segments,
+            records: Records::new(segments, &needed),
+            key: RowKey::new(terms),
+            arena: Arena::new(tool.consumer, plan.arena_bytes)?,
+            consumer: tool.consumer,
+            segment: None,
+            left_over: None,
+            whole: false,
+            made: Made::default(),
+        })
+    }
+
+    /// Takes the next segment and names its rows; `false` at the end of the input.
+    pub(super) fn fill(&mut self) -> Result<bool> {
+        self.tool.watch.check()?;
+        self.segment = self.segments.next(self.arena.room(), ENTRY_BYTES)?;
+        let Some(segment) = self.segment else { return Ok(false) };
+        self.arena.begin(segment.bytes);
+        self.records.begin(segment.first_line);
+        self.made.bytes += segment.bytes as u64;
+        self.tool.watch.add(segment.bytes as u64);
+        self.name()?;
+        Ok(true)
+    }
+
+    /// Names rows of the segment until it ends or the arena is full.
+    fn name(&mut self) -> Result<()> {
+        let before = self.arena.len();
+        let left_over = self.left_over.take();
+        if let Some((range, key)) = &left_over
+            && !self.arena.split().1.push_placed(range.start, range.len(), key)
+        {
+            return Err(self.arena.too_large(range.len() + key.len(), "a row"));
+        }
+        let (bytes, mut filler) = self.arena.split();
+        self.whole = true;
+        while let Some(record) = self.records.next(bytes)? {
+            let key = self.key.make(&record);
+            if push(&mut filler, &record, key) {
+                if (filler.len() as u64) < self.plan.run_rows_max {
+                    continue;
+                }
+                self.whole = false;
+                break;
+            }
+            let key = match key {
+                Key::Short(prefix) => prefix.to_be_bytes().to_vec(),
+                Key::Bytes(key) => key.to_vec(),
+            };
+            self.left_over = Some((record.range(), key));
+            self.whole = false;
+            break;
+        }
+        self.made.rows += (self.arena.len() - before) as u64;
+        Ok(())
+    }
+
+    /// Whether everything there is lies in the arena.
+    pub(super) fn is_all(&self) -> bool {
+        self.whole && self.segments.at_end()
+    }
+
+    /// Gives the sorted arena away.
+    pub(super) fn keep(mut self) -> Made {
+        self.arena.sort();
+        self.made.arena = Some(self.arena);
+        self.made
+    }
+
+    /// Makes runs until the input ends or `give_up` says that another generator failed.
+    pub(super) fn run(
+        mut self,
+        file: &Arc<SpillFile>,
+        codec: Codec,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<Made> {
+        let block = self.plan.block_bytes;
+        let mut lane = WriteLane::start(self.consumer, block, LANE_SPARES)?;
+        while !give_up() {
+            if self.segment.is_none() && !self.fill()? {
+                break;
+            }
+            let segment = self.segment.take().expect("filled above");
+            let mut part = 0;
+            loop {
+                self.arena.sort();
+                let mut writer = SortedRunWriter::new(file, codec, self.consumer, block)?;
+                writer.push_all(&mut lane, &self.arena)?;
+                let run = writer.finish(&mut lane, (segment.number, part))?;
+                self.made.runs.push(Arc::new(run));
+                if self.whole {
+                    break;
+                }
+                part += 1;
+                self.arena.begin(segment.bytes);
+                self.name()?;
+            }
+        }
+        lane.settle()?;
+        Ok(self.made)
+    }
+}
+
+#[inline]
+fn push(filler: &mut Filler<'_>, record: &RawRecord<'_>, key: Key<'_>) -> bool {
+    if !record.ends_line() {
+        // The input's last row gets a line end, for it may come out anywhere.
+        let parts = [record.bytes(), b"\n"];
+        return match key {
+            Key::Short(prefix) => filler.push_copied(&prefix.to_be_bytes(), &parts),
+            Key::Bytes(key) => filler.push_copied(key, &parts),
+        };
+    }
+    let range = record.range();
+    match key {
+        Key::Short(prefix) => filler.push_short(range.start, range.len(), prefix),
+        Key::Bytes(key) if key.len() <= 16 => {
+            filler.push_short(range.start, range.len(), prefix_of(key))
+        }
+        Key::Bytes(key) => filler.push_placed(range.start, range.len(), key),
+    }
+}

@@ -1,0 +1,83 @@
+//! Merges runs into fewer runs until one merge takes them all.
+//!
+//! Each step merges neighbours in input order, so that equal keys keep their order, and no more of
+//! them than needed: with k runs and fan-in f, min(f, k - f + 1) leave f after few steps. Of all
+//! neighbourhoods of that width the one with the fewest bytes is taken.
+//!
+//! Promises: every row is in exactly one run at any time; merged runs give their place on disk back.
+//! Never: more than the fan-in open.
+
+use std::sync::Arc;
+
+use super::merge::{Merge, Part};
+use super::run::{SortedRun, SortedRunWriter};
+use crate::budget::Consumer;
+use crate::error::Result;
+use crate::spill::{Codec, SpillFile, WriteLane};
+
+/// How runs are merged into runs.
+#[derive(Debug)]
+pub(crate) struct Passes<'a> {
+    pub(crate) consumer: &'a Consumer,
+    pub(crate) file: &'a Arc<SpillFile>,
+    pub(crate) codec: Codec,
+    pub(crate) block_bytes: usize,
+    pub(crate) fan_in: usize,
+    pub(crate) ahead: usize,
+}
+
+impl Passes<'_> {
+    /// Leaves at most `runs_max` of `runs`, which are sorted by input order; `check` is asked
+    /// between rows now and then and stops the work with its error. Returns merges made.
+    ///
+    /// # Errors
+    /// Those of reading and writing runs, and `check`'s.
+    pub(crate) fn reduce(
+        &self,
+        runs: &mut Vec<Arc<SortedRun>>,
+        runs_max: usize,
+        check: &dyn Fn(u64) -> Result<()>,
+    ) -> Result<u64> {
+        let mut merges = 0;
+        while runs.len() > runs_max {
+            let width = self.fan_in.min(runs.len() - runs_max + 1);
+            let at = cheapest(runs, width);
+            let merged = self.merge(&runs[at..at + width], check)?;
+            runs.splice(at..at + width, [Arc::new(merged)]);
+            merges += 1;
+        }
+        Ok(merges)
+    }
+
+    fn merge(
+        &self,
+        runs: &[Arc<SortedRun>],
+        check: &dyn Fn(u64) -> Result<()>,
+    ) -> Result<SortedRun> {
+        let order = runs[0].order();
+        let parts = runs.iter().map(Part::whole).collect();
+        let mut lane = WriteLane::start(self.consumer, self.block_bytes, 1)?;
+        let mut writer =
+            SortedRunWriter::new(self.file, self.codec, self.consumer, self.block_bytes)?;
+        let mut merge = Merge::start(parts, self.ahead, self.consumer)?;
+        let mut rows = 0_u64;
+        while let Some(sorted) = merge.next()? {
+            writer.push(&mut lane, sorted)?;
+            rows += 1;
+            if rows.is_multiple_of(CHECK_ROWS) {
+                check(CHECK_ROWS)?;
+            }
+        }
+        writer.finish(&mut lane, order)
+    }
+}
+
+/// Rows between two checks: often enough to stop within milliseconds.
+const CHECK_ROWS: u64 = 4096;
+
+/// Where the `width` neighbours with the fewest bytes begin.
+fn cheapest(runs: &[Arc<SortedRun>], width: usize) -> usize {
+    let bytes = |window: &[Arc<SortedRun>]| window.iter().map(|r| r.row_bytes()).sum::<u64>();
+    let windows = runs.windows(width).enumerate();
+    windows.min_by_key(|(_, window)| bytes(window)).map_or(0, |(at, _)| at)
+}
