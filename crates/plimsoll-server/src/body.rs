@@ -25,12 +25,22 @@ pub(crate) struct Held {
     pub(crate) reservation: Reservation,
 }
 
-/// Reads a JSON body.
+/// Media types of a row's members.
+pub(crate) const ROW_TYPES: [&str; 2] = ["application/json", "application/merge-patch+json"];
+/// Media type of everything else.
+pub(crate) const JSON_TYPES: [&str; 1] = ["application/json"];
+
+/// Reads a JSON body of one of the media types `allowed`.
 ///
 /// # Errors
 /// 408, 413, 415 or 503.
-pub(crate) async fn read_json(context: &Context, headers: &HeaderMap, body: Body) -> Result<Held> {
-    check_type(headers)?;
+pub(crate) async fn read_json(
+    context: &Context,
+    headers: &HeaderMap,
+    body: Body,
+    allowed: &[&str],
+) -> Result<Held> {
+    check_type(headers, allowed)?;
     let known = body.size_hint().exact();
     if known.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
         return Err(too_large());
@@ -69,14 +79,13 @@ fn too_large() -> Problem {
         .with("bytes_max", BODY_BYTES_MAX)
 }
 
-fn check_type(headers: &HeaderMap) -> Result<()> {
+fn check_type(headers: &HeaderMap, allowed: &[&str]) -> Result<()> {
     let refuse = |why: String| Err(Problem::new(Kind::UnsupportedMediaType, why));
     if headers.contains_key(header::CONTENT_ENCODING) {
         return refuse("a body with a Content-Encoding is not read; send it as it is".to_owned());
     }
     let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = text.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    let allowed = ["application/json", "application/merge-patch+json"];
     if allowed.iter().any(|name| name.eq_ignore_ascii_case(essence)) {
         return Ok(());
     }

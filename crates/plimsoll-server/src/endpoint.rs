@@ -19,7 +19,9 @@ use crate::links;
 use crate::params::decode;
 use crate::problem::{Kind, Problem, Result};
 use crate::router::RouteLabel;
-use crate::routes::{analytics, export, get, health, list, metrics, stream, system, write};
+use crate::routes::{
+    aggregate, analytics, export, get, health, list, metrics, stream, system, write,
+};
 use crate::served::Served;
 use crate::suggest::nearest;
 
@@ -33,6 +35,7 @@ pub(crate) enum Action {
     ExportCsv,
     Summary,
     Top,
+    Aggregate,
     Memory,
     Health,
     Live,
@@ -110,7 +113,7 @@ impl Inner {
         }
         let reads = matches!(*method, Method::GET | Method::HEAD);
         match self.action {
-            Action::Collection | Action::Row => {}
+            Action::Collection | Action::Row | Action::Aggregate => {}
             _ if reads => {}
             _ => return Err(Problem::method(method, "GET, HEAD")),
         }
@@ -149,6 +152,10 @@ impl Inner {
             }
             Action::Summary => analytics::summary(context, &request).await,
             Action::Top => analytics::top(context, &request).await,
+            Action::Aggregate => match *method {
+                Method::POST | Method::QUERY => aggregate::aggregate(context, &request, body).await,
+                _ => Err(Problem::method(method, "POST, QUERY")),
+            },
             Action::Memory => system::memory(context, &request),
             Action::Health => health::health(context, &request).await,
             Action::Live => health::live(&request),

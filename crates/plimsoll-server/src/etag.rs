@@ -15,7 +15,12 @@ pub(crate) fn of_version(version: i64) -> String {
 
 /// The tag of bytes.
 pub(crate) fn of_bytes(bytes: &[u8]) -> String {
-    format!("\"b3-{}\"", &blake3::hash(bytes).to_hex()[..32])
+    of_digest(blake3::Hasher::new().update(bytes))
+}
+
+/// The tag of bytes that went through a digest.
+pub(crate) fn of_digest(digest: &blake3::Hasher) -> String {
+    format!("\"b3-{}\"", &digest.finalize().to_hex()[..32])
 }
 
 /// As a header. A tag made here is always one.

@@ -7,6 +7,7 @@
 //!   /api/v2/tables/{table}/export    export (?format=), /export/csv
 //!
 //!   {prefix}/{path}...               the same, for the short paths of packs
+//!   {prefix}/analytics/aggregate     every resource
 //!   {prefix}/analytics/...           summary, top-{path}   where there is a mapping
 //!   {prefix}/system/memory           the ledger
 //!
@@ -73,6 +74,7 @@ pub(crate) fn build(context: &Arc<Context>) -> Result<Router, Error> {
         routes.add("/analytics/summary", Action::Summary, None, &PREFIXES);
         routes.add(&format!("/analytics/top-{noun}"), Action::Top, None, &PREFIXES);
     }
+    routes.add("/analytics/aggregate", Action::Aggregate, None, &PREFIXES);
     routes.add("/system/memory", Action::Memory, None, &PREFIXES);
     routes.fixed(&["/api/health", "/healthz"], &Action::Health);
     routes.fixed(&["/livez"], &Action::Live);

@@ -5,6 +5,7 @@
 
 use plimsoll::record::Value;
 
+use crate::aggregate::{AggregateRequest, Aggregated};
 use crate::error::Result;
 use crate::pending::Pending;
 use crate::read::{Page, PageRequest};
@@ -39,6 +40,9 @@ pub trait Database: Send + Sync {
 
     /// Makes a report from one snapshot.
     fn report(&self, request: ReportRequest) -> Pending<Report>;
+
+    /// Makes an aggregation from one snapshot.
+    fn aggregate(&self, request: AggregateRequest) -> Pending<Aggregated>;
 
     /// The first rows of a pack's own SQL, e.g. a figure of a recipe.
     fn query(&self, sql: &str, rows_max: usize) -> Pending<Vec<Vec<Value>>>;

@@ -13,6 +13,7 @@
 //! Promises: owned requests in, owned answers out; nothing acknowledged is lost.
 //! Never: a dialect, a connection or a transaction above the seam.
 
+mod aggregate;
 pub mod catalogue;
 mod database;
 mod error;
@@ -27,6 +28,10 @@ pub mod steps;
 mod store;
 mod write;
 
+pub use aggregate::{
+    AggregateFunction, AggregateRequest, AggregateTerm, Aggregated, Aggregation,
+    DISTINCT_MEASURES_MAX, GROUP_COLUMNS_MAX, MEASURES_MAX, Measure, Spool,
+};
 pub use catalogue::{Catalogue, Order, Resource, SortTerm};
 pub use database::{Database, DatabaseStats};
 pub use error::{Error, ErrorKind, Result};

@@ -17,6 +17,8 @@
 //! | [`mod@format`] | CSV, NDJSON and JSON in and out, gzip and zstd recognised by content |
 //! | [`scan`] | one CSV or NDJSON input read by several workers, as raw records |
 //! | [`sort`] | external merge sort over keys and rows of bytes |
+//! | [`aggregate`] | measures of groups: parsed, kept, merged, finished |
+//! | [`group`] | a hash table of groups in fixed memory, and the plan for what does not fit |
 //! | [`topk`] | the k smallest, in bounded memory |
 //! | [`quantile`] | exact quantiles in several passes over the input |
 //! | [`sketch`] | HyperLogLog and KLL, with their errors stated |
@@ -26,11 +28,13 @@
 //! | [`spill`] | runs of records in checksummed blocks, under a quota, in a private directory |
 //! | [`expr`] | one typed expression language for filters, translated or evaluated |
 
+pub mod aggregate;
 pub mod budget;
 pub mod error;
 pub mod expr;
 pub mod files;
 pub mod format;
+pub mod group;
 pub mod heap_size;
 pub mod limits;
 pub mod pressure;

@@ -115,6 +115,14 @@ pub const QUANTILES_MAX: usize = 256;
 /// Least workspace of exact quantiles: two tables of 2^16 counts.
 pub const QUANTILE_WORKSPACE_BYTES_MIN: usize = 1 << 20;
 
+/// Measures of one grouping; every group keeps a state of each.
+pub const MEASURES_MAX: usize = 64;
+/// Memory of one table of groups: what 32 bits count in words of four bytes.
+pub const GROUP_TABLE_BYTES_MAX: usize = 16 << 30;
+/// A chunk of a table of groups: large enough that its unused end is nothing, small enough that a
+/// table takes its memory as it fills.
+pub const GROUP_CHUNK_BYTES: usize = 1 << 20;
+
 const _: () = assert!(HEADROOM_BYTES_MIN < TOOL_LIMIT_BYTES_MIN);
 const _: () = assert!(TOOL_LIMIT_BYTES_MIN <= SERVER_LIMIT_BYTES_MIN);
 const _: () = assert!(SERVER_LIMIT_BYTES_MIN <= DEFAULT_LIMIT_BYTES_MAX);

@@ -132,3 +132,49 @@ fn sixteen_slow_and_eight_fast_streams_stay_within_the_limit() {
     let folder = folder();
     sixteen_slow_and_eight_fast(&binary, folder.path());
 }
+
+/// Somebody's table of a million rows, each a group of its own by `name`, which no index orders.
+fn a_million_names(path: &Path) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection
+        .execute_batch(
+            "create table sold (id integer primary key, name text, amount integer);
+             with recursive n (i) as (select 1 union all select i + 1 from n where i < 1000000)
+             insert into sold
+             select i, 'the name of number ' || (i * 7919 % 1000003), i * 31 % 1000 from n;",
+        )
+        .unwrap();
+}
+
+#[test]
+fn a_million_groups_are_made_within_the_limit() {
+    let Some(binary) = tested() else { return };
+    let (folder, theirs) = (folder(), folder());
+    let path = theirs.path().join("sold.db");
+    a_million_names(&path);
+    let args = ["--database", path.to_str().unwrap(), "--memory", "64M"];
+    let server = Server::of(&binary, folder.path(), &args);
+    let ask = |body: &str| {
+        let answer = server.client().post("/analytics/aggregate", body).unwrap();
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        answer.body
+    };
+    // Sorted twice: by group, then by what was summed. The answer itself is beyond the limit.
+    let groups = ask(r#"{"resource":"sold","group_by":["name"],"order":"-total,name","measures":[
+            {"function":"sum","expression":"amount * 1000","as":"total"},{"function":"count"},
+            {"function":"max","expression":"name","as":"the largest of all the names of the group"}
+        ]}"#);
+    assert!(groups.len() as u64 > LIMIT_BYTES, "{}", groups.len());
+    assert_eq!(groups.iter().filter(|byte| **byte == b'\n').count(), 1_000_000);
+    assert!(groups.starts_with(br#"{"name":"the name of number "#));
+    let different =
+        |n| format!(r#"{{"function":"count_distinct","expression":"name","as":"n{n}"}}"#);
+    let measures = [0, 1, 2, 3].map(different).join(",");
+    let counted = ask(&format!(r#"{{"resource":"sold","measures":[{measures}]}}"#));
+    let counted = String::from_utf8(counted).unwrap();
+    assert_eq!(counted.matches(":1000000").count(), 4, "{counted}");
+    let peak = server.resident_peak_bytes();
+    println!("VmHWM {peak}");
+    within(peak, LIMIT_BYTES).unwrap();
+    server.stop().expect(0, &["of 64 MiB"]);
+}

@@ -23,6 +23,7 @@ use plimsoll::limits::PAGE_ROWS_MAX;
 use plimsoll::record::{Timestamp, ValueRow};
 use plimsoll_store::{Report, ReportKind, ReportRequest, TopBy};
 use serde_json::json;
+use tokio::sync::SemaphorePermit;
 
 use super::within;
 use crate::app::Context;
@@ -142,25 +143,34 @@ fn span(period: &str, now_micros: i64) -> Result<(i64, i64)> {
     Ok((now_micros - days * DAY_MICROS, now_micros))
 }
 
+/// Waits for the right to make a report, as long as a report may take.
+pub(super) async fn turn(context: &Context) -> Result<SemaphorePermit<'_>> {
+    let timeout = context.limits.report_timeout;
+    if let Ok(Ok(turn)) = tokio::time::timeout(timeout, context.reports.acquire()).await {
+        return Ok(turn);
+    }
+    context.metrics.rejected("reports");
+    let why = "other reports took all the time there was; try again";
+    Err(Problem::new(Kind::Busy, why).retry_after(5))
+}
+
+/// What is left of the time of a report that was asked for at `started`.
+pub(super) fn left(context: &Context, started: Instant) -> Duration {
+    let timeout = context.limits.report_timeout;
+    timeout.saturating_sub(started.elapsed()).max(Duration::from_millis(1))
+}
+
 async fn answer(
     context: &Arc<Context>,
     params: &Params,
     kind: ReportKind,
 ) -> Result<Response<Body>> {
     let started = Instant::now();
-    let timeout = context.limits.report_timeout;
-    let Ok(Ok(_turn)) = tokio::time::timeout(timeout, context.reports.acquire()).await else {
-        context.metrics.rejected("reports");
-        return Err(Problem::new(
-            Kind::Busy,
-            "other reports took all the time there was; try again",
-        )
-        .retry_after(5));
-    };
+    let _turn = turn(context).await?;
     let reservation = context.page_bytes.try_reserve(REPORT_BYTES)?;
     let analytics = context.store.catalogue().analytics();
     let analytics = analytics.ok_or_else(|| Problem::internal(&"no mapping behind the route"))?;
-    let left = timeout.saturating_sub(started.elapsed()).max(Duration::from_millis(1));
+    let left = left(context, started);
     let pending = context.store.report(ReportRequest {
         analytics: Arc::clone(analytics),
         kind,

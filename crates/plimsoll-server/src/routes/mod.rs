@@ -3,6 +3,7 @@
 //! Promises: a handler reads its parameters, asks the store, and answers.
 //! Never: a concrete table, or SQL.
 
+pub(crate) mod aggregate;
 pub(crate) mod analytics;
 pub(crate) mod export;
 pub(crate) mod get;

@@ -20,7 +20,7 @@ use crate::request_id::RequestId;
 use crate::served::Served;
 use crate::stream::{Emission, emit};
 
-const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+pub(super) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// A stream's parameters.
 pub(super) struct StreamParams {
@@ -118,7 +118,7 @@ pub(super) async fn send(
     Ok(response)
 }
 
-fn content_type(format: Format) -> HeaderValue {
+pub(super) fn content_type(format: Format) -> HeaderValue {
     HeaderValue::from_static(match format {
         Format::Ndjson => "application/x-ndjson",
         Format::Json => "application/json",

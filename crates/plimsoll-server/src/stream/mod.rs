@@ -11,6 +11,8 @@
 mod admit;
 mod emit;
 mod frame;
+mod spooled;
 
-pub(crate) use admit::Admission;
+pub(crate) use admit::{Admission, FRAME_CAPACITY};
 pub(crate) use emit::{Emission, emit};
+pub(crate) use spooled::{Finished, send};

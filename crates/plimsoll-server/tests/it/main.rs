@@ -1,6 +1,9 @@
 //! The server's promises, each in a module of its own, over a real SQLite file and real sockets.
 
 mod admission;
+mod aggregate;
+mod aggregate_model;
+mod aggregate_refused;
 mod analytics;
 mod client;
 mod lists;

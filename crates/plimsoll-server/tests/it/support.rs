@@ -12,8 +12,9 @@ use plimsoll_server::{
 use plimsoll_store::catalogue::Pack;
 use plimsoll_store::sqlite::{SqliteConfig, SqliteDatabase, migrate};
 use plimsoll_store::{
-    Catalogue, Database, DatabaseStats, Error, ErrorKind, OnConflict, Page, PageRequest, Pending,
-    Priority, Report, ReportRequest, Store, Write, WriteOutcome, WriteUnit,
+    AggregateRequest, Aggregated, Catalogue, Database, DatabaseStats, Error, ErrorKind, OnConflict,
+    Page, PageRequest, Pending, Priority, Report, ReportRequest, Store, Write, WriteOutcome,
+    WriteUnit,
 };
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -36,7 +37,10 @@ create table lines (
   quantity integer not null, amount integer not null
 ) strict;
 create index lines_by_sale on lines (sale_id, good_id, quantity, amount);
-create table pairs (a text not null, b integer not null, note text, primary key (a, b)) strict;
+create table pairs (
+  a text not null, b integer not null, note text, hidden text, primary key (a, b)
+) strict;
+create table mixed (id integer primary key, x any) strict;
 ";
 
 const PACK: &str = r#"
@@ -97,6 +101,11 @@ column = [
   { name = "b", type = "int" },
   { name = "note", type = "text", nullable = true },
 ]
+[[resource]]
+table = "mixed"
+title = "Mixed"
+key = ["id"]
+column = [{ name = "id", type = "int" }, { name = "x", type = "any", nullable = true }]
 [analytics]
 orders = { table = "sales", key = "id", time = "sold_at", channel = "channel", customer = "buyer" }
 subject = { table = "goods", key = "id", label = ["code", "name"] }
@@ -346,6 +355,10 @@ impl Database for Failing {
 
     fn report(&self, request: ReportRequest) -> Pending<Report> {
         self.inner.report(request)
+    }
+
+    fn aggregate(&self, request: AggregateRequest) -> Pending<Aggregated> {
+        self.inner.aggregate(request)
     }
 
     fn query(&self, sql: &str, rows_max: usize) -> Pending<Vec<Vec<Value>>> {

@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::beside::log_of;
 use super::failure::explain;
-use super::functions;
+use super::{functions, measures};
 use crate::error::Result;
 
 /// What a connection is for.
@@ -50,6 +50,7 @@ pub(super) fn open(file: &Path, role: Role, bounds: Bounds) -> Result<Connection
     let ready = |connection: Connection| {
         settings(&connection, role, bounds)?;
         functions::register(&connection)?;
+        measures::register(&connection)?;
         Ok(connection)
     };
     let opened = Connection::open_with_flags(file, flags).and_then(ready);

@@ -3,7 +3,7 @@
 //! ```text
 //!   page / report / ping ──> lanes ──> N reader threads, one read-only connection each
 //!                                      (interactive first, bulk every fourth pick)
-//!   report               ──> its own thread, so that a long sum never holds up a page
+//!   report, aggregate    ──> their own thread, so that a long sum never holds up a page
 //!   write                ──> lane  ──> one writer thread: groups of units, one commit each
 //! ```
 //!
@@ -11,6 +11,7 @@
 //! beyond a slice; writes are acknowledged after a durable commit.
 //! Never: a connection handed out, or SQL accepted from a client.
 
+mod aggregate;
 mod apply;
 mod aside;
 mod beside;
@@ -21,12 +22,14 @@ mod functions;
 mod group;
 mod introspect;
 mod lanes;
+mod measures;
 mod memory;
 mod migrate;
 mod open;
 mod reader;
 mod report;
 mod row;
+mod spool;
 mod translate;
 mod value;
 mod writer;

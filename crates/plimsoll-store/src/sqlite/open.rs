@@ -19,7 +19,8 @@ use super::connection::{Bounds, Role, open};
 use super::failure::explain;
 use super::lanes::Lanes;
 use super::writer::{self, Job, WriterLane};
-use super::{introspect, memory, reader, report};
+use super::{aggregate, introspect, memory, reader, report};
+use crate::aggregate::{AggregateRequest, Aggregated};
 use crate::catalogue::Resource;
 use crate::database::{Database, DatabaseStats};
 use crate::error::{Error, ErrorKind, Result};
@@ -190,6 +191,13 @@ impl Database for SqliteDatabase {
         self.read(&self.shared.reports, ReadLane::Bulk, move |connection, _, promise| {
             let watch = promise.watch();
             report::report(connection, &request, move || watch.is_abandoned())
+        })
+    }
+
+    fn aggregate(&self, request: AggregateRequest) -> Pending<Aggregated> {
+        self.read(&self.shared.reports, ReadLane::Bulk, move |connection, _, promise| {
+            let watch = promise.watch();
+            aggregate::aggregate(connection, request, move || watch.is_abandoned())
         })
     }
 

@@ -14,16 +14,15 @@
 //! all; nothing is allocated per row beyond what `out` already has.
 //! Never: a snapshot kept between slices.
 
-use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use plimsoll::limits::{SLICE_MS_MAX, UNINDEXED_SORT_ROWS_MAX};
-use plimsoll::record::{ColumnType, Row, Value};
+use plimsoll::record::{ColumnType, Value};
 use rusqlite::Connection;
 
 use super::dialect::{self, Select, Sql};
 use super::failure::explain;
-use super::row::CursorRow;
+use super::row::{Shape, append};
 use super::value::{Bind, typed};
 use crate::catalogue::{Order, Resource};
 use crate::error::{Error, ErrorKind, Result};
@@ -32,9 +31,6 @@ use crate::read::{Page, PageEnd, PageRequest, Position, Scope};
 
 /// Rows between two looks at the clock.
 const ROWS_PER_LOOK: u64 = 32;
-
-/// Texts and blobs of a row up to this fit a buffer's slack: JSON writes a byte in six at most.
-const USUAL_ROW_BYTES: usize = plimsoll::limits::FRAME_SLACK_BYTES / 6;
 
 /// Reads one slice.
 pub(super) fn slice(
@@ -223,38 +219,9 @@ impl<'a> Slice<'a> {
     }
 
     fn encode(&mut self, row: &rusqlite::Row<'_>) -> Result<()> {
-        let cursor =
-            |bytes| CursorRow { row, kinds: &self.kinds, first: 1, bytes_left: Cell::new(bytes) };
         let request = &mut self.request;
-        let room = request.out.capacity() - request.out.len();
-        // A usual row fits the room the buffer keeps, so only its texts' lengths are added up on
-        // the way. Any other row is measured before anything is allocated for it.
-        let usual = room >= plimsoll::limits::FRAME_SLACK_BYTES
-            && match request.encoder.row(&cursor(USUAL_ROW_BYTES), &mut request.out) {
-                Ok(()) => true,
-                Err(e) if e.kind() == plimsoll::ErrorKind::TooLarge => false,
-                Err(e) => return Err(e.into()),
-            };
-        if !usual {
-            let bytes = request.encoder.row_bytes_max(&cursor(usize::MAX))?;
-            if bytes > plimsoll::limits::ROW_BYTES_MAX {
-                return Err(Error::new(
-                    ErrorKind::TooLarge,
-                    format!(
-                        "{}: one row would take {bytes} bytes, the bound is {}: leave large \
-                         columns out with fields=",
-                        self.what,
-                        plimsoll::limits::ROW_BYTES_MAX
-                    ),
-                ));
-            }
-            let missing = (request.out.len() + bytes).saturating_sub(request.out.capacity());
-            if let (Some(extra), 1..) = (&mut request.extra, missing) {
-                extra.try_grow(missing as u64).map_err(plimsoll::Error::from)?;
-            }
-            request.out.reserve_exact(bytes);
-            request.encoder.row(&cursor(usize::MAX) as &dyn Row, &mut request.out)?;
-        }
+        let shape = Shape { kinds: &self.kinds, first: 1, what: self.what };
+        append(row, shape, &mut *request.encoder, &mut request.out, &mut request.extra)?;
         if let Some(ends) = &mut request.row_ends {
             ends.push(request.out.len());
         }

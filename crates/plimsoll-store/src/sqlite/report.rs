@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::report::{Report, ReportKind, ReportRequest, TopBy};
 
 /// Virtual machine steps between two looks at the clock.
-const STEPS_PER_LOOK: i32 = 10_000;
+pub(super) const STEPS_PER_LOOK: i32 = 10_000;
 
 /// Makes the report.
 pub(super) fn report(

@@ -1,5 +1,6 @@
 //! The store's promises, one module each.
 
+mod aggregates;
 mod filters;
 mod fixture;
 mod foreign;

@@ -14,15 +14,23 @@ use std::ops::Range;
 use crate::error::{Error, ErrorKind};
 
 /// Bytes of a filter's text.
-pub(super) type Span = Range<usize>;
+pub(crate) type Span = Range<usize>;
+
+/// A text that is read, and what a refusal calls it: a filter, or a list of measures.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'t> {
+    pub(crate) text: &'t str,
+    pub(crate) noun: &'static str,
+}
 
 /// Characters shown before and after the place.
 const AROUND_CHARS: usize = 30;
 /// Characters of the place itself that are shown.
 const PLACE_CHARS_MAX: usize = 40;
 
-/// Refuses the part `span` of `text`. Spans lie on character boundaries.
-pub(super) fn refuse(kind: ErrorKind, text: &str, span: &Span, what: &str) -> Error {
+/// Refuses the part `span` of `source`. Spans lie on character boundaries.
+pub(crate) fn refuse(kind: ErrorKind, source: Source<'_>, span: &Span, what: &str) -> Error {
+    let Source { text, noun } = source;
     let before = &text[..span.start];
     let skipped = before.chars().count().saturating_sub(AROUND_CHARS);
     let place: String = text[span.start..span.end].chars().take(PLACE_CHARS_MAX).collect();
@@ -42,7 +50,7 @@ pub(super) fn refuse(kind: ErrorKind, text: &str, span: &Span, what: &str) -> Er
     let line: String = line.chars().map(visible).collect();
 
     let message = format!(
-        "filter, character {}: {what}\n  {line}\n  {}{}",
+        "{noun}, character {}: {what}\n  {line}\n  {}{}",
         before.chars().count() + 1,
         " ".repeat(indent),
         "^".repeat(place.chars().count().max(1)),

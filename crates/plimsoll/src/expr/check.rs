@@ -15,7 +15,7 @@
 mod operation;
 
 use super::ast::{Literal, Node, NodeKind};
-use super::caret::{Span, refuse};
+use super::caret::{Source, Span, refuse};
 use super::literal::{alone, beside, no_column};
 use super::typed::literal_kind;
 use super::{CompareOp, Expr};
@@ -23,28 +23,33 @@ use crate::error::{Error, ErrorKind, Result, excerpt};
 use crate::record::{self, ColumnType, Schema, Value};
 
 /// Checks a filter: its result is bool.
-pub(super) fn check(text: &str, tree: &Node<'_>, schema: &Schema) -> Result<Expr> {
-    Checker { text, schema }.condition(tree)
+pub(super) fn check(source: Source<'_>, tree: &Node<'_>, schema: &Schema) -> Result<Expr> {
+    Checker { source, schema }.condition(tree)
+}
+
+/// Checks an expression of any type.
+pub(super) fn check_value(source: Source<'_>, tree: &Node<'_>, schema: &Schema) -> Result<Typed> {
+    Checker { source, schema }.expression(tree)
 }
 
 struct Checker<'a> {
-    text: &'a str,
+    source: Source<'a>,
     schema: &'a Schema,
 }
 
 /// An expression and the type of its result.
-type Typed = (Expr, ColumnType);
+pub(super) type Typed = (Expr, ColumnType);
 
 impl Checker<'_> {
     fn invalid(&self, span: &Span, what: &str) -> Error {
-        refuse(ErrorKind::Invalid, self.text, span, what)
+        refuse(ErrorKind::Invalid, self.source, span, what)
     }
 
     /// The node as a message calls it.
     fn subject(&self, node: &Node<'_>, kind: ColumnType) -> String {
         match &node.kind {
             NodeKind::Column(name) => format!("column '{}' is {kind}", excerpt(name)),
-            _ => format!("'{}' is {kind}", excerpt(&self.text[node.span.clone()])),
+            _ => format!("'{}' is {kind}", excerpt(&self.source.text[node.span.clone()])),
         }
     }
 

@@ -12,7 +12,7 @@
 
 use std::borrow::Cow;
 
-use super::caret::{Span, refuse};
+use super::caret::{Source, Span, refuse};
 use crate::error::{Error, ErrorKind, Result, excerpt};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,13 +75,14 @@ pub(super) enum Token<'t> {
 
 #[derive(Debug)]
 pub(super) struct Lexer<'t> {
+    source: Source<'t>,
     text: &'t str,
     at: usize,
 }
 
 impl<'t> Lexer<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
-        Self { text, at: 0 }
+    pub(super) fn new(source: Source<'t>) -> Self {
+        Self { source, text: source.text, at: 0 }
     }
 
     /// The next token and its place; [`Token::End`] for ever at the end.
@@ -103,7 +104,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn refuse(&self, span: Span, what: &str) -> Error {
-        refuse(ErrorKind::Invalid, self.text, &span, what)
+        refuse(ErrorKind::Invalid, self.source, &span, what)
     }
 
     /// End of the run of bytes from `from` that `belongs`; such bytes are ASCII.

@@ -70,10 +70,12 @@ mod typed;
 
 pub use arithmetic::{ArithmeticOp, arithmetic};
 pub use canonical::Canonical;
+pub(crate) use caret::{Source, Span, refuse};
 pub use compare_op::CompareOp;
 pub use eval::{Evaluated, evaluate, matches};
 pub use function::{Function, call};
 pub use literal::compare;
+pub(crate) use parser::{Argument, Call, call_list};
 pub use typed::{ColumnCompare, Expr};
 
 use crate::error::Result;
@@ -123,6 +125,32 @@ const _: () = assert!(CHECKED_BYTES_MAX + TREE_BYTES_MAX <= 192 << 10);
 /// [`crate::ErrorKind::TooLarge`] beyond a bound of [`crate::limits`] whose name starts with
 /// `FILTER_`.
 pub fn parse(text: &str, schema: &Schema) -> Result<Expr> {
-    let tree = parser::parse(text)?;
-    check::check(text, &tree, schema)
+    let source = Source { text, noun: "filter" };
+    let tree = parser::parse(source)?;
+    check::check(source, &tree, schema)
+}
+
+/// Reads an expression of any type over `schema`'s columns: what is summed or compared, where
+/// [`parse`] reads a condition. The bounds are the same.
+///
+/// ```
+/// use plimsoll::expr;
+/// use plimsoll::record::{Column, ColumnType, Schema};
+/// let schema = Schema {
+///     columns: vec![
+///         Column::nullable("price", ColumnType::Money),
+///         Column::nullable("stock", ColumnType::Int),
+///     ],
+/// };
+/// let value = expr::parse_operand("price * stock", &schema)?;
+/// assert_eq!(value.kind(&schema), ColumnType::Money);
+/// # Ok::<(), plimsoll::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of [`parse`].
+pub fn parse_operand(text: &str, schema: &Schema) -> Result<Expr> {
+    let source = Source { text, noun: "expression" };
+    let tree = parser::parse(source)?;
+    Ok(check::check_value(source, &tree, schema)?.0)
 }

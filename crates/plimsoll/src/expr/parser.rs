@@ -5,12 +5,15 @@
 //! the stack grows with the nesting alone.
 //! Never: a look further ahead than one token.
 
+mod call_list;
 mod condition;
 mod operand;
 
+pub(crate) use call_list::{Argument, Call, call_list};
+
 use super::ArithmeticOp;
 use super::ast::{Node, NodeKind};
-use super::caret::{Span, refuse};
+use super::caret::{Source, Span, refuse};
 use super::lexer::{Keyword, Lexer, Token};
 use crate::error::{Error, ErrorKind, Result, excerpt};
 use crate::limits::{FILTER_BYTES_MAX, FILTER_DEPTH_MAX, FILTER_NODES_MAX};
@@ -24,16 +27,8 @@ const MULTIPLY: u8 = 6;
 const SIGN: u8 = 7;
 
 /// Reads one filter.
-pub(super) fn parse(text: &str) -> Result<Node<'_>> {
-    if text.len() > FILTER_BYTES_MAX {
-        return Err(Error::too_large(format!(
-            "filter: {} bytes long; at most {FILTER_BYTES_MAX} are read",
-            text.len()
-        )));
-    }
-    let mut lexer = Lexer::new(text);
-    let (token, span) = lexer.next()?;
-    let mut parser = Parser { text, lexer, token, span, nesting: 0, nodes: 0, items: 0 };
+pub(super) fn parse(source: Source<'_>) -> Result<Node<'_>> {
+    let mut parser = Parser::new(source)?;
     let tree = parser.expression(OR)?;
     match parser.token {
         Token::End => Ok(tree),
@@ -42,7 +37,7 @@ pub(super) fn parse(text: &str) -> Result<Node<'_>> {
 }
 
 struct Parser<'t> {
-    text: &'t str,
+    source: Source<'t>,
     lexer: Lexer<'t>,
     /// The token to be read next, and its place.
     token: Token<'t>,
@@ -54,6 +49,19 @@ struct Parser<'t> {
 }
 
 impl<'t> Parser<'t> {
+    fn new(source: Source<'t>) -> Result<Self> {
+        let Source { text, noun } = source;
+        if text.len() > FILTER_BYTES_MAX {
+            return Err(Error::too_large(format!(
+                "{noun}: {} bytes long; at most {FILTER_BYTES_MAX} are read",
+                text.len()
+            )));
+        }
+        let mut lexer = Lexer::new(source);
+        let (token, span) = lexer.next()?;
+        Ok(Self { source, lexer, token, span, nesting: 0, nodes: 0, items: 0 })
+    }
+
     fn advance(&mut self) -> Result<(Token<'t>, Span)> {
         let (token, span) = self.lexer.next()?;
         Ok((std::mem::replace(&mut self.token, token), std::mem::replace(&mut self.span, span)))
@@ -75,17 +83,17 @@ impl<'t> Parser<'t> {
     }
 
     fn too_large(&self, span: &Span, what: &str) -> Error {
-        refuse(ErrorKind::TooLarge, self.text, span, what)
+        refuse(ErrorKind::TooLarge, self.source, span, what)
     }
 
     fn invalid(&self, span: &Span, what: &str) -> Error {
-        refuse(ErrorKind::Invalid, self.text, span, what)
+        refuse(ErrorKind::Invalid, self.source, span, what)
     }
 
     fn unexpected(&self, wanted: &str) -> Error {
         let found = match self.token {
-            Token::End => "the filter ends here".to_owned(),
-            _ => format!("'{}' stands here", excerpt(&self.text[self.span.clone()])),
+            Token::End => format!("the {} ends here", self.source.noun),
+            _ => format!("'{}' stands here", excerpt(&self.source.text[self.span.clone()])),
         };
         let hint = match self.token {
             Token::Name(name)
@@ -103,8 +111,9 @@ impl<'t> Parser<'t> {
     fn node(&mut self, span: Span, below: usize, kind: NodeKind<'t>) -> Result<Node<'t>> {
         self.nodes += 1;
         if self.nodes > FILTER_NODES_MAX {
-            return Err(self
-                .too_large(&span, &format!("the filter has more than {FILTER_NODES_MAX} parts")));
+            let noun = self.source.noun;
+            let what = format!("the {noun} has more than {FILTER_NODES_MAX} parts");
+            return Err(self.too_large(&span, &what));
         }
         if below >= FILTER_DEPTH_MAX {
             return Err(self.too_deep(&span));
@@ -113,7 +122,8 @@ impl<'t> Parser<'t> {
     }
 
     fn too_deep(&self, span: &Span) -> Error {
-        let what = format!("the filter nests deeper than {FILTER_DEPTH_MAX} levels");
+        let noun = self.source.noun;
+        let what = format!("the {noun} nests deeper than {FILTER_DEPTH_MAX} levels");
         self.too_large(span, &what)
     }
 

@@ -33,7 +33,7 @@ pub(super) enum Purpose {
 }
 
 /// The members of a body in their order, values unread.
-pub(super) struct Members<'b>(Vec<(Cow<'b, str>, &'b RawValue)>);
+pub(in crate::routes) struct Members<'b>(Vec<(Cow<'b, str>, &'b RawValue)>);
 
 /// Members of one body; more than a resource can have columns are never right.
 const MEMBERS_MAX: usize = plimsoll::limits::COLUMNS_MAX * 2;
@@ -45,13 +45,18 @@ impl<'b> Members<'b> {
     ///
     /// # Errors
     /// 400 with line and column for what is no JSON, no object, or too nested to be looked at.
-    pub(super) fn read(body: &'b [u8]) -> Result<Self> {
+    pub(in crate::routes) fn read(body: &'b [u8]) -> Result<Self> {
         serde_json::from_slice(body).map_err(|e| {
             let (line, column) = (e.line(), e.column());
             Problem::new(Kind::InvalidRequest, format!("the body is not a JSON object: {e}"))
                 .with("line", line)
                 .with("column", column)
         })
+    }
+
+    /// Names and values, in the order they were sent.
+    pub(in crate::routes) fn pairs(&self) -> impl Iterator<Item = (&str, &'b RawValue)> {
+        self.0.iter().map(|(name, raw)| (&**name, *raw))
     }
 
     /// The columns and values.

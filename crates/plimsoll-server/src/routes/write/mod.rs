@@ -10,7 +10,7 @@
 //! Never: a float on the way of an amount; numbers are read from their own digits.
 
 mod idempotency;
-mod members;
+pub(super) mod members;
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use plimsoll_store::{OnConflict, Priority, ReadBack, Write, WriteOutcome, WriteU
 use super::get::{absent, last_segment};
 use super::{json, within};
 use crate::app::Context;
-use crate::body::read_json;
+use crate::body::{ROW_TYPES, read_json};
 use crate::etag;
 use crate::held::{cover, held};
 use crate::params::Query;
@@ -47,7 +47,7 @@ pub(crate) async fn create(
 ) -> Result<Response<Body>> {
     Query::expect_none(parts.uri.query())?;
     let path = parts.uri.path();
-    let body = read_json(context, &parts.headers, body).await?;
+    let body = read_json(context, &parts.headers, body, &ROW_TYPES).await?;
     let row = Members::read(&body.bytes)?.row(served, Purpose::Create)?;
     let key = given_key(served, &row);
     let (columns, values): (Vec<usize>, Vec<_>) = row.into_iter().unzip();
@@ -81,7 +81,7 @@ pub(crate) async fn change(
     let path = parts.uri.path();
     let key = served.key(last_segment(path))?;
     let if_version = etag::if_match(&parts.headers, served.resource.version.is_some())?;
-    let body = read_json(context, &parts.headers, body).await?;
+    let body = read_json(context, &parts.headers, body, &ROW_TYPES).await?;
     let set = Members::read(&body.bytes)?.row(served, Purpose::Change)?;
     let resource = Arc::clone(&served.resource);
     // A change of the key itself is not offered, so the row is read back by the key it has.

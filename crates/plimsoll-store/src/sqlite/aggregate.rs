@@ -1,0 +1,202 @@
+//! Aggregations in SQLite's words.
+//!
+//! ```text
+//!   select t."kind" collate binary, plimsoll_sum(.., 0), count(*)
+//!   from "goods" as t where .. group by 1 order by 2 desc, 1 limit 101
+//! ```
+//!
+//! SQLite sorts the rows by their groups, in memory as large as the connection's cache and beyond
+//! it in files of the spill area; where an index runs in the order of the groups it sorts nothing.
+//! The rows of the answer go through one buffer, and from it into a spool when it is full.
+//!
+//! Promises: one statement, so one snapshot; memory that the number of groups does not change;
+//! texts are grouped and compared by their bytes, whatever collation a column was declared with.
+//! Never: longer than the request's time limit, or a name or value in the text that is not quoted
+//! or bound.
+
+use std::time::{Duration, Instant};
+
+use plimsoll::limits::FRAME_BYTES;
+use plimsoll::record::{ColumnType, Value};
+use rusqlite::Connection;
+
+use super::dialect::Sql;
+use super::failure::explain;
+use super::functions::REFUSED;
+use super::measures::{NOT_A_NUMBER, OUT_OF_RANGE};
+use super::report::STEPS_PER_LOOK;
+use super::row::{Shape, append};
+use super::spool;
+use super::translate::translate;
+use super::value::Bind;
+use crate::aggregate::{AggregateFunction, AggregateRequest, Aggregated, Aggregation, Measure};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Makes the answer.
+pub(super) fn aggregate(
+    connection: &mut Connection,
+    request: AggregateRequest,
+    abandoned: impl Fn() -> bool + Send + 'static,
+) -> Result<Aggregated> {
+    let until = Instant::now() + Duration::from_millis(request.timeout_ms);
+    let stop = move || abandoned() || Instant::now() >= until;
+    let what = format!("aggregating {}", request.aggregation.resource.name);
+    let fail = |e| explain(&what, &e);
+    connection.progress_handler(STEPS_PER_LOOK, Some(stop)).map_err(fail)?;
+    let answer = run(connection, request, &what);
+    connection.progress_handler(0, None::<fn() -> bool>).map_err(fail)?;
+    answer
+}
+
+fn run(connection: &Connection, request: AggregateRequest, what: &str) -> Result<Aggregated> {
+    let sql = select(&request);
+    let AggregateRequest { aggregation, rows_max, encoder, out, extra, digest, .. } = request;
+    let kinds: Vec<ColumnType> = aggregation.schema().columns.iter().map(|c| c.kind).collect();
+    let shape = Shape { kinds: &kinds, first: 0, what };
+    let fail = |e: rusqlite::Error| failed(&aggregation, what, &e);
+    let digest = digest.then(blake3::Hasher::new);
+    let mut made = Aggregated { spool: None, out, extra, encoder, rows: 0, more: false, digest };
+    // Not cached: no two aggregations need be alike, and a sorter goes with its statement.
+    let mut statement = connection.prepare(&sql.text).map_err(fail)?;
+    let params = rusqlite::params_from_iter(sql.params.iter().map(Bind));
+    let mut rows = statement.query(params).map_err(fail)?;
+    while let Some(row) = rows.next().map_err(fail)? {
+        if rows_max == Some(made.rows) {
+            made.more = true;
+            break;
+        }
+        append(row, shape, &mut *made.encoder, &mut made.out, &mut made.extra)?;
+        made.rows += 1;
+        if made.out.len() >= FRAME_BYTES {
+            put_away(connection, &mut made)?;
+        }
+    }
+    Ok(made)
+}
+
+/// Moves the buffer's bytes to the spool.
+fn put_away(connection: &Connection, made: &mut Aggregated) -> Result<()> {
+    let mut spool = match made.spool.take() {
+        Some(spool) => spool,
+        None => spool::make(connection)?,
+    };
+    spool::append(&mut spool, &made.out)?;
+    if let Some(digest) = &mut made.digest {
+        digest.update(&made.out);
+    }
+    made.out.clear();
+    made.spool = Some(spool);
+    Ok(())
+}
+
+/// The statement. One row more than is wanted tells whether there are more.
+fn select(request: &AggregateRequest) -> Sql {
+    let aggregation = &request.aggregation;
+    let resource = &aggregation.resource;
+    let mut sql = Sql::new();
+    let mut glue = "select ";
+    for &column in &aggregation.group_by {
+        sql.push(glue).column(resource, column);
+        sql.push(by_bytes(resource.schema.columns[column].kind));
+        glue = ", ";
+    }
+    for (place, measure) in aggregation.measures.iter().enumerate() {
+        sql.push(glue);
+        push_measure(&mut sql, aggregation, place, measure);
+        glue = ", ";
+    }
+    sql.push(" from ").name(&resource.name).push(" as t");
+    if let Some(filter) = &request.filter {
+        sql.push(" where ");
+        translate(&mut sql, resource, filter);
+    }
+    if aggregation.group_by.is_empty() {
+        return sql;
+    }
+    let mut glue = " group by ";
+    for place in 1..=aggregation.group_by.len() {
+        sql.push(glue).push(&place.to_string());
+        glue = ", ";
+    }
+    let mut glue = " order by ";
+    for term in aggregation.terms() {
+        sql.push(glue).push(&(term.field + 1).to_string());
+        sql.push(if term.descending { " desc" } else { "" });
+        glue = ", ";
+    }
+    if let Some(rows_max) = request.rows_max {
+        let looked_at = i64::try_from(rows_max).unwrap_or(i64::MAX).saturating_add(1);
+        sql.push(" limit ").bind(Value::Int(looked_at));
+    }
+    sql
+}
+
+/// A text column may have been declared with a collation to which two texts are one.
+fn by_bytes(kind: ColumnType) -> &'static str {
+    match kind {
+        ColumnType::Text | ColumnType::Any => " collate binary",
+        _ => "",
+    }
+}
+
+fn push_measure(sql: &mut Sql, aggregation: &Aggregation, place: usize, measure: &Measure) {
+    let resource = &aggregation.resource;
+    let Some(argument) = &measure.argument else {
+        sql.push("count(*)");
+        return;
+    };
+    let kind = argument.kind(&resource.schema);
+    let (before, after) = match measure.function {
+        AggregateFunction::CountAll | AggregateFunction::Count => ("count(", ")".to_owned()),
+        AggregateFunction::CountDistinct => ("count(distinct ", format!("{})", by_bytes(kind))),
+        AggregateFunction::Min => ("min(", format!("{})", by_bytes(kind))),
+        AggregateFunction::Max => ("max(", format!("{})", by_bytes(kind))),
+        AggregateFunction::Sum => ("plimsoll_sum(", format!(", {place})")),
+        AggregateFunction::Avg if kind == ColumnType::Money => {
+            ("plimsoll_avg_units(", format!(", {place})"))
+        }
+        AggregateFunction::Avg => ("plimsoll_avg(", format!(", {place})")),
+    };
+    sql.push(before);
+    translate(sql, resource, argument);
+    sql.push(&after);
+}
+
+/// The failure, with the measure's name where one is at fault.
+fn failed(aggregation: &Aggregation, what: &str, error: &rusqlite::Error) -> Error {
+    if let rusqlite::Error::SqliteFailure(_, Some(text)) = error {
+        if let Some(measure) = named(aggregation, text, OUT_OF_RANGE) {
+            return Error::new(
+                ErrorKind::TooLarge,
+                format!(
+                    "{what}: the measure {measure} leaves the range of its type in one group, and \
+                     is not rounded: group by more, or filter for fewer rows"
+                ),
+            );
+        }
+        if let Some(measure) = named(aggregation, text, NOT_A_NUMBER) {
+            return Error::invalid(format!(
+                "{what}: the measure {measure} meets a text or bytes where it takes numbers: \
+                 filter such rows out"
+            ));
+        }
+        // The same functions serve filters and measures, and cannot know which called them.
+        if let Some(reason) = text.strip_prefix(REFUSED) {
+            let reason = reason.trim_start_matches("filter: ");
+            return Error::invalid(format!(
+                "{what}: the filter or a measure's expression cannot be answered: {reason}"
+            ));
+        }
+    }
+    explain(what, error)
+}
+
+/// `'value' (sum)` for the measure whose number stands behind the mark.
+fn named(aggregation: &Aggregation, text: &str, mark: &str) -> Option<String> {
+    let place: usize = text.strip_prefix(mark)?.parse().ok()?;
+    let measure = aggregation.measures.get(place)?;
+    Some(format!("'{}' ({})", plimsoll::error::excerpt(&measure.name), measure.function.name()))
+}
+
+#[cfg(test)]
+mod tests;
