@@ -17,7 +17,7 @@
 
 use plimsoll::budget::{MemoryProbe, MemorySample};
 use plimsoll_server::AllocatorSample;
-use tikv_jemalloc_ctl::{epoch, raw, stats};
+use tikv_jemalloc_ctl::{epoch, stats};
 
 use crate::process;
 
@@ -44,7 +44,7 @@ static OPTIONS: Options = Options(
 );
 
 /// Gives all unused pages of all arenas back to the kernel: 4096 is `MALLCTL_ARENAS_ALL`.
-const PURGE_ALL: &[u8] = b"arena.4096.purge\0";
+const PURGE_ALL: &std::ffi::CStr = c"arena.4096.purge";
 
 /// The budget's view of this process.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,11 +62,17 @@ impl MemoryProbe for ProcessMemory {
     }
 
     fn purge(&self) {
-        // SAFETY: the name is NUL-terminated and names a control that takes no value; jemalloc
-        // defines the call for any thread at any time. An unknown name is an error, not harm.
-        let purged = unsafe { raw::write(PURGE_ALL, ()) };
-        if let Err(error) = purged {
-            tracing::debug!(%error, "the allocator did not purge");
+        use std::ptr::null_mut;
+        // The control takes nothing and gives nothing: with any pointer but null it is refused,
+        // which is why the safe wrapper, whose calls all carry a value, cannot make it.
+        // SAFETY: the name is NUL-terminated; null pointers with the length 0 say that there is
+        // no value; jemalloc defines the call for any thread at any time. An unknown name is an
+        // error, not harm.
+        let status = unsafe {
+            tikv_jemalloc_sys::mallctl(PURGE_ALL.as_ptr(), null_mut(), null_mut(), null_mut(), 0)
+        };
+        if status != 0 {
+            tracing::warn!(status, "the allocator did not purge");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What the allocator's numbers cover.
 
-use super::sample;
+use plimsoll::budget::MemoryProbe as _;
+
+use super::{ProcessMemory, sample};
 
 #[test]
 fn the_databases_heap_is_inside_the_allocators_numbers() {
@@ -20,4 +22,19 @@ fn the_databases_heap_is_inside_the_allocators_numbers() {
     drop(connection);
     let after = sample().allocated_bytes;
     assert!(after < before + SLACK, "{before} before, {after} after");
+}
+
+#[test]
+fn a_purge_gives_freed_pages_back_at_once() {
+    const BYTES: usize = 64 << 20;
+    // In pieces, for one large piece goes back to the kernel by itself.
+    let pieces: Vec<Vec<u8>> = (0..BYTES >> 16).map(|_| vec![1; 1 << 16]).collect();
+    let filled = sample();
+    drop(pieces);
+    ProcessMemory.purge();
+    let purged = sample();
+    assert!(
+        purged.resident_bytes + (BYTES as u64 / 4 * 3) < filled.resident_bytes,
+        "{filled:?} filled, {purged:?} after the purge"
+    );
 }
