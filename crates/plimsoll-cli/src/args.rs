@@ -189,9 +189,9 @@ pub(crate) struct ToolArgs {
     /// Spill to a file system that lives in memory
     #[arg(long)]
     pub(crate) spill_in_memory: bool,
-    /// Longest record
-    #[arg(long, value_name = "SIZE", default_value = "1M")]
-    pub(crate) record_max: String,
+    /// Longest record [default: 1M, or a 64th of a smaller limit]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) record_max: Option<String>,
     /// Make the output durable before it gets its name
     #[arg(long)]
     pub(crate) fsync: bool,

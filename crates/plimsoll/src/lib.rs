@@ -19,6 +19,7 @@
 //! | [`sort`] | external merge sort over keys and rows of bytes |
 //! | [`aggregate`] | measures of groups: parsed, kept, merged, finished |
 //! | [`group`] | a hash table of groups in fixed memory, and the plan for what does not fit |
+//! | [`collections`] | a vector, a map and a queue that spill |
 //! | [`topk`] | the k smallest, in bounded memory |
 //! | [`quantile`] | exact quantiles in several passes over the input |
 //! | [`sketch`] | HyperLogLog and KLL, with their errors stated |
@@ -30,6 +31,7 @@
 
 pub mod aggregate;
 pub mod budget;
+pub mod collections;
 pub mod error;
 pub mod expr;
 pub mod files;

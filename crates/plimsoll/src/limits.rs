@@ -123,9 +123,16 @@ pub const GROUP_TABLE_BYTES_MAX: usize = 16 << 30;
 /// table takes its memory as it fills.
 pub const GROUP_CHUNK_BYTES: usize = 1 << 20;
 
+/// Block of a spilled collection: what a look at one element reads.
+pub const COLLECTION_BLOCK_BYTES: usize = 64 << 10;
+/// What a collection asks of the disk at a time when it goes through its elements: beyond it a
+/// disk does not get faster. A collection with little memory takes down to one block.
+pub const COLLECTION_CHUNK_BYTES_MAX: usize = 1 << 20;
+
 const _: () = assert!(HEADROOM_BYTES_MIN < TOOL_LIMIT_BYTES_MIN);
 const _: () = assert!(TOOL_LIMIT_BYTES_MIN <= SERVER_LIMIT_BYTES_MIN);
 const _: () = assert!(SERVER_LIMIT_BYTES_MIN <= DEFAULT_LIMIT_BYTES_MAX);
 const _: () = assert!(FRAME_SLACK_BYTES < FRAME_BYTES);
 const _: () = assert!(LINE_BYTES_MAX <= ROW_BYTES_MAX);
 const _: () = assert!(HLL_PRECISION_MIN < HLL_PRECISION_MAX && HLL_PRECISION_MAX < 32);
+const _: () = assert!(COLLECTION_CHUNK_BYTES_MAX.is_multiple_of(COLLECTION_BLOCK_BYTES));

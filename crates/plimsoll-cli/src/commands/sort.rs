@@ -18,6 +18,7 @@ pub(crate) fn run(global: &Global, args: &SortArgs) -> anyhow::Result<Outcome> {
     let usage = |e: plimsoll::Error| anyhow!(Usage(e.to_string()));
     let input = Input::from_argument(&args.input);
     let (format, delimiter) = tool::format(&args.tool, &input)?;
+    let ready = Ready::new(global, &args.tool, "sort")?;
     let job = SortFile {
         output: tool::output(&args.tool),
         input,
@@ -25,9 +26,8 @@ pub(crate) fn run(global: &Global, args: &SortArgs) -> anyhow::Result<Outcome> {
         delimiter,
         by: parse_by(&args.by).map_err(usage)?,
         strategy: args.chunk_strategy.parse().map_err(usage)?,
-        record_bytes_max: tool::record_bytes_max(&args.tool)?,
+        record_bytes_max: ready.record_bytes_max(&args.tool)?,
     };
-    let ready = Ready::new(global, &args.tool, "sort")?;
     let planned = job.plan(ready.tool())?;
     if args.tool.explain {
         explain(&planned, &ready)?;

@@ -8,7 +8,7 @@
 //! Never: a data directory made for a file tool.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use anyhow::anyhow;
 use plimsoll::budget::Consumer;
 use plimsoll::files::{Input, Output, Phase, Summary, Tool, Watch};
 use plimsoll::format::{Delimiter, Format};
-use plimsoll::limits::TOOL_LIMIT_BYTES_MIN;
+use plimsoll::limits::{LINE_BYTES_MAX, TOOL_LIMIT_BYTES_MIN};
 use plimsoll::spill::{Codec, SpillOptions};
 use plimsoll::storage::{Disk, Storage};
 use plimsoll::units::ByteSize;
@@ -30,6 +30,8 @@ use crate::{interrupt, process, progress};
 
 /// Threads where nobody says how many: more wait for the disk.
 const THREADS_DEFAULT_MAX: usize = 8;
+/// What the process itself still grows by: code that was not run yet, stacks, page tables.
+const GROWTH_BYTES: u64 = 768 << 10;
 /// Between two looks at the progress.
 const LOOK_EVERY: Duration = Duration::from_millis(125);
 
@@ -79,12 +81,13 @@ impl Ready {
     pub(crate) fn tool(&self) -> Tool<'_> {
         self.setup.memory.budget.measure();
         let budget = &self.setup.memory.budget;
+        let left = budget.reservable_bytes().saturating_sub(budget.reserved_bytes());
         Tool {
             storage: &self.storage,
             spill_root: &self.spill_root,
             spill: self.spill,
             consumer: &self.consumer,
-            workspace_bytes: budget.reservable_bytes().saturating_sub(budget.reserved_bytes()),
+            workspace_bytes: left.saturating_sub(GROWTH_BYTES + left / 64),
             threads: self.threads,
             watch: &self.watch,
         }
@@ -167,9 +170,15 @@ pub(crate) fn size(flag: &str, text: &str) -> anyhow::Result<u64> {
     Ok(size.bytes())
 }
 
-/// The longest record, as [`ToolArgs::record_max`] says.
-pub(crate) fn record_bytes_max(args: &ToolArgs) -> anyhow::Result<usize> {
-    Ok(usize::try_from(size("--record-max", &args.record_max)?).unwrap_or(usize::MAX))
+impl Ready {
+    /// The longest record: as `--record-max` says, else the usual one, or a 64th of a small limit.
+    pub(crate) fn record_bytes_max(&self, args: &ToolArgs) -> anyhow::Result<usize> {
+        let bytes = match &args.record_max {
+            Some(text) => size("--record-max", text)?,
+            None => (self.setup.memory.limit.bytes / 64).min(LINE_BYTES_MAX as u64),
+        };
+        Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
 }
 
 /// Where spilled data goes: as set, else the system's directory for large temporary files.
@@ -178,11 +187,4 @@ fn spill_root(config: &Config) -> PathBuf {
         Some(directory) if *config.origin("spill.dir") != Origin::Default => directory.to_owned(),
         _ => std::env::var_os("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from),
     }
-}
-
-/// Makes sure that a directory that was set is there.
-pub(crate) fn prepare(root: &Path) -> anyhow::Result<()> {
-    use anyhow::Context as _;
-    std::fs::create_dir_all(root)
-        .with_context(|| format!("making the spill directory {}", root.display()))
 }

@@ -147,6 +147,7 @@ impl<'a> Generator<'a> {
     ) -> Result<Made> {
         let block = self.plan.block_bytes;
         let mut lane = WriteLane::start(self.consumer, block, LANE_SPARES)?;
+        let mut writer = SortedRunWriter::new(file, codec, self.consumer, block)?;
         while !give_up() {
             if self.segment.is_none() && !self.fill()? {
                 break;
@@ -155,9 +156,8 @@ impl<'a> Generator<'a> {
             let mut part = 0;
             loop {
                 self.arena.sort();
-                let mut writer = SortedRunWriter::new(file, codec, self.consumer, block)?;
                 writer.push_all(&mut lane, &self.arena)?;
-                let run = writer.finish(&mut lane, (segment.number, part))?;
+                let run = writer.cut(&mut lane, (segment.number, part))?;
                 self.made.runs.push(Arc::new(run));
                 if self.whole {
                     break;

@@ -72,6 +72,7 @@ impl SortFile {
         let mut options = ScanOptions::new(self.format);
         options.delimiter = self.delimiter;
         options.record_bytes_max = self.record_bytes_max;
+        options.sniff_bytes = options.sniff_bytes.min(self.record_bytes_max.max(SNIFF_BYTES_MIN));
         let scan = scan_bytes(&options, source_bytes, tool.threads);
         let reservation = tool.consumer.try_reserve(scan)?;
         let segments = Segments::open(bytes, options)?;
@@ -305,6 +306,9 @@ impl PlannedSort<'_> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// A sample below this says little about the types.
+const SNIFF_BYTES_MIN: usize = 64 << 10;
 
 /// Rows between two looks at the wish to stop.
 const CHECK_ROWS: usize = 4096;

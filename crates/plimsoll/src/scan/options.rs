@@ -22,6 +22,8 @@ pub struct ScanOptions {
     pub kinds: Vec<(Box<str>, ColumnType)>,
     /// Longest record in bytes; [`LINE_BYTES_MAX`] by default.
     pub record_bytes_max: usize,
+    /// What is read before the first record is given out, to find types in.
+    pub sniff_bytes: usize,
     /// Where the input given begins, if not at its first byte.
     pub start: Option<ScanStart>,
 }
@@ -47,6 +49,7 @@ impl ScanOptions {
             delimiter: Delimiter::Comma,
             kinds: Vec::new(),
             record_bytes_max: LINE_BYTES_MAX,
+            sniff_bytes: SNIFF_BYTES,
             start: None,
         }
     }
@@ -78,7 +81,7 @@ impl ScanOptions {
     /// What is left over is a record that is cut, and whole records of one piece that did not fit.
     pub(super) const fn tail_bytes(&self) -> usize {
         let cut = self.record_bytes_max + PIECE_BYTES;
-        if cut > SNIFF_BYTES { cut } else { SNIFF_BYTES }
+        if cut > self.sniff_bytes { cut } else { self.sniff_bytes }
     }
 
     /// A bound that makes no sense is refused before anything is allocated for it.

@@ -15,7 +15,6 @@ use super::sniff::sniff;
 use super::tally::{Tally, first_end, last_end};
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::limits::SNIFF_BYTES;
 use crate::record::ColumnType;
 
 /// Offsets in a segment are `u32`; the last is kept as a mark.
@@ -57,7 +56,7 @@ impl State {
             line: options.start.as_ref().map_or(1, |start| start.line),
             number: 0,
         };
-        state.read_sample()?;
+        state.read_sample(options.sniff_bytes)?;
         let (header, columns) = match options.format {
             Format::Csv => state.header(options)?,
             Format::Ndjson | Format::Json => {
@@ -89,9 +88,9 @@ impl State {
         self.exhausted()
     }
 
-    fn read_sample(&mut self) -> Result<()> {
-        while !self.at_end && self.end < SNIFF_BYTES {
-            let got = read(&mut self.input, &mut self.tail[self.end..SNIFF_BYTES], self.offset)?;
+    fn read_sample(&mut self, sniff_bytes: usize) -> Result<()> {
+        while !self.at_end && self.end < sniff_bytes {
+            let got = read(&mut self.input, &mut self.tail[self.end..sniff_bytes], self.offset)?;
             self.end += got;
             self.at_end = got == 0;
         }

@@ -1,9 +1,10 @@
 //! Reads blocks before a merge asks for them, in the order in which it will.
 //!
 //! ```text
-//!   merge ── empty reader, (run, block) ──> queue ──> thread ── load, check
-//!     ^                                                 │
-//!     └────────── reader with the block, or the error ──┘
+//!   merge ── empty reader, (run, block) ──> queue ─┬> thread ── load, check ─┐
+//!     ^                                            ├> thread                 │
+//!     │                                            └> thread                 │
+//!     └─────────────── reader with the block, or the error ──────────────────┘
 //! ```
 //!
 //! A block is needed when the one before it is used up, which is about when the merge reaches the
@@ -14,8 +15,8 @@
 //! Promises: at most as many blocks in memory as there are readers.
 //! Never: a wait for a block that nobody asked for.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::merge::Part;
@@ -38,12 +39,16 @@ struct Done {
     outcome: Result<u32>,
 }
 
-/// The reading thread of one merge.
+/// Requests on the way at one time. A disk answers small requests one after another at a fraction
+/// of its speed: with blocks of 64 KiB three are 1.7 times as fast as one here.
+const READERS: usize = 3;
+
+/// The reading threads of one merge.
 #[derive(Debug)]
 pub(super) struct Forecast {
     jobs: Option<SyncSender<Job>>,
     done: Receiver<Done>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
     /// (part, block) in the order they will be needed.
     order: Vec<(u32, u32)>,
     next: usize,
@@ -63,23 +68,21 @@ impl Forecast {
     pub(super) fn start(parts: &[Part], readers: Vec<BlockReader>) -> Result<Self> {
         let (jobs, queue) = sync_channel::<Job>(readers.len());
         let (back, done) = sync_channel(readers.len());
-        let thread = std::thread::Builder::new()
-            .name("spill-read".to_owned())
-            .stack_size(THREAD_STACK_BYTES)
-            .spawn(move || {
-                while let Ok(Job { file, place, key, mut reader }) = queue.recv() {
-                    let outcome = reader.load(&file, place);
-                    if back.send(Done { key, reader, outcome }).is_err() {
-                        break;
-                    }
-                }
-            })
-            .map_err(|e| Error::io("starting a thread that reads spilled blocks", e))?;
+        let queue = Arc::new(Mutex::new(queue));
+        let threads = (0..READERS).map(|_| {
+            let (queue, back) = (Arc::clone(&queue), back.clone());
+            std::thread::Builder::new()
+                .name("spill-read".to_owned())
+                .stack_size(THREAD_STACK_BYTES)
+                .spawn(move || read(&queue, &back))
+                .map_err(|e| Error::io("starting a thread that reads spilled blocks", e))
+        });
+        let threads = threads.collect::<Result<Vec<_>>>()?;
         let asked = parts.iter().map(|p| p.first_block()).collect();
         let mut forecast = Self {
             jobs: Some(jobs),
             done,
-            thread: Some(thread),
+            threads,
             order: order(parts),
             next: 0,
             asked,
@@ -134,6 +137,18 @@ impl Forecast {
     }
 }
 
+/// One thread's work: takes turns with the others at waiting for the next request.
+fn read(queue: &Mutex<Receiver<Job>>, back: &SyncSender<Done>) {
+    loop {
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { file, place, key, mut reader }) = job else { return };
+        let outcome = reader.load(&file, place);
+        if back.send(Done { key, reader, outcome }).is_err() {
+            return;
+        }
+    }
+}
+
 /// All blocks in the order in which the merge reaches their first keys.
 fn order(parts: &[Part]) -> Vec<(u32, u32)> {
     let numbered = (0_u32..).zip(parts);
@@ -154,7 +169,7 @@ fn died() -> Error {
 impl Drop for Forecast {
     fn drop(&mut self) {
         drop(self.jobs.take());
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             // It only forwards errors; a panic there has been printed.
             let _panicked = thread.join();
         }

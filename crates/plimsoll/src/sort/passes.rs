@@ -68,7 +68,7 @@ impl Passes<'_> {
                 check(CHECK_ROWS)?;
             }
         }
-        writer.finish(&mut lane, order)
+        writer.cut(&mut lane, order)
     }
 }
 

@@ -15,6 +15,7 @@
 
 use super::arena::ENTRY_BYTES;
 use super::merge::Merge;
+use super::run::BLOCK_INDEX_BYTES;
 use crate::error::{Error, Result};
 use crate::spill::{RunWriter, WriteLane};
 use crate::storage::AlignedBytes;
@@ -30,6 +31,8 @@ pub const BLOCK_BYTES_MIN: usize = 16 << 10;
 const AHEAD_MAX: usize = 16;
 /// Smallest arena that is worth sorting.
 pub const ARENA_BYTES_MIN: usize = 256 << 10;
+/// Smallest arena for which a second generator is worth its own.
+const ARENA_BYTES_WISHED: usize = 2 << 20;
 /// What a run adds to a row: its length, the key's and the prefix.
 const RECORD_BYTES: u64 = 19;
 /// Blocks of the output of one worker.
@@ -97,7 +100,7 @@ pub struct SortInput {
 pub struct SortPlan {
     /// As asked.
     pub strategy: ChunkStrategy,
-    /// Bytes the sort may hold.
+    /// Bytes the sort may hold beside the index of its runs.
     pub workspace_bytes: u64,
     /// Threads that make runs.
     pub generators: usize,
@@ -153,10 +156,17 @@ pub fn plan(input: SortInput) -> Result<SortPlan> {
             ByteSize::new(workspace as u64)
         )));
     }
-    let generators = generators(workspace, input.threads);
-    let write_block = write_block(workspace, generators);
-    let arena_bytes = arena(input, workspace / generators - write_buffers(write_block));
     let row_bytes = input.row_bytes.max(1);
+    let spilled = input.bytes.map(|b| b + b / row_bytes * RECORD_BYTES);
+    // Every run's index stays in memory until it is merged.
+    let block_least = index_block(workspace, spilled.unwrap_or(0));
+    let index = index_bytes(spilled.unwrap_or(0), block_least);
+    let workspace = workspace.saturating_sub(index).max(least);
+    let generators = generators(workspace, input.threads);
+    let write_block = write_block(workspace, generators).max(block_least);
+    let share = workspace / generators;
+    let arena_bytes =
+        arena(input, share.saturating_sub(write_buffers(write_block)).max(ARENA_BYTES_MIN));
     let run_bytes = arena_bytes as u64 * row_bytes / (row_bytes + ENTRY_BYTES as u64);
     let run_rows_max = match input.strategy {
         ChunkStrategy::Fixed(rows) => rows,
@@ -164,12 +174,12 @@ pub fn plan(input: SortInput) -> Result<SortPlan> {
     };
     let run_bytes = run_bytes.min(run_rows_max.saturating_mul(row_bytes)).max(1);
     let runs = input.bytes.map(|bytes| bytes.div_ceil(run_bytes).max(1));
-    let merge = merge_shape(workspace, input.threads, runs.unwrap_or(256), write_block);
-    let spilled = input.bytes.map(|b| b + b / row_bytes * RECORD_BYTES);
+    let blocks = (block_least, write_block);
+    let merge = merge_shape(workspace, input.threads, runs.unwrap_or(256), blocks);
     let passes = runs.map(|runs| if runs > 1 { passes(runs, merge.fan_in) } else { 0 });
     Ok(SortPlan {
         strategy: input.strategy,
-        workspace_bytes: input.workspace_bytes,
+        workspace_bytes: workspace as u64,
         generators,
         arena_bytes,
         run_rows_max,
@@ -190,6 +200,20 @@ fn least_bytes() -> usize {
     generate.max(worker_bytes(2, 1, BLOCK_BYTES_MIN, OUT_BLOCK_BYTES_MIN))
 }
 
+/// The smallest block whose index takes three eighths of the workspace at most.
+fn index_block(workspace: usize, spilled: u64) -> usize {
+    let mut block = BLOCK_BYTES_MIN;
+    while block < BLOCK_BYTES_MAX && index_bytes(spilled, block) > workspace / 8 * 3 {
+        block *= 2;
+    }
+    block
+}
+
+fn index_bytes(spilled: u64, block_bytes: usize) -> usize {
+    let blocks = spilled.div_ceil(block_bytes as u64);
+    usize::try_from(blocks).unwrap_or(usize::MAX).saturating_mul(BLOCK_INDEX_BYTES)
+}
+
 fn write_buffers(block_bytes: usize) -> usize {
     RunWriter::cost_bytes(block_bytes, crate::spill::Codec::Lz4)
         + WriteLane::cost_bytes(block_bytes, LANE_SPARES)
@@ -205,8 +229,9 @@ fn worker_bytes(fan_in: usize, ahead: usize, block: usize, out_block: usize) -> 
 }
 
 fn generators(workspace: usize, threads: usize) -> usize {
-    let most = workspace / (ARENA_BYTES_MIN + write_buffers(BLOCK_BYTES_MIN));
-    threads.clamp(1, WORKERS_MAX).min(most)
+    // Two small arenas make more runs than one that is twice as large.
+    let most = workspace / (ARENA_BYTES_WISHED + write_buffers(SMALL_BLOCK_BYTES));
+    threads.clamp(1, WORKERS_MAX).min(most.max(1))
 }
 
 /// Blocks are at most an eighth of a generator's share: the rest is for rows.
@@ -242,7 +267,12 @@ struct MergeShape {
 
 /// The largest blocks with which all threads merge all runs at once; with fewer threads where
 /// memory is short of that; with several passes where it still is.
-fn merge_shape(workspace: usize, threads: usize, runs: u64, block_max: usize) -> MergeShape {
+fn merge_shape(
+    workspace: usize,
+    threads: usize,
+    runs: u64,
+    (block_min, block_max): (usize, usize),
+) -> MergeShape {
     let mut block_bytes = block_max;
     loop {
         let shape = shape_of(workspace, threads, runs, block_bytes);
@@ -250,14 +280,14 @@ fn merge_shape(workspace: usize, threads: usize, runs: u64, block_max: usize) ->
         if shape.fan_in as u64 >= runs && (all_threads || block_bytes <= SMALL_BLOCK_BYTES) {
             return shape;
         }
-        if block_bytes / 2 < BLOCK_BYTES_MIN {
+        if block_bytes / 2 < block_min {
             break;
         }
         block_bytes /= 2;
     }
     // Several passes: blocks of a size that keeps a disk busy, where that leaves some fan-in.
-    let mut block_bytes = block_max.min(SMALL_BLOCK_BYTES);
-    while block_bytes > BLOCK_BYTES_MIN
+    let mut block_bytes = block_max.min(SMALL_BLOCK_BYTES).max(block_min);
+    while block_bytes > block_min
         && shape_of(workspace, 1, runs, block_bytes).fan_in < FAN_IN_WISHED
     {
         block_bytes /= 2;

@@ -130,7 +130,7 @@ impl RowSorter {
         let codec = spilled.area.codec();
         let mut writer = SortedRunWriter::new(&spilled.file, codec, &self.consumer, block_bytes)?;
         writer.push_all(&mut lane, arena)?;
-        let run = writer.finish(&mut lane, (self.runs.len() as u64, 0))?;
+        let run = writer.cut(&mut lane, (self.runs.len() as u64, 0))?;
         self.runs.push(Arc::new(run));
         arena.clear();
         Ok(())

@@ -17,8 +17,8 @@ use super::arena::{Arena, PREFIX_BYTES, Sorted};
 use crate::budget::{Consumer, Reservation};
 use crate::error::Result;
 use crate::spill::{
-    BlockReader, Codec, LENGTH_BYTES_MAX, Run, RunWriter, SpillFile, WriteLane, length_at,
-    put_length,
+    BlockPlace, BlockReader, Codec, LENGTH_BYTES_MAX, Run, RunWriter, SpillFile, WriteLane,
+    length_at, put_length,
 };
 
 /// Where a run stands among those of equal keys: earlier input first.
@@ -34,6 +34,9 @@ pub struct SortedRun {
     pub(super) row_bytes: u64,
     _index: Reservation,
 }
+
+/// What a run holds in memory for each of its blocks: this and its place.
+pub(crate) const BLOCK_INDEX_BYTES: usize = size_of::<BlockKey>() + size_of::<BlockPlace>();
 
 /// The beginning of a block.
 #[derive(Clone, Copy, Debug)]
@@ -142,17 +145,21 @@ impl SortedRunWriter {
         arena.iter().try_for_each(|sorted| self.push(lane, sorted))
     }
 
-    /// Ends the run.
+    /// Ends the run and begins another with the same buffers.
     ///
     /// # Errors
-    /// As [`RunWriter::finish`].
-    pub fn finish(self, lane: &mut WriteLane, order: InputOrder) -> Result<SortedRun> {
+    /// As [`RunWriter::cut`].
+    pub fn cut(&mut self, lane: &mut WriteLane, order: InputOrder) -> Result<SortedRun> {
+        let spare = self.index.capacity() - self.index.len();
+        self.index.shrink_to_fit();
+        self.reservation.shrink((spare * size_of::<BlockKey>()) as u64);
+        let none = self.reservation.split(0);
         Ok(SortedRun {
-            run: Arc::new(self.writer.finish(lane)?),
-            index: self.index,
+            run: Arc::new(self.writer.cut(lane)?),
+            index: std::mem::take(&mut self.index),
             order,
-            row_bytes: self.row_bytes,
-            _index: self.reservation,
+            row_bytes: std::mem::take(&mut self.row_bytes),
+            _index: std::mem::replace(&mut self.reservation, none),
         })
     }
 }

@@ -24,18 +24,18 @@ const CRC_AT: usize = 16;
 
 /// What a header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) codec: u8,
+pub(crate) struct Header {
+    pub(crate) codec: u8,
     /// Bytes behind the header.
-    pub(super) stored: u32,
+    pub(crate) stored: u32,
     /// Bytes they are when decompressed.
-    pub(super) payload: u32,
-    pub(super) records: u32,
+    pub(crate) payload: u32,
+    pub(crate) records: u32,
 }
 
 /// Completes a block whose payload stands behind the header's room in `block`; returns the bytes
 /// to write, a multiple of the sector.
-pub(super) fn seal(block: &mut [u8], header: Header, tag: u64) -> usize {
+pub(crate) fn seal(block: &mut [u8], header: Header, tag: u64) -> usize {
     let end = HEADER_BYTES + header.stored as usize;
     let whole = sectors(end);
     block[end..whole].fill(0);
@@ -54,7 +54,7 @@ pub(super) fn seal(block: &mut [u8], header: Header, tag: u64) -> usize {
 }
 
 /// Checks a block that was read whole.
-pub(super) fn open(block: &mut [u8], tag: u64) -> Result<Header, &'static str> {
+pub(crate) fn open(block: &mut [u8], tag: u64) -> Result<Header, &'static str> {
     if block.len() < SECTOR_BYTES || block[..4] != MAGIC {
         return Err("it does not begin as a block does");
     }
@@ -82,7 +82,7 @@ pub(super) fn open(block: &mut [u8], tag: u64) -> Result<Header, &'static str> {
 }
 
 /// The error of a block at `place`.
-pub(super) fn refuse(place: &str, why: &str) -> Error {
+pub(crate) fn refuse(place: &str, why: &str) -> Error {
     Error::corrupt(format!(
         "the spilled block in {place} cannot be used: {why}; the disk or another process changed \
          it, so run the command again"

@@ -32,16 +32,16 @@ impl Codec {
         })
     }
 
-    pub(super) fn number(self) -> u8 {
+    pub(crate) fn number(self) -> u8 {
         self as u8
     }
 
-    pub(super) fn from_number(number: u8) -> Option<Self> {
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
         [Self::None, Self::Lz4, Self::Zstd, Self::Gzip].get(usize::from(number)).copied()
     }
 
     /// Compresses `plain` into `out`; `None` when it does not fit there.
-    pub(super) fn compress(self, plain: &[u8], out: &mut [u8]) -> Option<usize> {
+    pub(crate) fn compress(self, plain: &[u8], out: &mut [u8]) -> Option<usize> {
         match self {
             Self::None => None,
             Self::Lz4 => lz4_flex::block::compress_into(plain, out).ok(),
@@ -59,7 +59,7 @@ impl Codec {
     }
 
     /// Decompresses `stored` into exactly `plain`.
-    pub(super) fn decompress(self, stored: &[u8], plain: &mut [u8]) -> Result<(), &'static str> {
+    pub(crate) fn decompress(self, stored: &[u8], plain: &mut [u8]) -> Result<(), &'static str> {
         let wrong = "it does not decompress";
         let whole = match self {
             Self::None => {

@@ -52,7 +52,7 @@ impl SpillFile {
         self.space.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn tag(&self) -> u64 {
+    pub(crate) fn tag(&self) -> u64 {
         self.tag
     }
 
@@ -119,7 +119,7 @@ impl SpillFile {
         self.space().live
     }
 
-    pub(super) fn place(&self, offset: u64) -> String {
+    pub(crate) fn place(&self, offset: u64) -> String {
         format!("{} at byte {offset}", self.path.display())
     }
 

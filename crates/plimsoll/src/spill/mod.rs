@@ -14,7 +14,7 @@
 //! Never: a file that could be read by somebody else, or a length believed before its checksum.
 
 mod area;
-mod block;
+pub(crate) mod block;
 mod codec;
 mod file;
 mod lane;

@@ -328,20 +328,32 @@ impl RunWriter {
         Ok(())
     }
 
-    /// Ends the run; its blocks are on their way to disk. [`WriteLane::settle`] before reading.
+    /// Ends the run, waits until it is written, and begins another with the same buffers.
+    ///
+    /// # Errors
+    /// Those of writing and of the quota.
+    pub fn cut(&mut self, lane: &mut WriteLane) -> Result<Run> {
+        self.flush(lane)?;
+        lane.settle()?;
+        let spare = self.blocks.capacity() - self.blocks.len();
+        self.blocks.shrink_to_fit();
+        self.index.shrink((spare * size_of::<BlockPlace>()) as u64);
+        let none = self.index.split(0);
+        Ok(Run {
+            file: Arc::clone(&self.file),
+            blocks: std::mem::take(&mut self.blocks),
+            records: std::mem::take(&mut self.records),
+            plain_bytes_max: std::mem::take(&mut self.plain_bytes_max),
+            _index: std::mem::replace(&mut self.index, none),
+        })
+    }
+
+    /// Ends the run and waits until it is written.
     ///
     /// # Errors
     /// Those of writing and of the quota.
     pub fn finish(mut self, lane: &mut WriteLane) -> Result<Run> {
-        self.flush(lane)?;
-        lane.settle()?;
-        Ok(Run {
-            file: self.file,
-            blocks: self.blocks,
-            records: self.records,
-            plain_bytes_max: self.plain_bytes_max,
-            _index: self.index,
-        })
+        self.cut(lane)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod aggregates;
 mod bounded;
+mod collections;
 mod expressions;
 mod formats;
 mod keys;
