@@ -215,6 +215,9 @@ pub(crate) struct SortArgs {
     /// How run sizes are chosen: adaptive, sqrt_n or fixed:ROWS
     #[arg(long, default_value = "adaptive")]
     pub(crate) chunk_strategy: String,
+    /// Keep finished runs, and go on with those of the same command that was killed
+    #[arg(long)]
+    pub(crate) resume: bool,
     #[command(flatten)]
     pub(crate) tool: ToolArgs,
 }

@@ -20,6 +20,8 @@
 //! | [`aggregate`] | measures of groups: parsed, kept, merged, finished |
 //! | [`group`] | a hash table of groups in fixed memory, and the plan for what does not fit |
 //! | [`collections`] | a vector, a map and a queue that spill |
+//! | [`typed`] | sort, group, join and distinct over serde types |
+//! | [`stream`] | lazy streams of rows, re-openable, with the bounded operators |
 //! | [`topk`] | the k smallest, in bounded memory |
 //! | [`quantile`] | exact quantiles in several passes over the input |
 //! | [`sketch`] | HyperLogLog and KLL, with their errors stated |
@@ -47,7 +49,9 @@ pub mod sketch;
 pub mod sort;
 pub mod spill;
 pub mod storage;
+pub mod stream;
 pub mod topk;
+pub mod typed;
 pub mod units;
 
 pub use error::{Error, ErrorKind, Result};

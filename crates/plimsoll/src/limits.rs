@@ -129,6 +129,19 @@ pub const COLLECTION_BLOCK_BYTES: usize = 64 << 10;
 /// disk does not get faster. A collection with little memory takes down to one block.
 pub const COLLECTION_CHUNK_BYTES_MAX: usize = 1 << 20;
 
+/// Least memory of a typed operator: blocks of 4 KiB for two runs to read and one to write, the
+/// heads of a merge, and as much again for rows.
+pub const TYPED_MEMORY_BYTES_MIN: u64 = 128 << 10;
+/// Runs a typed merge reads at a time; beyond it comparing costs more than another pass.
+pub const TYPED_FAN_IN_MAX: usize = 128;
+/// Partitions a typed operator writes at a time.
+pub const TYPED_PARTITIONS_MAX: usize = 32;
+/// How often a partition is split again: with at least four parts each, 4^16 of them are beyond
+/// any input, and what still does not fit is one key.
+pub const TYPED_SPLITS_MAX: u32 = 16;
+/// Threads that work on the chunks of one stream: each holds a chunk.
+pub const STREAM_WORKERS_MAX: usize = 64;
+
 const _: () = assert!(HEADROOM_BYTES_MIN < TOOL_LIMIT_BYTES_MIN);
 const _: () = assert!(TOOL_LIMIT_BYTES_MIN <= SERVER_LIMIT_BYTES_MIN);
 const _: () = assert!(SERVER_LIMIT_BYTES_MIN <= DEFAULT_LIMIT_BYTES_MAX);

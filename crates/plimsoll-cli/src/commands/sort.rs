@@ -25,6 +25,7 @@ pub(crate) fn run(global: &Global, args: &SortArgs) -> anyhow::Result<Outcome> {
         format,
         delimiter,
         by: parse_by(&args.by).map_err(usage)?,
+        resume: args.resume,
         strategy: args.chunk_strategy.parse().map_err(usage)?,
         record_bytes_max: ready.record_bytes_max(&args.tool)?,
     };

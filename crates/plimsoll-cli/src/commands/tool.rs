@@ -132,6 +132,7 @@ impl Ready {
             "bytes": summary.bytes_in, "bytes_out": summary.bytes_out,
             "spill_bytes": summary.spill_bytes, "spill_peak_bytes": summary.spill_peak_bytes,
             "runs": summary.runs, "passes": summary.passes,
+            "segments_resumed": summary.segments_resumed,
             "peak_bytes": process::resident_peak_bytes(),
             "seconds": self.began.elapsed().as_secs_f64(),
         });

@@ -19,7 +19,7 @@ pub(super) struct Input {
 enum Way {
     Row,
     Column(usize),
-    Product(usize, usize),
+    Factors(usize, usize),
     Walk,
 }
 
@@ -30,7 +30,7 @@ impl Input {
             Some(Expr::Column(position)) => Way::Column(*position),
             Some(Expr::Arithmetic { op: ArithmeticOp::Multiply, left, right }) => {
                 match (&**left, &**right) {
-                    (Expr::Column(left), Expr::Column(right)) => Way::Product(*left, *right),
+                    (Expr::Column(left), Expr::Column(right)) => Way::Factors(*left, *right),
                     _ => Way::Walk,
                 }
             }
@@ -52,7 +52,7 @@ impl Input {
     ) -> Result<Evaluated<'a>> {
         let value = match (self.way, &self.expr) {
             (Way::Column(position), _) => return Ok(Evaluated::Borrowed(row.value(position)?)),
-            (Way::Product(left, right), _) => {
+            (Way::Factors(left, right), _) => {
                 arithmetic(ArithmeticOp::Multiply, row.value(left)?, row.value(right)?)
                     .map(Evaluated::Borrowed)
             }

@@ -15,14 +15,15 @@
 //!
 //! | `SpaceTimeArray`, `SpaceTimeDict` | here |
 //! |---|---|
-//! | `SpaceTimeArray(threshold=n)` | `SpillVec::builder().memory_items(n).build(&area, &consumer)` |
+//! | `SpaceTimeArray(threshold=n)` | `SpillVec::builder().memory_items(n)` and `build` |
 //! | `append(x)`, `extend(xs)` | [`SpillVec::push`], [`SpillVec::extend`] |
 //! | `array[i]` | [`SpillVec::get`] |
-//! | `array[i] = x` | not offered: blocks on disk are written once; a [`SpillMap`] from `i` has it |
+//! | `array[i] = x` | not offered: blocks are written once; a [`SpillMap`] from `i` has it |
 //! | `pop()`, `clear()`, `len(array)` | [`SpillVec::pop`], [`SpillVec::clear`], [`SpillVec::len`] |
 //! | `for x in array` | [`SpillVec::iter`]; [`SpillVec::drain`] gives the disk back on the way |
 //! | `SpaceTimeDict(threshold=n)` | `SpillMap::builder().memory_items(n).build(&area, &consumer)` |
-//! | `dict[k] = v`, `dict[k]`, `del dict[k]` | [`SpillMap::insert`], [`SpillMap::get`], [`SpillMap::remove`] |
+//! | `dict[k] = v`, `dict[k]` | [`SpillMap::insert`], [`SpillMap::get`] |
+//! | `del dict[k]` | [`SpillMap::remove`] |
 //! | `dict[k] += 1` | [`SpillMap::update`] |
 //! | `k in dict`, `len(dict)` | [`SpillMap::contains`], [`SpillMap::len`] |
 //! | `for k, v in dict.items()` | [`SpillMap::iter`] |

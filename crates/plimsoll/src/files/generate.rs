@@ -1,7 +1,7 @@
 //! Makes sorted runs out of segments of the input; one generator a thread.
 //!
 //! ```text
-//!   Segments ── a segment fills the arena ──> records, keys ── sort ── lane ──> run (segment, part)
+//!   Segments ── fills the arena ──> records, keys ── sort ── lane ──> run (segment, part)
 //!                     └ long keys that do not fit behind it: the segment gives several runs
 //! ```
 //!
@@ -9,8 +9,9 @@
 //! input.
 //! Never: a record copied before it is written, but for a last one without a line end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::resume::Resumable;
 use super::row_key::{Key, RowKey};
 use super::tool::Tool;
 use crate::budget::Consumer;
@@ -28,6 +29,8 @@ pub(super) struct Made {
     pub(super) runs: Vec<Arc<SortedRun>>,
     pub(super) rows: u64,
     pub(super) bytes: u64,
+    /// Segments that were taken over.
+    pub(super) resumed: u64,
     /// All rows, where they fitted.
     pub(super) arena: Option<Arena>,
     pub(super) spilled: Option<(SpillArea, Arc<SpillFile>)>,
@@ -53,6 +56,8 @@ pub(super) struct Generator<'a> {
     segment: Option<Segment>,
     /// A row that did not fit behind the ones before: its place and key.
     left_over: Option<(std::ops::Range<usize>, Vec<u8>)>,
+    /// Segments an earlier process finished.
+    segments_before: u64,
     /// The segment has been named whole.
     whole: bool,
     made: Made,
@@ -64,6 +69,7 @@ impl<'a> Generator<'a> {
         plan: &'a SortPlan,
         segments: &'a Segments,
         terms: &[KeyTerm],
+        segments_before: u64,
     ) -> Result<Self> {
         let needed: Vec<usize> = terms.iter().map(|t| t.column).collect();
         Ok(Self {
@@ -76,6 +82,7 @@ impl<'a> Generator<'a> {
             consumer: tool.consumer,
             segment: None,
             left_over: None,
+            segments_before,
             whole: false,
             made: Made::default(),
         })
@@ -138,11 +145,13 @@ impl<'a> Generator<'a> {
         self.made
     }
 
-    /// Makes runs until the input ends or `give_up` says that another generator failed.
+    /// Makes runs until the input ends or `give_up` says that another generator failed; `notes`
+    /// are told of each.
     pub(super) fn run(
         mut self,
         file: &Arc<SpillFile>,
         codec: Codec,
+        notes: Option<&Mutex<Resumable>>,
         give_up: &dyn Fn() -> bool,
     ) -> Result<Made> {
         let block = self.plan.block_bytes;
@@ -157,7 +166,14 @@ impl<'a> Generator<'a> {
             loop {
                 self.arena.sort();
                 writer.push_all(&mut lane, &self.arena)?;
-                let run = writer.cut(&mut lane, (segment.number, part))?;
+                let order = (self.segments_before + segment.number, part);
+                let run = writer.cut(&mut lane, order)?;
+                if let Some(notes) = notes {
+                    let end = (segment.input_end, self.next_line(&segment));
+                    let rows = self.arena.len() as u64;
+                    let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+                    notes.note(&run, self.whole, rows, end)?;
+                }
                 self.made.runs.push(Arc::new(run));
                 if self.whole {
                     break;
@@ -169,6 +185,17 @@ impl<'a> Generator<'a> {
         }
         lane.settle()?;
         Ok(self.made)
+    }
+}
+
+impl Generator<'_> {
+    pub(super) fn segments_before(&self) -> u64 {
+        self.segments_before
+    }
+
+    /// Line behind the segment, for the messages of whoever goes on there.
+    fn next_line(&self, segment: &Segment) -> u64 {
+        segment.first_line + segment.records_max
     }
 }
 

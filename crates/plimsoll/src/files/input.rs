@@ -50,6 +50,17 @@ impl Input {
         }
     }
 
+    /// Opens a plain file at a byte.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Io`] with the file's name.
+    pub(super) fn open_at(&self, path: &Path, offset: u64) -> Result<Box<dyn Read + Send>> {
+        use std::io::Seek as _;
+        let mut file = File::open(path).map_err(|e| self.failed("opening", e))?;
+        file.seek(io::SeekFrom::Start(offset)).map_err(|e| self.failed("reading", e))?;
+        Ok(Box::new(file))
+    }
+
     /// Opens it.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod generate;
 mod input;
 mod output;
 mod range_writer;
+mod resume;
 mod row_key;
 mod sink;
 mod sort;

@@ -104,10 +104,13 @@ impl PartialFile {
         let name = path.file_name().ok_or_else(|| {
             Error::invalid(format!("the output {} has no file name", path.display()))
         })?;
-        let name = format!(".{}.{}.partial", name.to_string_lossy(), std::process::id());
-        let partial = path.with_file_name(name);
+        let begin = format!(".{}.", name.to_string_lossy());
+        sweep(&**storage, path, &begin);
+        let partial = path.with_file_name(format!("{begin}{}.partial", std::process::id()));
         let file = storage.create(&partial);
         let file = file.map_err(|e| Error::io(format!("making {}", partial.display()), e))?;
+        // The lock tells the next process that this one lives; without locks nothing is swept.
+        let _held_with_the_file = file.try_lock();
         let storage = Arc::clone(storage);
         Ok(Self { storage, path: path.to_owned(), partial, file, fsync, finished: false })
     }
@@ -144,6 +147,28 @@ impl PartialFile {
 
     fn failed(&self, error: io::Error) -> Error {
         Error::io(format!("writing {}", self.path.display()), error)
+    }
+}
+
+/// Names looked at for what killed processes left of this output.
+const NAMES_MAX: usize = 10_000;
+
+/// Removes temporary files of the output `path` whose makers are dead.
+fn sweep(storage: &dyn Storage, path: &Path, begin: &str) {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let ours = |name: &str| {
+        let number = name.strip_prefix(begin).and_then(|rest| rest.strip_suffix(".partial"));
+        number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    for name in storage.list(folder, NAMES_MAX).unwrap_or_default() {
+        if !name.to_str().is_some_and(ours) {
+            continue;
+        }
+        let partial = folder.join(&name);
+        let dead = storage.open(&partial).and_then(|file| file.try_lock()).unwrap_or(false);
+        if dead {
+            let _next_time = storage.remove_file(&partial);
+        }
     }
 }
 

@@ -17,13 +17,14 @@ use super::generate::{Generator, Made};
 use super::input::{Input, OpenInput};
 use super::output::{Output, Packing, PartialFile};
 use super::range_writer::RangeWriter;
+use super::resume::Resumable;
 use super::sink::Sink;
 use super::tool::{Summary, Tool};
 use super::watch::Phase;
 use crate::error::{Error, Result};
 use crate::format::{Delimiter, Format};
 use crate::record::key::{ByTerm, KeyTerm, resolve};
-use crate::scan::{ScanOptions, Segments};
+use crate::scan::{ScanOptions, ScanStart, Segments};
 use crate::sort::{
     Arena, ChunkStrategy, LANE_SPARES, Merge, Passes, Range, SortInput, SortPlan, SortedRun, ahead,
     plan, split,
@@ -47,6 +48,8 @@ pub struct SortFile {
     pub strategy: ChunkStrategy,
     /// Longest record, in bytes.
     pub record_bytes_max: usize,
+    /// Keep finished runs, and take over those of the same sort that was killed.
+    pub resume: bool,
 }
 
 /// A sort that was planned and not begun.
@@ -57,6 +60,7 @@ pub struct PlannedSort<'a> {
     terms: Vec<KeyTerm>,
     bytes_len: Option<u64>,
     plan: SortPlan,
+    options: ScanOptions,
     _scan: crate::budget::Reservation,
 }
 
@@ -75,7 +79,7 @@ impl SortFile {
         options.sniff_bytes = options.sniff_bytes.min(self.record_bytes_max.max(SNIFF_BYTES_MIN));
         let scan = scan_bytes(&options, source_bytes, tool.threads);
         let reservation = tool.consumer.try_reserve(scan)?;
-        let segments = Segments::open(bytes, options)?;
+        let segments = Segments::open(bytes, options.clone())?;
         let terms = resolve(&self.by, segments.columns(), segments.kinds())?;
         let plan = plan(SortInput {
             bytes: bytes_len,
@@ -84,7 +88,15 @@ impl SortFile {
             threads: tool.threads,
             strategy: self.strategy,
         })?;
-        Ok(PlannedSort { job: self, tool, segments, terms, bytes_len, plan, _scan: reservation })
+        if self.resume && bytes_len.is_none() {
+            return Err(Error::invalid(format!(
+                "{} cannot be entered in the middle, so a sort of it cannot be resumed: \
+                 decompress it or write it to a file first, or take --resume away",
+                self.input
+            )));
+        }
+        let (job, _scan) = (self, reservation);
+        Ok(PlannedSort { job, tool, segments, terms, bytes_len, plan, options, _scan })
     }
 }
 
@@ -116,12 +128,17 @@ impl PlannedSort<'_> {
     ///
     /// # Errors
     /// Those of the input, of spilling and of the output; then no output exists.
-    pub fn run(self) -> Result<Summary> {
+    pub fn run(mut self) -> Result<Summary> {
         self.tool.watch.begin(Phase::Read, self.bytes_len);
-        let mut made = self.generate()?;
+        let mut made = if self.job.resume { self.take_over()? } else { self.generate()? };
         let rows = made.rows;
-        let summary =
-            Summary { rows_in: rows, rows_out: rows, bytes_in: made.bytes, ..Summary::default() };
+        let summary = Summary {
+            rows_in: rows,
+            rows_out: rows,
+            bytes_in: made.bytes,
+            segments_resumed: made.resumed,
+            ..Summary::default()
+        };
         match made.spilled.take() {
             None => self.write_memory(made, summary),
             Some((area, file)) => self.write_runs(made.runs, &area, &file, summary),
@@ -130,26 +147,74 @@ impl PlannedSort<'_> {
 
     /// Makes sorted runs of all of the input, or one sorted arena where it is short.
     fn generate(&self) -> Result<Made> {
-        let mut first = Generator::new(&self.tool, &self.plan, &self.segments, &self.terms)?;
+        let mut first = self.generator(0)?;
         if first.fill()? && first.is_all() {
             return Ok(first.keep());
         }
         let area = self.tool.area()?;
         let file = area.file("sort")?;
+        let mut made = self.generate_all(first, &file, &area, None)?;
+        made.spilled = Some((area, file));
+        Ok(made)
+    }
+
+    /// Goes on behind the runs that an earlier process finished.
+    fn take_over(&mut self) -> Result<Made> {
+        let keys = format!("{:?} {:?} {:?}", self.terms, self.job.format, self.job.delimiter);
+        let resumable = Resumable::open(&self.tool, &self.job.input, &keys)?;
+        let found = &resumable.found;
+        let before = found.segments;
+        let (rows, bytes, runs) = (found.rows, found.input_offset, found.runs.clone());
+        if let (Input::File(path), true) = (&self.job.input, before > 0) {
+            let mut options = self.options.clone();
+            options.start = Some(ScanStart {
+                input_offset: found.input_offset,
+                line: found.line,
+                header: self.segments.header().into(),
+            });
+            let kinds = self.segments.columns().iter().cloned().zip(self.segments.kinds().iter());
+            options.kinds = kinds.map(|(name, kind)| (name, *kind)).collect();
+            let input = self.job.input.open_at(path, found.input_offset)?;
+            self.segments = Segments::open(input, options)?;
+            self.tool.watch.add(found.input_offset);
+        }
+        let (area, file) = (resumable.area.clone(), Arc::clone(&resumable.file));
+        let notes = Mutex::new(resumable);
+        let first = self.generator(before)?;
+        let mut made = self.generate_all(first, &file, &area, Some(&notes))?;
+        made.runs.splice(0..0, runs);
+        made.rows += rows;
+        made.bytes += bytes.saturating_sub(self.segments.header().len() as u64);
+        made.resumed = before;
+        made.spilled = Some((area, file));
+        Ok(made)
+    }
+
+    fn generator(&self, segments_before: u64) -> Result<Generator<'_>> {
+        Generator::new(&self.tool, &self.plan, &self.segments, &self.terms, segments_before)
+    }
+
+    /// All generators, until the input ends.
+    fn generate_all<'s>(
+        &'s self,
+        first: Generator<'s>,
+        file: &Arc<SpillFile>,
+        area: &SpillArea,
+        notes: Option<&Mutex<Resumable>>,
+    ) -> Result<Made> {
         let made = Mutex::new(Made::default());
         let failure = Mutex::new(None::<Error>);
         let failed = || lock(&failure).is_some();
+        let before = first.segments_before();
         let work = |generator: Result<Generator<'_>>| match generator
-            .and_then(|g| g.run(&file, area.codec(), &failed))
+            .and_then(|g| g.run(file, area.codec(), notes, &failed))
         {
             Ok(more) => lock(&made).add(more),
             Err(error) => drop(lock(&failure).get_or_insert(error)),
         };
         std::thread::scope(|scope| {
             for _ in 1..self.plan.generators {
-                scope.spawn(|| {
-                    work(Generator::new(&self.tool, &self.plan, &self.segments, &self.terms));
-                });
+                scope.spawn(|| work(self.generator(before)));
             }
             work(Ok(first));
         });
@@ -158,7 +223,6 @@ impl PlannedSort<'_> {
         }
         let mut made = made.into_inner().unwrap_or_else(PoisonError::into_inner);
         made.runs.sort_unstable_by_key(|run| run.order());
-        made.spilled = Some((area, file));
         Ok(made)
     }
 

@@ -58,6 +58,8 @@ pub struct Summary {
     pub spill_peak_bytes: u64,
     /// Runs or partitions that were spilled.
     pub runs: u64,
+    /// Pieces of the input that a killed process had sorted.
+    pub segments_resumed: u64,
     /// How often a row went to disk before the output.
     pub passes: u32,
 }

@@ -5,8 +5,9 @@
 //!         1        2 decoded     3 checked and passed over
 //! ```
 //!
-//! Flat lines are read by [`Flat`], the others by serde_json; values are taken as the text they stand as, so that a number keeps
-//! its digits, and values that are not needed are only checked. A value that is needed must be
+//! Flat lines are read by [`Flat`], the others by serde_json; values are taken as the text they
+//! stand as, so that a number keeps its digits, and values that are not needed are only checked. A
+//! value that is needed must be
 //! UTF-8, as JSON is; the others pass through as they are.
 //!
 //! Promises: a name that is needed and stands twice is refused; numbers are never parsed.

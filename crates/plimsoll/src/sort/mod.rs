@@ -33,4 +33,5 @@ pub use run::{InputOrder, SortedRun, SortedRunWriter};
 
 pub(crate) use passes::Passes;
 pub(crate) use plan::{LANE_SPARES, ahead};
+pub(crate) use run::RunRecord;
 pub(crate) use split::{Range, split};

@@ -4,7 +4,7 @@
 //! them than needed: with k runs and fan-in f, min(f, k - f + 1) leave f after few steps. Of all
 //! neighbourhoods of that width the one with the fewest bytes is taken.
 //!
-//! Promises: every row is in exactly one run at any time; merged runs give their place on disk back.
+//! Promises: every row is in exactly one run at any time; merged runs give their place back.
 //! Never: more than the fan-in open.
 
 use std::sync::Arc;

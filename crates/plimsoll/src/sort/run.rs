@@ -13,9 +13,11 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::arena::{Arena, PREFIX_BYTES, Sorted};
 use crate::budget::{Consumer, Reservation};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::spill::{
     BlockPlace, BlockReader, Codec, LENGTH_BYTES_MAX, Run, RunWriter, SpillFile, WriteLane,
     length_at, put_length,
@@ -39,7 +41,7 @@ pub struct SortedRun {
 pub(crate) const BLOCK_INDEX_BYTES: usize = size_of::<BlockKey>() + size_of::<BlockPlace>();
 
 /// The beginning of a block.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct BlockKey {
     prefix: [u64; 2],
     /// Bytes of rows in the blocks before.
@@ -52,7 +54,47 @@ impl BlockKey {
     }
 }
 
+/// A run as it is noted for a later process.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RunRecord {
+    blocks: Vec<BlockPlace>,
+    keys: Vec<BlockKey>,
+    row_bytes: u64,
+    plain_bytes_max: u64,
+}
+
 impl SortedRun {
+    /// The run as it is noted for a later process.
+    pub(crate) fn record(&self) -> RunRecord {
+        RunRecord {
+            blocks: self.run.blocks().to_vec(),
+            keys: self.index.clone(),
+            row_bytes: self.row_bytes,
+            plain_bytes_max: self.run.plain_bytes_max() as u64,
+        }
+    }
+
+    /// A run that another process wrote to `file` and noted.
+    pub(crate) fn adopt(
+        file: &Arc<SpillFile>,
+        record: &RunRecord,
+        order: InputOrder,
+        consumer: &Consumer,
+    ) -> Result<Self> {
+        if record.blocks.len() != record.keys.len() {
+            return Err(Error::corrupt("a noted run has blocks without keys: sort again"));
+        }
+        let index = consumer.try_reserve(size_of_val(&record.keys[..]) as u64)?;
+        let plain = usize::try_from(record.plain_bytes_max).unwrap_or(usize::MAX);
+        Ok(Self {
+            run: Arc::new(Run::adopt(file, &record.blocks, plain, consumer)?),
+            index: record.keys.clone(),
+            order,
+            row_bytes: record.row_bytes,
+            _index: index,
+        })
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn rows(&self) -> u64 {

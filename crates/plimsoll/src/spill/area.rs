@@ -99,6 +99,54 @@ impl SpillArea {
         )))
     }
 
+    /// Makes or takes over the directory `name` below `root`, which nobody sweeps.
+    ///
+    /// # Errors
+    /// As [`SpillArea::open`]; [`crate::ErrorKind::Invalid`] when a living process has it.
+    pub(crate) fn open_named(
+        storage: Arc<dyn Storage>,
+        root: &Path,
+        name: &str,
+        options: SpillOptions,
+    ) -> Result<Self> {
+        check(&*storage, root, options)?;
+        let directory = root.join(name);
+        let what = || format!("taking over {}", directory.display());
+        if let Some(owner) = own(&*storage, &directory)? {
+            return Ok(Self::held(storage, directory, owner, options));
+        }
+        let path = directory.join(sweep::OWNER);
+        // A process that was killed between the directory and its lock left no file.
+        let owner = storage.open(&path).or_else(|_| storage.create(&path));
+        let owner = owner.map_err(|e| Error::io(what(), e))?;
+        if !owner.try_lock().map_err(|e| Error::io(what(), e))? {
+            return Err(Error::invalid(format!(
+                "{}: another process is at this very sort; wait for it",
+                what()
+            )));
+        }
+        Ok(Self::held(storage, directory, owner, options))
+    }
+
+    /// Removes all files but the lock.
+    pub(crate) fn clear(&self) -> Result<()> {
+        sweep::clear(&*self.shared.storage, &self.shared.directory);
+        Ok(())
+    }
+
+    /// Makes the file `name`, whose extents stay until it is dropped.
+    pub(crate) fn file_named(&self, name: &str) -> Result<Arc<SpillFile>> {
+        let path = self.shared.directory.join(name);
+        SpillFile::create(Arc::clone(&self.shared), path, 0).map(|f| Arc::new(f.pinned()))
+    }
+
+    /// The file `name` that another process made with `tag`; `None` when there is none.
+    pub(crate) fn adopt(&self, name: &str, tag: u64) -> Result<Option<Arc<SpillFile>>> {
+        let path = self.shared.directory.join(name);
+        let file = SpillFile::adopt(Arc::clone(&self.shared), path, tag)?;
+        Ok(file.map(|f| Arc::new(f.pinned())))
+    }
+
     fn held(
         storage: Arc<dyn Storage>,
         directory: PathBuf,
@@ -184,6 +232,7 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         // What stays behind is swept by the next process that opens an area here.
+        sweep::clear(&*self.storage, &self.directory);
         let _swept_later = self.storage.remove_file(&self.directory.join(sweep::OWNER));
         let _swept_later = self.storage.remove_directory(&self.directory);
     }

@@ -30,6 +30,8 @@ pub struct SpillFile {
     file: Arc<dyn StorageFile>,
     /// Distinguishes this file's blocks from those of every other file of this process.
     tag: u64,
+    /// Extents stay until the file goes: a later process may need them.
+    pinned: bool,
     space: Mutex<Space>,
 }
 
@@ -45,7 +47,27 @@ impl SpillFile {
         let file = area.storage.create(&path);
         let file = file.map_err(|e| Error::io(format!("making {}", path.display()), e))?;
         let tag = u64::from(std::process::id()) << 32 | (number & 0xffff_ffff);
-        Ok(Self { area, path, file, tag, space: Mutex::default() })
+        Ok(Self { area, path, file, tag, pinned: false, space: Mutex::default() })
+    }
+
+    /// Opens a file that another process made; new extents go behind all it has.
+    pub(super) fn adopt(area: Arc<Shared>, path: PathBuf, tag: u64) -> Result<Option<Self>> {
+        let failed = |e| Error::io(format!("taking over {}", path.display()), e);
+        let file = match area.storage.open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let end = file.len().map_err(failed)?.next_multiple_of(SECTOR_BYTES as u64);
+        area.charge(end)?;
+        let space = Mutex::new(Space { end, prepared: end, live: end });
+        Ok(Some(Self { area, path, file, tag, pinned: false, space }))
+    }
+
+    /// The same file, but its extents stay until it is dropped.
+    pub(super) fn pinned(mut self) -> Self {
+        self.pinned = true;
+        self
     }
 
     fn space(&self) -> MutexGuard<'_, Space> {
@@ -107,6 +129,9 @@ impl SpillFile {
 
     /// Gives an extent back to the disk. What was there reads as zeros from now on.
     pub fn free(&self, offset: u64, bytes: u64) {
+        if self.pinned {
+            return;
+        }
         // An extent that the disk does not take back goes with the file.
         let _with_the_file = self.file.free(offset, bytes);
         self.space().live -= bytes;

@@ -17,7 +17,10 @@ mod area;
 pub(crate) mod block;
 mod codec;
 mod file;
+mod journal;
 mod lane;
+mod length;
+mod reader;
 mod run;
 mod sweep;
 
@@ -25,6 +28,8 @@ pub use area::{SpillArea, SpillOptions, SpillStats};
 pub use codec::Codec;
 pub use file::SpillFile;
 pub use lane::{BlockTarget, WriteLane};
-pub use run::{BlockPlace, BlockReader, Run, RunReader, RunWriter};
+pub use reader::{BlockReader, RunReader};
+pub use run::{BlockPlace, Run, RunWriter};
 
-pub(crate) use run::{LENGTH_BYTES_MAX, length_at, put_length};
+pub(crate) use journal::Journal;
+pub(crate) use length::{LENGTH_BYTES_MAX, length_at, put_length};

@@ -11,20 +11,21 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::block::{self, HEADER_BYTES, Header};
 use super::codec::Codec;
 use super::file::SpillFile;
 use super::lane::{BlockTarget as _, WriteLane};
+use super::length::{LENGTH_BYTES_MAX, put_length};
+use super::reader::{BlockReader, RunReader};
 use crate::budget::{Consumer, Reservation};
 use crate::error::{Error, Result};
 use crate::storage::{AlignedBytes, SECTOR_BYTES, sectors};
 use crate::units::ByteSize;
 
-/// Bytes a length takes at most.
-pub(crate) const LENGTH_BYTES_MAX: usize = 5;
-
 /// Where a block is: 16 bytes a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockPlace {
     /// Of its first byte in the file.
     pub offset: u64,
@@ -46,6 +47,23 @@ pub struct Run {
 }
 
 impl Run {
+    /// A run that another process wrote to `file`.
+    pub(crate) fn adopt(
+        file: &Arc<SpillFile>,
+        blocks: &[BlockPlace],
+        plain_bytes_max: usize,
+        consumer: &Consumer,
+    ) -> Result<Self> {
+        let index = consumer.try_reserve(size_of_val(blocks) as u64)?;
+        Ok(Self {
+            file: Arc::clone(file),
+            blocks: blocks.to_vec(),
+            records: blocks.iter().map(|b| u64::from(b.records)).sum(),
+            plain_bytes_max,
+            _index: index,
+        })
+    }
+
     /// Number of records.
     #[must_use]
     pub fn records(&self) -> u64 {
@@ -86,7 +104,7 @@ impl Run {
     pub fn reader(self: &Arc<Self>, consumer: &Consumer) -> Result<RunReader> {
         let block_bytes = self.block_bytes_max();
         let block = BlockReader::new(consumer, block_bytes, self.plain_bytes_max)?;
-        Ok(RunReader { run: Arc::clone(self), next_block: 0, block, at: 0 })
+        Ok(RunReader::new(Arc::clone(self), block))
     }
 
     fn give_back(&self, (offset, bytes): (u64, u64)) {
@@ -360,164 +378,4 @@ impl RunWriter {
 fn header(codec: Codec, stored: usize, payload: usize, records: u32) -> Header {
     let narrow = |n: usize| u32::try_from(n).expect("blocks are below 4 GiB");
     Header { codec: codec.number(), stored: narrow(stored), payload: narrow(payload), records }
-}
-
-/// Writes a length at `at`; returns where its bytes begin.
-#[inline]
-pub(crate) fn put_length(block: &mut [u8], mut at: usize, length: usize) -> usize {
-    let mut rest = length;
-    while rest >= 0x80 {
-        #[allow(clippy::cast_possible_truncation)] // seven bits and the mark
-        let low = (rest as u8) | 0x80;
-        block[at] = low;
-        at += 1;
-        rest >>= 7;
-    }
-    #[allow(clippy::cast_possible_truncation)] // below 0x80
-    let last = rest as u8;
-    block[at] = last;
-    at + 1
-}
-
-/// The length that begins at `at` and where its bytes begin; `None` when it is cut off.
-#[inline]
-pub(crate) fn length_at(payload: &[u8], at: usize) -> Option<(usize, usize)> {
-    let first = *payload.get(at)?;
-    if first < 0x80 {
-        return Some((usize::from(first), at + 1));
-    }
-    let mut length = usize::from(first & 0x7f);
-    for step in 1..LENGTH_BYTES_MAX {
-        let byte = *payload.get(at + step)?;
-        length |= usize::from(byte & 0x7f) << (7 * step);
-        if byte < 0x80 {
-            return Some((length, at + step + 1));
-        }
-    }
-    None
-}
-
-/// One block in memory, for readers that go from block to block in their own order.
-#[derive(Debug)]
-pub struct BlockReader {
-    stored: AlignedBytes,
-    /// The payload where it was compressed.
-    plain: Vec<u8>,
-    payload: Payload,
-    _reservation: Reservation,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Payload {
-    Stored(usize),
-    Plain,
-}
-
-impl BlockReader {
-    /// Room for blocks of `block_bytes` on disk and `payload_bytes` in memory.
-    ///
-    /// # Errors
-    /// [`crate::ErrorKind::OutOfBudget`].
-    pub fn new(consumer: &Consumer, block_bytes: usize, payload_bytes: usize) -> Result<Self> {
-        let bytes = Self::cost_bytes(block_bytes, payload_bytes) as u64;
-        let reservation = consumer.try_reserve(bytes)?;
-        Ok(Self {
-            stored: AlignedBytes::zeroed(sectors(block_bytes)),
-            plain: Vec::new(),
-            payload: Payload::Stored(0),
-            _reservation: reservation,
-        })
-    }
-
-    /// What one costs, in bytes.
-    #[must_use]
-    pub fn cost_bytes(block_bytes: usize, payload_bytes: usize) -> usize {
-        AlignedBytes::cost_bytes(sectors(block_bytes)) + payload_bytes
-    }
-
-    /// Reads and checks the block at `place`; returns its number of records.
-    ///
-    /// # Errors
-    /// [`crate::ErrorKind::Io`]; [`crate::ErrorKind::Corrupt`] for a block that is not what was
-    /// written there.
-    pub fn load(&mut self, file: &SpillFile, place: BlockPlace) -> Result<u32> {
-        self.payload = Payload::Stored(0);
-        let refuse = |why: &str| block::refuse(&file.place(place.offset), why);
-        let block = &mut self.stored[..place.bytes as usize];
-        file.read(block, place.offset)?;
-        let header = block::open(block, file.tag() ^ place.offset).map_err(refuse)?;
-        if header.records != place.records {
-            return Err(refuse("it holds another number of records"));
-        }
-        let stored = HEADER_BYTES..HEADER_BYTES + header.stored as usize;
-        self.payload = match Codec::from_number(header.codec) {
-            Some(Codec::None) if header.stored == header.payload => {
-                Payload::Stored(header.stored as usize)
-            }
-            Some(codec) => {
-                self.plain.clear();
-                self.plain.resize(header.payload as usize, 0);
-                codec.decompress(&block[stored], &mut self.plain).map_err(refuse)?;
-                Payload::Plain
-            }
-            None => return Err(refuse("its codec is unknown")),
-        };
-        Ok(header.records)
-    }
-
-    /// The payload of the block read last.
-    #[must_use]
-    pub fn payload(&self) -> &[u8] {
-        match self.payload {
-            Payload::Stored(bytes) => &self.stored[HEADER_BYTES..HEADER_BYTES + bytes],
-            Payload::Plain => &self.plain,
-        }
-    }
-
-    /// The record that begins at `at` of the payload, and where the next one begins.
-    #[must_use]
-    #[inline]
-    pub fn record_at(&self, at: usize) -> Option<(&[u8], usize)> {
-        let payload = self.payload();
-        let (length, start) = length_at(payload, at)?;
-        let end = start.checked_add(length)?;
-        Some((payload.get(start..end)?, end))
-    }
-}
-
-/// Reads a run's records in order.
-#[derive(Debug)]
-pub struct RunReader {
-    run: Arc<Run>,
-    next_block: usize,
-    block: BlockReader,
-    at: usize,
-}
-
-impl RunReader {
-    /// The next record; `None` at the end.
-    ///
-    /// # Errors
-    /// As [`BlockReader::load`].
-    #[allow(clippy::should_implement_trait)] // it lends, which Iterator cannot
-    pub fn next(&mut self) -> Result<Option<&[u8]>> {
-        while self.at >= self.block.payload().len() {
-            let Some(&place) = self.run.blocks.get(self.next_block) else {
-                return Ok(None);
-            };
-            self.block.load(&self.run.file, place)?;
-            self.next_block += 1;
-            self.at = 0;
-        }
-        match self.block.record_at(self.at) {
-            Some((record, next)) => {
-                self.at = next;
-                Ok(Some(record))
-            }
-            None => {
-                let place = self.run.blocks[self.next_block - 1];
-                Err(block::refuse(&self.run.file.place(place.offset), "a record is cut off"))
-            }
-        }
-    }
 }

@@ -37,11 +37,16 @@ fn sweep_one(storage: &dyn Storage, directory: &Path) {
     if !owner.try_lock().unwrap_or(false) {
         return;
     }
+    clear(storage, directory);
+    let _next_time = storage.remove_file(&directory.join(OWNER));
+    let _next_time = storage.remove_directory(directory);
+}
+
+/// Removes all files of a directory but the lock; its owner calls this.
+pub(super) fn clear(storage: &dyn Storage, directory: &Path) {
     for name in storage.list(directory, NAMES_MAX).unwrap_or_default() {
         if name.to_str() != Some(OWNER) {
             let _next_time = storage.remove_file(&directory.join(name));
         }
     }
-    let _next_time = storage.remove_file(&directory.join(OWNER));
-    let _next_time = storage.remove_directory(directory);
 }

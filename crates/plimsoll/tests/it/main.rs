@@ -9,3 +9,5 @@ mod expressions;
 mod formats;
 mod keys;
 mod scan;
+mod stream;
+mod typed;

@@ -70,7 +70,7 @@ pub(crate) fn call_list<'t>(
 impl<'t> Parser<'t> {
     fn listed(&mut self, schema: &Schema) -> Result<Call<'t>> {
         let Token::Name(name) = self.token else {
-            return Err(self.unexpected("a measure, as sum(price) or count(*)"));
+            return Err(self.unexpected("a measure, as sum(a) or count(*)"));
         };
         let (_, name_span) = self.advance()?;
         self.expect(&Token::Open, "'(' and what is measured")?;

@@ -55,14 +55,10 @@ fn a_measure_is_called_as_it_is_written_or_as_it_says() {
 
 /// What is refused, the message up to its caret line, and what the caret stands under.
 const REFUSALS: &[(&str, &str, &str)] = &[
-    (
-        "",
-        "character 1: the measure list ends here, expected a measure, as sum(price) or count(*)",
-        "",
-    ),
+    ("", "character 1: the measure list ends here, expected a measure, as sum(a) or count(*)", ""),
     (
         "count(*),",
-        "character 10: the measure list ends here, expected a measure, as sum(price) or count(*)",
+        "character 10: the measure list ends here, expected a measure, as sum(a) or count(*)",
         "",
     ),
     ("price", "character 6: the measure list ends here, expected '(' and what is measured", ""),

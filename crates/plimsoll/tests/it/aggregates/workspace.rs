@@ -1,11 +1,11 @@
 //! A table keeps to its workspace.
 
-use plimsoll::aggregate::{Full, Layout, UpdateError};
+use plimsoll::aggregate::{Full, UpdateError};
 use plimsoll::expr::testing::Random;
 use plimsoll::group::Table;
 use plimsoll::record::{Value, ValueRow};
 
-use super::{layout, measures, money, row};
+use super::{layout, row};
 
 fn named(name: &str) -> Vec<Value> {
     row(&[("name", Value::Text(name.into()))])
@@ -119,69 +119,4 @@ fn one_seed_gives_one_table() {
     assert_eq!(keys(1), keys(1));
     assert_ne!(keys(1).0, keys(2).0);
     assert_eq!(keys(1).1, keys(2).1, "the order is that of the rows, whatever the seed");
-}
-
-#[test]
-#[ignore = "half a gigabyte: run it with --release"]
-fn ten_million_groups_cost_key_and_state_and_at_most_24_bytes_each() {
-    let layout = layout("count(*), sum(price)");
-    let mut table = Table::new(1 << 30, &layout, 1).unwrap();
-    for key in 0..10_000_000_u64 {
-        table.upsert(&key.to_le_bytes()).unwrap();
-    }
-    let beside = table.bytes() / table.len() - 8 - layout.state_bytes();
-    println!("{beside} B beside key and state");
-    assert!(beside <= 24, "{beside}");
-}
-
-/// Time this thread ran, in nanoseconds: what others do on the machine does not count.
-fn ran_ns() -> u64 {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
-    stat.split(' ').next().and_then(|ns| ns.parse().ok()).expect("a number")
-}
-
-/// What the table alone costs per row, without reading the row.
-#[test]
-#[ignore = "a measurement: run it with --release --no-capture"]
-fn the_cost_of_a_row() {
-    const KEYS: usize = 250_000;
-    const ROWS: usize = 4_000_000;
-    const BATCH_ROWS: usize = 64;
-    let rows: Vec<_> = (0..64)
-        .map(|i| {
-            let mut row = named(&format!("2010-12-01 08:26:{i:02}"));
-            row[1] = money("2.55");
-            row
-        })
-        .collect();
-    let mut random = Random::new(1);
-    let keys: Vec<u64> = (0..ROWS).map(|_| random.below(KEYS) as u64 * 7_919).collect();
-    for text in ["count(*)", "count(*), sum(price)", "count(*), sum(price), max(name)"] {
-        let layout = Layout::new(&measures(text)).unwrap();
-        let mut table = Table::new(64 << 20, &layout, 1).unwrap();
-        let (mut single, mut batched) = (Vec::new(), Vec::new());
-        for _ in 0..2 {
-            let start = ran_ns();
-            for (index, key) in keys.iter().enumerate() {
-                let mut group = table.upsert(&key.to_le_bytes()).unwrap();
-                layout.update(&mut group, &ValueRow(&rows[index % 64])).unwrap();
-            }
-            single.push((ran_ns() - start) / ROWS as u64);
-            let start = ran_ns();
-            let mut found = Vec::with_capacity(BATCH_ROWS);
-            for batch in keys.chunks(BATCH_ROWS) {
-                found.clear();
-                for key in batch.iter().map(|key| key.to_le_bytes()) {
-                    found.push(table.find_or_insert(table.hash(&key), &key).unwrap());
-                }
-                for (index, found) in found.iter().enumerate() {
-                    let row = ValueRow(&rows[index % 64]);
-                    layout.update(&mut table.group(*found), &row).unwrap();
-                }
-            }
-            batched.push((ran_ns() - start) / ROWS as u64);
-        }
-        let bytes = table.bytes() / table.len();
-        println!("{text}: {single:?} ns a row, in batches {batched:?}; {bytes} B a group");
-    }
 }
