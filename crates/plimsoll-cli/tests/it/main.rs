@@ -19,5 +19,6 @@ mod loss;
 mod refused;
 mod served;
 mod server;
+mod sorted;
 mod tool;
 mod usage;

@@ -56,6 +56,8 @@ pub(super) struct Generator<'a> {
     segment: Option<Segment>,
     /// A row that did not fit behind the ones before: its place and key.
     left_over: Option<(std::ops::Range<usize>, Vec<u8>)>,
+    /// What a row is expected to take beside its own bytes.
+    entry_bytes: usize,
     /// Segments an earlier process finished.
     segments_before: u64,
     /// The segment has been named whole.
@@ -82,6 +84,7 @@ impl<'a> Generator<'a> {
             consumer: tool.consumer,
             segment: None,
             left_over: None,
+            entry_bytes: ENTRY_BYTES,
             segments_before,
             whole: false,
             made: Made::default(),
@@ -91,7 +94,7 @@ impl<'a> Generator<'a> {
     /// Takes the next segment and names its rows; `false` at the end of the input.
     pub(super) fn fill(&mut self) -> Result<bool> {
         self.tool.watch.check()?;
-        self.segment = self.segments.next(self.arena.room(), ENTRY_BYTES)?;
+        self.segment = self.segments.next(self.arena.room(), self.entry_bytes)?;
         let Some(segment) = self.segment else { return Ok(false) };
         self.arena.begin(segment.bytes);
         self.records.begin(segment.first_line);
@@ -164,6 +167,7 @@ impl<'a> Generator<'a> {
             let segment = self.segment.take().expect("filled above");
             let mut part = 0;
             loop {
+                self.entry_bytes = self.arena.entry_bytes_mean();
                 self.arena.sort();
                 writer.push_all(&mut lane, &self.arena)?;
                 let order = (self.segments_before + segment.number, part);

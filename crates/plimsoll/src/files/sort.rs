@@ -77,6 +77,7 @@ impl SortFile {
         options.delimiter = self.delimiter;
         options.record_bytes_max = self.record_bytes_max;
         options.sniff_bytes = options.sniff_bytes.min(self.record_bytes_max.max(SNIFF_BYTES_MIN));
+        let tool = tool.with_threads_for(tool.workspace_bytes);
         let scan = scan_bytes(&options, source_bytes, tool.threads);
         let reservation = tool.consumer.try_reserve(scan)?;
         let segments = Segments::open(bytes, options.clone())?;

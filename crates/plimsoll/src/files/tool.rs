@@ -12,6 +12,9 @@ use crate::error::Result;
 use crate::spill::{SpillArea, SpillOptions};
 use crate::storage::Storage;
 
+/// Memory below which another thread costs more than it brings.
+const THREAD_BYTES_MIN: u64 = 1 << 20;
+
 /// Disk, memory and threads of one tool's run.
 #[derive(Clone, Copy, Debug)]
 pub struct Tool<'a> {
@@ -32,6 +35,13 @@ pub struct Tool<'a> {
 }
 
 impl Tool<'_> {
+    /// The same with no more threads than a workspace feeds.
+    #[must_use]
+    pub(super) fn with_threads_for(self, workspace_bytes: u64) -> Self {
+        let most = usize::try_from(workspace_bytes / THREAD_BYTES_MIN).unwrap_or(usize::MAX);
+        Self { threads: self.threads.min(most).max(1), ..self }
+    }
+
     /// A spill directory of this run's own.
     ///
     /// # Errors

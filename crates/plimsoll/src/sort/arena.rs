@@ -92,6 +92,13 @@ impl Arena {
         self.entries
     }
 
+    /// What a row took beside its own bytes, on average: its entry and its long key.
+    #[must_use]
+    pub fn entry_bytes_mean(&self) -> usize {
+        let keys = self.bytes - self.begun.next_multiple_of(8);
+        ENTRY_BYTES + keys.div_ceil(self.entries.max(1))
+    }
+
     /// Bytes it has in all.
     #[must_use]
     pub fn capacity_bytes(&self) -> usize {
