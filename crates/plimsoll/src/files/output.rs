@@ -129,7 +129,8 @@ impl PartialFile {
     /// Gives the file of `bytes` its name.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Io`]; the temporary file is removed then.
+    /// [`crate::ErrorKind::Io`]; the temporary file is removed then. Only where the folder cannot
+    /// be made durable the file has its name already, which the sentence says.
     pub fn finish(mut self, bytes: u64) -> Result<()> {
         self.file.set_len(bytes).map_err(|e| self.failed(e))?;
         if self.fsync {
@@ -140,7 +141,13 @@ impl PartialFile {
         if self.fsync {
             let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty());
             let folder = folder.unwrap_or(Path::new("."));
-            self.storage.sync_directory(folder).map_err(|e| self.failed(e))?;
+            self.storage.sync_directory(folder).map_err(|e| {
+                let path = self.path.display();
+                Error::io(
+                    format!("{path} is whole and has its name, which a power cut may undo"),
+                    e,
+                )
+            })?;
         }
         Ok(())
     }
@@ -165,8 +172,9 @@ fn sweep(storage: &dyn Storage, path: &Path, begin: &str) {
             continue;
         }
         let partial = folder.join(&name);
-        let dead = storage.open(&partial).and_then(|file| file.try_lock()).unwrap_or(false);
-        if dead {
+        let file = storage.open(&partial);
+        let dead = file.and_then(|file| Ok(file.try_lock()? && file.is_at(&partial)?));
+        if dead.unwrap_or(false) {
             let _next_time = storage.remove_file(&partial);
         }
     }

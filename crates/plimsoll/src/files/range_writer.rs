@@ -25,7 +25,7 @@ use crate::storage::{AlignedBytes, SECTOR_BYTES};
 pub(super) struct RangeWriter {
     target: Arc<dyn BlockTarget>,
     lane: WriteLane,
-    /// `None` only while the lane exchanges it.
+    /// `None` while the lane exchanges it, and after it refused to.
     current: Option<AlignedBytes>,
     /// Offset in the file of the buffer's first byte, a whole sector.
     offset: u64,
@@ -63,7 +63,7 @@ impl RangeWriter {
     #[inline]
     pub(super) fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
         loop {
-            let current = self.current.as_mut().expect("present between calls");
+            let current = self.current.as_mut().ok_or_else(failed_before)?;
             let room = current.len() - self.used;
             if bytes.len() <= room {
                 current[self.used..self.used + bytes.len()].copy_from_slice(bytes);
@@ -79,7 +79,7 @@ impl RangeWriter {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let full = self.current.take().expect("present between calls");
+        let full = self.current.take().ok_or_else(failed_before)?;
         let range = self.skip..self.used;
         let offset = self.offset + self.skip as u64;
         let next = self.lane.exchange(Arc::clone(&self.target), offset, full, range)?;
@@ -100,7 +100,7 @@ impl RangeWriter {
         if self.used > self.skip {
             // Whole sectors go the direct way, what is left goes through the cache.
             let whole = self.used / SECTOR_BYTES * SECTOR_BYTES;
-            let full = self.current.take().expect("present between calls");
+            let full = self.current.take().ok_or_else(failed_before)?;
             if whole < self.used {
                 let from = whole.max(self.skip);
                 self.target.write(&full[from..self.used], self.offset + from as u64)?;
@@ -125,6 +125,11 @@ impl io::Write for RangeWriter {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A compressor that is dropped after a failure still tries to write its end.
+fn failed_before() -> Error {
+    Error::io("writing", io::Error::other("an earlier block was not written"))
 }
 
 /// The library's error out of one that went through [`io::Write`].

@@ -29,7 +29,7 @@ use crate::sort::{
     Arena, ChunkStrategy, LANE_SPARES, Merge, Passes, Range, SortInput, SortPlan, SortedRun, ahead,
     plan, split,
 };
-use crate::spill::{SpillArea, SpillFile};
+use crate::spill::{BlockTarget as _, SpillArea, SpillFile};
 
 /// What to sort and how.
 #[derive(Clone, Debug)]
@@ -128,7 +128,8 @@ impl PlannedSort<'_> {
     /// Sorts.
     ///
     /// # Errors
-    /// Those of the input, of spilling and of the output; then no output exists.
+    /// Those of the input, of spilling and of the output; then no output exists, but for
+    /// [`PartialFile::finish`]'s last step.
     pub fn run(mut self) -> Result<Summary> {
         self.tool.watch.begin(Phase::Read, self.bytes_len);
         let mut made = if self.job.resume { self.take_over()? } else { self.generate()? };
@@ -149,7 +150,8 @@ impl PlannedSort<'_> {
     /// Makes sorted runs of all of the input, or one sorted arena where it is short.
     fn generate(&self) -> Result<Made> {
         let mut first = self.generator(0)?;
-        if first.fill()? && first.is_all() {
+        // An input of no rows fits as well: only the header is written.
+        if !first.fill()? || first.is_all() {
             return Ok(first.keep());
         }
         let area = self.tool.area()?;
@@ -293,6 +295,10 @@ impl PlannedSort<'_> {
         partial.allocate(total)?;
         let partial = Arc::new(partial);
         let ranges = split(runs, plan.merge_workers, self.tool.consumer)?;
+        if ranges.is_empty() {
+            // With rows the first range writes it.
+            partial.write(header, 0)?;
+        }
         let outcomes: Vec<Result<()>> = std::thread::scope(|scope| {
             let work: Vec<_> = ranges
                 .into_iter()

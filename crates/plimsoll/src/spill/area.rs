@@ -119,7 +119,8 @@ impl SpillArea {
         // A process that was killed between the directory and its lock left no file.
         let owner = storage.open(&path).or_else(|_| storage.create(&path));
         let owner = owner.map_err(|e| Error::io(what(), e))?;
-        if !owner.try_lock().map_err(|e| Error::io(what(), e))? {
+        let own = owner.try_lock().and_then(|locked| Ok(locked && owner.is_at(&path)?));
+        if !own.map_err(|e| Error::io(what(), e))? {
             return Err(Error::invalid(format!(
                 "{}: another process is at this very sort; wait for it",
                 what()
@@ -130,14 +131,14 @@ impl SpillArea {
 
     /// Removes all files but the lock.
     pub(crate) fn clear(&self) -> Result<()> {
-        sweep::clear(&*self.shared.storage, &self.shared.directory);
+        let _kept_until_the_end = sweep::clear(&*self.shared.storage, &self.shared.directory);
         Ok(())
     }
 
     /// Makes the file `name`, whose extents stay until it is dropped.
     pub(crate) fn file_named(&self, name: &str) -> Result<Arc<SpillFile>> {
         let path = self.shared.directory.join(name);
-        SpillFile::create(Arc::clone(&self.shared), path, 0).map(|f| Arc::new(f.pinned()))
+        SpillFile::create(Arc::clone(&self.shared), path).map(|f| Arc::new(f.pinned()))
     }
 
     /// The file `name` that another process made with `tag`; `None` when there is none.
@@ -174,7 +175,7 @@ impl SpillArea {
     pub fn file(&self, label: &str) -> Result<Arc<SpillFile>> {
         let number = self.shared.files.fetch_add(1, Ordering::Relaxed);
         let path = self.shared.directory.join(format!("{label}-{number}"));
-        SpillFile::create(Arc::clone(&self.shared), path, number).map(Arc::new)
+        SpillFile::create(Arc::clone(&self.shared), path).map(Arc::new)
     }
 
     /// How blocks are compressed.
@@ -206,7 +207,6 @@ impl Shared {
     /// Charges `bytes` to the quota.
     pub(super) fn charge(&self, bytes: u64) -> Result<()> {
         let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        self.peak.fetch_max(used, Ordering::Relaxed);
         match self.options.quota_bytes {
             Some(quota) if used > quota => {
                 self.used.fetch_sub(bytes, Ordering::Relaxed);
@@ -219,7 +219,10 @@ impl Shared {
                     ByteSize::new(used - bytes)
                 )))
             }
-            _ => Ok(()),
+            _ => {
+                self.peak.fetch_max(used, Ordering::Relaxed);
+                Ok(())
+            }
         }
     }
 
@@ -232,9 +235,7 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         // What stays behind is swept by the next process that opens an area here.
-        sweep::clear(&*self.storage, &self.directory);
-        let _swept_later = self.storage.remove_file(&self.directory.join(sweep::OWNER));
-        let _swept_later = self.storage.remove_directory(&self.directory);
+        sweep::remove(&*self.storage, &self.directory);
     }
 }
 
@@ -261,15 +262,19 @@ fn own(storage: &dyn Storage, directory: &Path) -> Result<Option<Arc<dyn Storage
         Err(error) if error.kind() == AlreadyExists => return Ok(None),
         Err(error) => return Err(Error::io(what(), error)),
     }
-    let owner = match storage.create(&directory.join(sweep::OWNER)) {
+    let path = directory.join(sweep::OWNER);
+    let owner = match storage.create(&path) {
         Ok(owner) => owner,
-        // A sweeper was quicker: it takes directories that nobody has locked.
-        Err(error) if error.kind() == NotFound => return Ok(None),
+        // A sweeper was quicker, which takes directories that nobody has locked; somebody else may
+        // have made it anew since.
+        Err(error) if matches!(error.kind(), NotFound | AlreadyExists) => return Ok(None),
         Err(error) => {
             let _swept_later = storage.remove_directory(directory);
             return Err(Error::io(what(), error));
         }
     };
-    let locked = owner.try_lock().map_err(|e| Error::io(what(), e))?;
-    Ok(locked.then_some(owner))
+    // A sweeper may have taken the lock, removed everything and gone before this one was tried.
+    // Where that cannot be known, the next process sweeps it.
+    let own = owner.try_lock().and_then(|locked| Ok(locked && owner.is_at(&path)?));
+    Ok(own.map_err(|e| Error::io(what(), e))?.then_some(owner))
 }

@@ -10,7 +10,7 @@
 //! Never: a byte outside an extent.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::area::Shared;
@@ -21,6 +21,12 @@ use crate::units::ByteSize;
 
 /// Room asked of the file system at a time: few extents on disk, and a full disk is noticed early.
 const PREPARE_BYTES: u64 = 64 << 20;
+
+/// Files of this process so far, whichever area they are in.
+static FILES: AtomicU64 = AtomicU64::new(0);
+/// 2^64 over the golden ratio, odd: numbers that are near give tags that are far from each other,
+/// so that no offset is likely to turn one file's into another's.
+const TAG_MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A file of extents, used by several threads at once.
 #[derive(Debug)]
@@ -43,10 +49,12 @@ struct Space {
 }
 
 impl SpillFile {
-    pub(super) fn create(area: Arc<Shared>, path: PathBuf, number: u64) -> Result<Self> {
+    pub(super) fn create(area: Arc<Shared>, path: PathBuf) -> Result<Self> {
         let file = area.storage.create(&path);
         let file = file.map_err(|e| Error::io(format!("making {}", path.display()), e))?;
-        let tag = u64::from(std::process::id()) << 32 | (number & 0xffff_ffff);
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        let unmixed = u64::from(std::process::id()) << 32 | (number & 0xffff_ffff);
+        let tag = unmixed.wrapping_mul(TAG_MULTIPLIER);
         Ok(Self { area, path, file, tag, pinned: false, space: Mutex::default() })
     }
 
@@ -114,8 +122,14 @@ impl SpillFile {
     /// # Errors
     /// [`crate::ErrorKind::Io`]; [`crate::ErrorKind::Corrupt`] where the file ends.
     pub fn read(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
-        let read = self.file.read_at(bytes, offset);
-        let read = read.map_err(|e| self.failed("reading", bytes.len() as u64, e))?;
+        let mut read = 0;
+        while read < bytes.len() {
+            let more = self.file.read_at(&mut bytes[read..], offset + read as u64);
+            match more.map_err(|e| self.failed("reading", bytes.len() as u64, e))? {
+                0 => break,
+                more => read += more,
+            }
+        }
         self.area.read.fetch_add(read as u64, Ordering::Relaxed);
         if read < bytes.len() {
             return Err(Error::corrupt(format!(

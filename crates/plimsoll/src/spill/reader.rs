@@ -44,7 +44,7 @@ impl BlockReader {
         let bytes = Self::cost_bytes(block_bytes, payload_bytes) as u64;
         let reservation = consumer.try_reserve(bytes)?;
         Ok(Self {
-            stored: AlignedBytes::zeroed(sectors(block_bytes)),
+            stored: AlignedBytes::zeroed(Self::room_bytes(block_bytes)),
             plain: Vec::new(),
             payload: Payload::Stored(0),
             _reservation: reservation,
@@ -54,7 +54,12 @@ impl BlockReader {
     /// What one costs, in bytes.
     #[must_use]
     pub fn cost_bytes(block_bytes: usize, payload_bytes: usize) -> usize {
-        AlignedBytes::cost_bytes(sectors(block_bytes)) + payload_bytes
+        AlignedBytes::cost_bytes(Self::room_bytes(block_bytes)) + payload_bytes
+    }
+
+    /// A reader of no blocks has an empty payload, which stands behind a header too.
+    fn room_bytes(block_bytes: usize) -> usize {
+        sectors(block_bytes.max(HEADER_BYTES))
     }
 
     /// Reads and checks the block at `place`; returns its number of records.

@@ -277,7 +277,8 @@ impl RunWriter {
         fill(&mut block[at..at + bytes]);
         let used = at + bytes - HEADER_BYTES;
         let header = header(Codec::None, used, used, 1);
-        let written = self.place(whole as u64).and_then(|offset| {
+        // A short length may leave the last sector without a byte.
+        let written = self.place(sectors(at + bytes) as u64).and_then(|offset| {
             let sealed = block::seal(&mut block, header, self.file.tag() ^ offset);
             self.file.write(&block[..sealed], offset)?;
             self.note(offset, sealed, header)

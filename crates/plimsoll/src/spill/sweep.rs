@@ -3,7 +3,8 @@
 //! ```text
 //!   directory ─┬─ no file `owner` ────> removed if it is empty: its maker tries another name
 //!              ├─ `owner` is locked ──> alive, left alone
-//!              └─ lock taken ─────────> dead: files, then `owner`, then the directory
+//!              └─ lock taken ─────────> dead: files, then `owner`, then the directory;
+//!                                       a file that stays keeps `owner` for the next time
 //! ```
 //!
 //! Promises: a living owner's directory is never touched, whoever runs this and whenever.
@@ -30,23 +31,35 @@ pub(super) fn sweep(storage: &dyn Storage, root: &Path) {
 }
 
 fn sweep_one(storage: &dyn Storage, directory: &Path) {
-    let Ok(owner) = storage.open(&directory.join(OWNER)) else {
+    let path = directory.join(OWNER);
+    let Ok(owner) = storage.open(&path) else {
         let _not_empty = storage.remove_directory(directory);
         return;
     };
-    if !owner.try_lock().unwrap_or(false) {
+    // A lock on a file that has no name any more says nothing of who has the directory now.
+    let dead = owner.try_lock().and_then(|locked| Ok(locked && owner.is_at(&path)?));
+    if !dead.unwrap_or(false) {
         return;
     }
-    clear(storage, directory);
-    let _next_time = storage.remove_file(&directory.join(OWNER));
-    let _next_time = storage.remove_directory(directory);
+    remove(storage, directory);
 }
 
-/// Removes all files of a directory but the lock; its owner calls this.
-pub(super) fn clear(storage: &dyn Storage, directory: &Path) {
-    for name in storage.list(directory, NAMES_MAX).unwrap_or_default() {
-        if name.to_str() != Some(OWNER) {
-            let _next_time = storage.remove_file(&directory.join(name));
-        }
+/// Removes a directory whose lock the caller holds. `owner` goes only when nothing else is left:
+/// without it nobody would know later that the rest may go.
+pub(super) fn remove(storage: &dyn Storage, directory: &Path) {
+    if clear(storage, directory) {
+        let _next_time = storage.remove_file(&directory.join(OWNER));
+        let _next_time = storage.remove_directory(directory);
     }
+}
+
+/// Removes all files of a directory but the lock; its owner calls this. Returns whether nothing
+/// else is left.
+pub(super) fn clear(storage: &dyn Storage, directory: &Path) -> bool {
+    let Ok(names) = storage.list(directory, NAMES_MAX) else { return false };
+    let mut left = names.len() == NAMES_MAX;
+    for name in names.iter().filter(|name| name.to_str() != Some(OWNER)) {
+        left |= storage.remove_file(&directory.join(name)).is_err();
+    }
+    !left
 }

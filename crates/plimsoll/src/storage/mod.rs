@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   spill, files, collections ──> Storage ──┬── Disk            the real one
-//!                                           └── testing doubles crash, Nth failure, full disk
+//!                                           └── testing::Faulty: Nth failure, torn writes
 //! ```
 //!
 //! Promises: every byte this library writes or reads back goes through [`Storage`]; a write is
@@ -11,6 +11,7 @@
 
 mod aligned;
 mod disk;
+pub mod testing;
 
 pub use aligned::{AlignedBytes, SECTOR_BYTES};
 pub use disk::Disk;
@@ -148,4 +149,11 @@ pub trait StorageFile: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// The system's, but not that somebody has it.
     fn try_lock(&self) -> io::Result<bool>;
+
+    /// Whether `path` still names this very file: it could have been removed, and another one
+    /// made in its place.
+    ///
+    /// # Errors
+    /// The system's, but not that nothing has that name.
+    fn is_at(&self, path: &Path) -> io::Result<bool>;
 }

@@ -9,5 +9,7 @@ mod expressions;
 mod formats;
 mod keys;
 mod scan;
+mod sorts;
+mod spills;
 mod stream;
 mod typed;
