@@ -85,6 +85,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 ///     store: Store::new(Arc::new(database), Arc::new(Catalogue::default())),
 ///     budget: Budget::new(64 << 20, 32 << 20, Arc::new(Unmeasured))?,
 ///     http_cap_bytes: 32 << 20,
+///     spill_directory: directory.path().into(),
 ///     limit_source: "the example".into(),
 ///     limits: ServerLimits::default(),
 ///     cursor_key: [7; 32],

@@ -3,6 +3,7 @@
 //! Promises: everything that differs between machines or tests comes in here.
 //! Never: an environment variable or a file.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,6 +87,8 @@ pub struct ServerLimits {
     pub stall_timeout: Duration,
     /// A single request other than a stream is given up after this.
     pub request_timeout: Duration,
+    /// Streams and exports sorted at once, because no index runs in their order.
+    pub sorts_max: usize,
     /// Reports made at once.
     pub reports_max: usize,
     /// A report is given up after this.
@@ -108,6 +111,7 @@ impl Default for ServerLimits {
             body_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(30),
+            sorts_max: 2,
             reports_max: 2,
             report_timeout: Duration::from_secs(30),
             leave_delay: Duration::ZERO,
@@ -124,6 +128,8 @@ pub struct ServerConfig {
     pub budget: Budget,
     /// Cap of that child, in bytes.
     pub http_cap_bytes: u64,
+    /// An existing directory on a real disk, for what is sorted and does not fit into memory.
+    pub spill_directory: PathBuf,
     /// Where the limit came from, for people, e.g. `--memory-limit`.
     pub limit_source: Box<str>,
     /// Bounds.

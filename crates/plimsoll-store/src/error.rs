@@ -84,11 +84,15 @@ impl Error {
 
 impl From<plimsoll::Error> for Error {
     fn from(error: plimsoll::Error) -> Self {
+        let full = std::error::Error::source(&error)
+            .and_then(|source| source.downcast_ref::<std::io::Error>())
+            .is_some_and(|source| source.kind() == std::io::ErrorKind::StorageFull);
         let kind = match error.kind() {
             plimsoll::ErrorKind::Invalid => ErrorKind::Invalid,
             plimsoll::ErrorKind::TooLarge => ErrorKind::TooLarge,
             plimsoll::ErrorKind::OutOfBudget => ErrorKind::OutOfBudget,
             plimsoll::ErrorKind::Corrupt => ErrorKind::Corrupt,
+            plimsoll::ErrorKind::Io if full => ErrorKind::DiskFull,
             // A stopped read is told as a read that did not finish.
             plimsoll::ErrorKind::Io | plimsoll::ErrorKind::Stopped => ErrorKind::Io,
         };

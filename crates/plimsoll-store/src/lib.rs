@@ -23,6 +23,7 @@ mod plan;
 mod read;
 pub mod recipe;
 mod report;
+mod sorted;
 pub mod sqlite;
 pub mod steps;
 mod store;
@@ -38,6 +39,9 @@ pub use error::{Error, ErrorKind, Result};
 pub use pending::{Pending, Promise, Watch};
 pub use read::{Page, PageEnd, PageRequest, Position, ReadLane, Scope};
 pub use report::{Report, ReportKind, ReportRequest, TopBy};
+pub use sorted::{
+    SORT_WORKSPACE_BYTES_MIN, SortRequest, SortSpace, SortedRange, sort, sort_workspace_bytes,
+};
 pub use store::Store;
 pub use write::{
     OnConflict, Priority, ReadBack, RefusedRow, Remember, Write, WriteOutcome, WriteUnit,

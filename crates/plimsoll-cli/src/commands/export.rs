@@ -1,7 +1,8 @@
 //! `plimsoll export`: a resource as CSV, NDJSON or JSON.
 //!
-//! Promises: a file appears whole or not at all; a closed pipe ends it quietly.
-//! Never: more than two frames in memory.
+//! Promises: a file appears whole or not at all; a closed pipe ends it quietly; a sort that no
+//! index serves is made here, with the memory and the spill directory there are.
+//! Never: more than two frames in memory, and the workspace of a sort.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,11 +11,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use plimsoll::format::{Csv, CsvOptions, Format, RowEncoder};
+use plimsoll::format::{Csv, CsvOptions, Format, JsonObjects, RowEncoder};
 use plimsoll::limits::{FRAME_BYTES, FRAME_SLACK_BYTES, TOOL_LIMIT_BYTES_MIN};
+use plimsoll::spill::SpillOptions;
+use plimsoll::storage::Disk;
 use plimsoll_store::catalogue::Pack;
 use plimsoll_store::{
-    Order, Page, PageEnd, PageRequest, Position, ReadLane, Resource, Scope, Store,
+    ErrorKind, Order, Page, PageEnd, PageRequest, Position, ReadLane, Resource, Scope, SortRequest,
+    SortSpace, Store, sort_workspace_bytes,
 };
 
 use crate::args::{ExportArgs, Global};
@@ -25,10 +29,18 @@ use crate::{named, process, setup};
 pub(crate) fn run(global: &Global, args: &ExportArgs, packs: &[Pack]) -> anyhow::Result<Outcome> {
     let began = Instant::now();
     let setup = setup::start(global, TOOL_LIMIT_BYTES_MIN)?;
-    setup.spill()?;
+    let directory = setup.spill()?;
     let (opened, _) = setup.open(packs, Use::Tool)?;
-    let _held = setup.memory.budget.consumer("export")?.try_reserve(2 * frame_bytes() as u64)?;
-    let export = Export::new(&opened.store, args)?;
+    let budget = &setup.memory.budget;
+    let _held = budget.consumer("export")?.try_reserve(2 * frame_bytes() as u64)?;
+    let space = SortSpace {
+        storage: Arc::new(Disk),
+        directory,
+        options: SpillOptions::default(),
+        consumer: budget.root().spilling_consumer("sort")?,
+        workspace_bytes: sort_workspace_bytes(budget.limit_bytes()),
+    };
+    let export = Export::new(&opened.store, space, args)?;
     let rows = match &args.output {
         Some(path) => to_file(&export, path)?,
         None => match export.write(&mut io::stdout().lock()) {
@@ -78,6 +90,7 @@ fn to_file(export: &Export<'_>, path: &Path) -> anyhow::Result<u64> {
 
 struct Export<'a> {
     store: &'a Store,
+    space: SortSpace,
     resource: Arc<Resource>,
     columns: Arc<[usize]>,
     names: Vec<Box<str>>,
@@ -88,7 +101,7 @@ struct Export<'a> {
 }
 
 impl<'a> Export<'a> {
-    fn new(store: &'a Store, args: &ExportArgs) -> anyhow::Result<Self> {
+    fn new(store: &'a Store, space: SortSpace, args: &ExportArgs) -> anyhow::Result<Self> {
         let resource = named::resource(store, &args.resource)?;
         let format = Format::from_name(&args.format).ok_or_else(|| {
             Usage(format!("--format {}: allowed are csv, ndjson, json", args.format))
@@ -106,6 +119,7 @@ impl<'a> Export<'a> {
         };
         Ok(Self {
             store,
+            space,
             names: columns.iter().map(|&c| resource.schema.columns[c].name.clone()).collect(),
             columns: columns.into(),
             filter,
@@ -133,7 +147,15 @@ impl<'a> Export<'a> {
         let mut rows = 0;
         let mut pending = self.store.page(self.request(None, encoder, first));
         loop {
-            let Page { out: mut frame, mut encoder, rows: more, end, .. } = pending.wait()?;
+            let page = match pending.wait() {
+                // Whether an index serves the sort is told by the first page or not at all, but
+                // for a table that grows meanwhile.
+                Err(error) if error.kind() == ErrorKind::Unindexed && rows == 0 => {
+                    return self.write_sorted(out);
+                }
+                page => page?,
+            };
+            let Page { out: mut frame, mut encoder, rows: more, end, .. } = page;
             rows += more;
             match end {
                 PageEnd::Exhausted => {
@@ -150,6 +172,37 @@ impl<'a> Export<'a> {
                 }
             }
         }
+    }
+
+    /// Reads everything, sorts it and writes it.
+    fn write_sorted(&self, out: &mut dyn Write) -> anyhow::Result<u64> {
+        let names = self.names.iter().map(|n| &**n);
+        let (encoder, separator): (Box<dyn RowEncoder>, &'static [u8]) = match self.format {
+            Format::Json => (Box::new(JsonObjects::new(names)), b",\n"),
+            Format::Csv | Format::Ndjson => (self.encoder(), b""),
+        };
+        let request = SortRequest {
+            resource: self.resource.clone(),
+            filter: self.filter.clone(),
+            order: self.order.clone(),
+            from: None,
+            columns: self.columns.clone(),
+            encoder,
+            separator,
+        };
+        let mut sorted = plimsoll_store::sort(self.store, request, &self.space, &|| false)?;
+        let mut extra = self.space.consumer.try_reserve(0)?;
+        let mut around = self.encoder();
+        let mut frame = Vec::with_capacity(frame_bytes());
+        around.begin(&mut frame);
+        while sorted.fill(&mut frame, FRAME_BYTES, &mut extra)? {
+            out.write_all(&frame)?;
+            frame.clear();
+        }
+        around.end(&mut frame);
+        out.write_all(&frame)?;
+        out.flush()?;
+        Ok(sorted.rows())
     }
 
     fn request(

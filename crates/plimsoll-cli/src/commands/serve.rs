@@ -51,6 +51,7 @@ pub(crate) fn run(
         store: opened.store.clone(),
         budget: memory.budget.clone(),
         http_cap_bytes: memory.limit.bytes,
+        spill_directory: spill.clone(),
         limit_source: memory.limit.source.to_string().into(),
         limits: limits(&setup.config)?,
         cursor_key: database::cursor_key(setup.data())?,

@@ -12,7 +12,7 @@ use axum::http::{HeaderValue, Response, header};
 use plimsoll::format::Format;
 use plimsoll::record::Timestamp;
 
-use super::stream::{StreamParams, Titled, encoder, send};
+use super::stream::{StreamParams, Titled, send};
 use crate::app::Context;
 use crate::links::encode_segment;
 use crate::params::invalid;
@@ -45,13 +45,13 @@ pub(crate) async fn export(
 fn titled(served: &Served, params: &StreamParams, format: Format) -> Titled {
     let own = &served.resource.export_csv;
     if params.selection.fields.is_none() && format == Format::Csv && !own.is_empty() {
-        let titles: Vec<&str> = own.iter().map(|column| &*column.title).collect();
+        let titles = own.iter().map(|column| column.title.clone()).collect();
         let columns = own.iter().map(|column| column.column).collect();
-        return Titled { format, encoder: encoder(format, &titles, params.csv), columns };
+        return Titled { format, titles, csv: params.csv, columns };
     }
     let columns = params.selection.fields.clone().unwrap_or_else(|| Arc::clone(&served.columns));
-    let titles: Vec<&str> = served.names(&columns).collect();
-    Titled { format, encoder: encoder(format, &titles, params.csv), columns }
+    let titles = served.names(&columns).map(Into::into).collect();
+    Titled { format, titles, csv: params.csv, columns }
 }
 
 /// `attachment; filename="goods_2026-01-31.csv"` and the same for names beyond ASCII.

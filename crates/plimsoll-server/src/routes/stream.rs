@@ -1,24 +1,25 @@
 //! Streams: every row of a selection, as NDJSON, JSON or CSV.
 //!
 //! Promises: admitted first, then the first slice is read, then the status is sent; resumable
-//! with `after`, in the order of the sort.
+//! with `after`, in the order of the sort. Where no index runs in that order and the table is
+//! large, everything is read and sorted before the status is sent.
 //! Never: a snapshot. Every row present throughout appears exactly once; the others may or may not.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
-use plimsoll::format::{Csv, CsvOptions, Format, RowEncoder};
-use plimsoll_store::Position;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
+use plimsoll::format::{Csv, CsvOptions, Format, JsonObjects, RowEncoder};
+use plimsoll_store::{Position, SortRequest};
 
 use crate::app::Context;
 use crate::negotiate;
 use crate::params::{Query, Selection, SelectionParams, flag};
-use crate::problem::Result;
+use crate::problem::{Kind, Result};
 use crate::request_id::RequestId;
 use crate::served::Served;
-use crate::stream::{Emission, emit};
+use crate::stream::{Emission, Range, Sorted, Source, emit};
 
 pub(super) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -69,16 +70,32 @@ pub(crate) async fn stream(
         None => negotiate::accepted(&request.headers)?,
     };
     let columns = params.selection.fields.clone().unwrap_or_else(|| Arc::clone(&served.columns));
-    let titles: Vec<&str> = served.names(&columns).collect();
-    let titled = Titled { format, encoder: encoder(format, &titles, params.csv), columns };
+    let titles = served.names(&columns).map(Into::into).collect();
+    let titled = Titled { format, titles, csv: params.csv, columns };
     send(context, served, request, params, titled).await
 }
 
 /// What the rows look like.
 pub(super) struct Titled {
     pub(super) format: Format,
-    pub(super) encoder: Box<dyn RowEncoder>,
+    pub(super) titles: Vec<Box<str>>,
+    pub(super) csv: CsvOptions,
     pub(super) columns: Arc<[usize]>,
+}
+
+impl Titled {
+    fn encoder(&self) -> Box<dyn RowEncoder> {
+        let titles: Vec<&str> = self.titles.iter().map(|title| &**title).collect();
+        encoder(self.format, &titles, self.csv)
+    }
+
+    /// The same rows for a sort, where none knows which comes before it, and what parts them.
+    fn apart(&self) -> (Box<dyn RowEncoder>, &'static [u8]) {
+        match self.format {
+            Format::Json => (Box::new(JsonObjects::new(&self.titles)), b",\n"),
+            Format::Csv | Format::Ndjson => (self.encoder(), b""),
+        }
+    }
 }
 
 pub(super) fn encoder(format: Format, titles: &[&str], csv: CsvOptions) -> Box<dyn RowEncoder> {
@@ -96,19 +113,34 @@ pub(super) async fn send(
     params: StreamParams,
     titled: Titled,
 ) -> Result<Response<Body>> {
-    let permit = context.admission.admit().await?;
-    let request_id = request.extensions.get::<RequestId>().cloned();
-    let emission = Emission {
+    let range = Range {
         resource: Arc::clone(&served.resource),
         filter: params.selection.filter,
         order: params.selection.order,
-        columns: titled.columns,
-        from: params.after,
-        encoder: titled.encoder,
-        format: titled.format,
-        request_id: request_id.unwrap_or_else(|| context.request_ids.of(&HeaderMap::new())),
+        columns: Arc::clone(&titled.columns),
     };
-    let body = emit(context, permit, emission).await?;
+    let id = request.extensions.get::<RequestId>().cloned();
+    let request_id = id.unwrap_or_else(|| context.request_ids.of(&HeaderMap::new()));
+    let emission = |source| Emission {
+        source,
+        encoder: titled.encoder(),
+        format: titled.format,
+        request_id: request_id.clone(),
+    };
+    let permit = context.admission.admit().await?;
+    let source = Source::Range(range.clone(), params.after.clone());
+    let body = match emit(context, permit, emission(source)).await {
+        // Nothing of the rows is sent, so nothing is sorted for it.
+        Err(problem) if unindexed(problem.kind()) && request.method == Method::HEAD => {
+            Body::empty()
+        }
+        Err(problem) if unindexed(problem.kind()) => {
+            let sorted = sorted(context, range, params.after, &titled).await?;
+            let permit = context.admission.admit().await?;
+            emit(context, permit, emission(Source::Sorted(sorted))).await?
+        }
+        emitted => emitted?,
+    };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type(titled.format));
@@ -116,6 +148,24 @@ pub(super) async fn send(
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)
+}
+
+fn unindexed(kind: Kind) -> bool {
+    kind == Kind::SortUnindexed
+}
+
+/// The rows in an order that no index has. A place among the streams is asked for when they are
+/// sorted: until then they have nothing to send.
+async fn sorted(
+    context: &Arc<Context>,
+    range: Range,
+    from: Option<Position>,
+    titled: &Titled,
+) -> Result<Sorted> {
+    let (encoder, separator) = titled.apart();
+    let Range { resource, filter, order, columns } = range;
+    let request = SortRequest { resource, filter, order, from, columns, encoder, separator };
+    Sorted::sort(context, request).await
 }
 
 pub(super) fn content_type(format: Format) -> HeaderValue {

@@ -16,6 +16,8 @@
 //! gets one last line `{"error":..}` and is then cut, JSON and CSV are cut; the permit lives
 //! exactly as long as the last buffer.
 //! Never: a third buffer, or a slice nobody waits for.
+//!
+//! Where no index runs in the order, the slices are those of a sort, see [`super::sorted`].
 
 use std::sync::Arc;
 
@@ -32,20 +34,42 @@ use tokio::sync::mpsc;
 
 use super::admit::{FRAME_CAPACITY, FRAMES, Permit};
 use super::frame::{Frames, Said, Sent};
+use super::sorted::Sorted;
 use crate::app;
 use crate::problem::{Problem, Result};
 use crate::request_id::RequestId;
 
 /// What is to be streamed.
 pub(crate) struct Emission {
+    pub(crate) source: Source,
+    pub(crate) encoder: Box<dyn RowEncoder>,
+    pub(crate) format: Format,
+    pub(crate) request_id: RequestId,
+}
+
+/// Where the rows come from.
+pub(crate) enum Source {
+    /// The store, in the order of an index.
+    Range(Range, Option<Position>),
+    /// Rows that were read and sorted.
+    Sorted(Sorted),
+}
+
+/// Which rows, in which order, and what of them.
+#[derive(Clone)]
+pub(crate) struct Range {
     pub(crate) resource: Arc<Resource>,
     pub(crate) filter: Option<Arc<Expr>>,
     pub(crate) order: Arc<Order>,
     pub(crate) columns: Arc<[usize]>,
-    pub(crate) from: Option<Position>,
-    pub(crate) encoder: Box<dyn RowEncoder>,
-    pub(crate) format: Format,
-    pub(crate) request_id: RequestId,
+}
+
+/// A buffer with what fitted it.
+pub(super) struct Slice {
+    pub(super) out: Vec<u8>,
+    pub(super) extra: Option<Reservation>,
+    pub(super) encoder: Box<dyn RowEncoder>,
+    pub(super) more: bool,
 }
 
 /// Reads the first slice, so that what fails there is an ordinary problem, and returns the body
@@ -61,7 +85,7 @@ pub(crate) async fn emit(
     permit: Permit,
     emission: Emission,
 ) -> Result<Body> {
-    let Emission { resource, filter, order, columns, from, mut encoder, .. } = emission;
+    let Emission { source, mut encoder, format, request_id } = emission;
     let (empty_sender, empty) = mpsc::channel(FRAMES);
     for _ in 1..FRAMES {
         // Room for all of them is what the channel was made with.
@@ -71,18 +95,15 @@ pub(crate) async fn emit(
     encoder.begin(&mut out);
     let mut producer = Producer {
         store: context.store.clone(),
-        resource,
-        filter,
-        order,
-        columns,
+        source,
         permit: Arc::new(permit),
         empty,
         empty_sender,
         context: Arc::clone(context),
-        format: emission.format,
-        request_id: emission.request_id,
+        format,
+        request_id,
     };
-    let first = producer.slice(from, encoder, out).await?;
+    let first = producer.slice(encoder, out).await?;
     let (sender, frames) = mpsc::channel(1);
     let finished = Arc::clone(context);
     context.metrics.stream_started();
@@ -96,28 +117,15 @@ pub(crate) async fn emit(
     Ok(Body::new(Frames::new(frames)))
 }
 
-struct Producer {
-    store: Store,
-    resource: Arc<Resource>,
-    filter: Option<Arc<Expr>>,
-    order: Arc<Order>,
-    columns: Arc<[usize]>,
-    permit: Arc<Permit>,
-    empty: mpsc::Receiver<Vec<u8>>,
-    empty_sender: mpsc::Sender<Vec<u8>>,
-    context: Arc<app::Context>,
-    format: Format,
-    request_id: RequestId,
-}
-
-impl Producer {
-    async fn slice(
+impl Range {
+    fn page(
         &self,
         from: Option<Position>,
         encoder: Box<dyn RowEncoder>,
         out: Vec<u8>,
-    ) -> Result<Page> {
-        let request = PageRequest {
+        extra: Reservation,
+    ) -> PageRequest {
+        PageRequest {
             resource: Arc::clone(&self.resource),
             scope: Scope::Range {
                 filter: self.filter.clone(),
@@ -130,41 +138,67 @@ impl Producer {
             bytes_max: FRAME_BYTES,
             encoder,
             out,
-            extra: Some(self.context.admission.more(0)?),
+            extra: Some(extra),
             row_ends: None,
             lane: ReadLane::Bulk,
-        };
-        Ok(self.store.page(request).await?)
+        }
+    }
+}
+
+struct Producer {
+    store: Store,
+    source: Source,
+    permit: Arc<Permit>,
+    empty: mpsc::Receiver<Vec<u8>>,
+    empty_sender: mpsc::Sender<Vec<u8>>,
+    context: Arc<app::Context>,
+    format: Format,
+    request_id: RequestId,
+}
+
+impl Producer {
+    async fn slice(&mut self, encoder: Box<dyn RowEncoder>, out: Vec<u8>) -> Result<Slice> {
+        let extra = self.context.admission.more(0)?;
+        match &mut self.source {
+            Source::Sorted(sorted) => {
+                let (out, extra, more) = sorted.fill(out, extra).await?;
+                Ok(Slice { out, extra: Some(extra), encoder, more })
+            }
+            Source::Range(range, from) => {
+                let request = range.page(from.take(), encoder, out, extra);
+                let Page { out, extra, encoder, end, .. } = self.store.page(request).await?;
+                if let PageEnd::More(position) = end {
+                    *from = Some(position);
+                }
+                Ok(Slice { out, extra, encoder, more: from.is_some() })
+            }
+        }
     }
 
     /// Says everything from the first slice on. Ends early only when nobody listens.
-    async fn produce(&mut self, first: Page, sender: &mpsc::Sender<Said>) {
-        let mut page = first;
+    async fn produce(&mut self, first: Slice, sender: &mpsc::Sender<Said>) {
+        let mut slice = first;
         loop {
-            let next = match page.end {
-                PageEnd::Exhausted => {
-                    page.encoder.end(&mut page.out);
-                    None
-                }
-                PageEnd::More(position) => Some(position),
-            };
+            if !slice.more {
+                slice.encoder.end(&mut slice.out);
+            }
             // A slice that found nothing in its time keeps its buffer for the next.
-            let mut out = page.out;
+            let mut out = slice.out;
             if !out.is_empty() {
-                drop(sender.send(Said::Data(self.frame(out, page.extra))).await);
+                drop(sender.send(Said::Data(self.frame(out, slice.extra))).await);
                 let Some(buffer) = self.empty.recv().await else {
                     return;
                 };
                 out = buffer;
             }
-            let Some(from) = next else {
+            if !slice.more {
                 return drop(sender.send(Said::End).await);
-            };
+            }
             if out.capacity() != FRAME_CAPACITY {
                 out = Vec::with_capacity(FRAME_CAPACITY);
             }
-            match self.slice(Some(from), page.encoder, out).await {
-                Ok(next) => page = next,
+            match self.slice(slice.encoder, out).await {
+                Ok(next) => slice = next,
                 Err(problem) => return self.fail(&problem, sender).await,
             }
         }

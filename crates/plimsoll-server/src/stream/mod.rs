@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   admit ── slot + bytes, FIFO, 2 s ──> Permit ──> first slice ──> 200 ──> emit ──> end or cut
-//!      └─ 429 queue-full, 503 memory-budget-exceeded
+//!      └─ 429 queue-full, 503 memory-budget-exceeded     │
+//!                                                         └─ no index: read and sorted first
 //! ```
 //!
 //! Promises: who is admitted finishes, or is cut and never ends cleanly.
@@ -11,8 +12,10 @@
 mod admit;
 mod emit;
 mod frame;
+mod sorted;
 mod spooled;
 
 pub(crate) use admit::{Admission, FRAME_CAPACITY};
-pub(crate) use emit::{Emission, emit};
+pub(crate) use emit::{Emission, Range, Source, emit};
+pub(crate) use sorted::{Sorted, Sorts};
 pub(crate) use spooled::{Finished, send};

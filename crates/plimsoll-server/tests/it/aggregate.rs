@@ -302,3 +302,28 @@ fn a_client_that_leaves_an_aggregation_gives_its_bytes_back() {
     drop(connection);
     server.wait_until("the bytes come back", || server.held("stream") == 0);
 }
+
+#[test]
+fn measures_may_be_written_as_text_beside_objects() {
+    let world = world(10);
+    let server = start(&world);
+    let body = json!({
+        "resource": "goods",
+        "group_by": ["kind"],
+        "measures": [
+            "sum(price * id) as value",
+            "count(*)",
+            {"function": "max", "expression": "code"},
+            "count(distinct price) as prices",
+            "count(kind)", "avg(id)", "min(price)", "max(id)",
+        ],
+        "filter": "id <= 9",
+        "order": "-value,-count(*)",
+        "limit": 1,
+    });
+    let expected = json!([{
+        "kind": "b", "value": 1.07, "count(*)": 3, "max_code": "G0000009", "prices": 3,
+        "count(kind)": 3, "avg(id)": 5.0, "min(price)": 0.01, "max(id)": 9,
+    }]);
+    assert_eq!(Json::from(rows(&server, &body)), expected);
+}

@@ -7,7 +7,7 @@ use crate::aggregate::{AS_JSON, JSON, PATH, ask, rows};
 use crate::support::{start, world};
 
 /// A body, the slug of its problem, a word of its detail.
-const REFUSED: [(&str, &str, &str); 34] = [
+const REFUSED: [(&str, &str, &str); 38] = [
     (r#"{"resource":"goods""#, "invalid-request", "line 1"),
     (r#"["goods"]"#, "invalid-request", "expected an object"),
     (r#"{}"#, "invalid-parameter", "/resource is missing"),
@@ -21,7 +21,19 @@ const REFUSED: [(&str, &str, &str); 34] = [
     (r#"{"resource":"goods","group_by":["kin"]}"#, "unknown-field", "allowed: id, code"),
     (r#"{"resource":"goods","group_by":["kind","kind"]}"#, "invalid-parameter", "'kind'"),
     (r#"{"resource":"pairs","group_by":["hidden"]}"#, "unknown-field", "allowed: a, b, note"),
-    (r#"{"resource":"goods","measures":["sum(price)"]}"#, "invalid-parameter", "not an object"),
+    (r#"{"resource":"goods","measures":[7]}"#, "invalid-parameter", "neither an object"),
+    (r#"{"resource":"goods","measures":["sum(prise)"]}"#, "invalid-parameter", "no column 'prise'"),
+    (
+        r#"{"resource":"goods","measures":["median(price)"]}"#,
+        "invalid-parameter",
+        "count(*), count",
+    ),
+    (r#"{"resource":"goods","measures":["min(id), max(id)"]}"#, "invalid-parameter", "several"),
+    (
+        r#"{"resource":"goods","measures":["max(coalesce(kind, 'a'))"]}"#,
+        "invalid-parameter",
+        "'as'",
+    ),
     (r#"{"resource":"goods","measures":[{}]}"#, "invalid-parameter", "/measures/0/function"),
     (r#"{"resource":"goods","measures":[{"function":"median"}]}"#, "invalid-parameter", "avg"),
     (r#"{"resource":"goods","measures":[{"function":"sum"}]}"#, "invalid-parameter", "needs one"),

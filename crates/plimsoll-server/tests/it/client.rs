@@ -126,7 +126,7 @@ impl Connection {
         Some(answer)
     }
 
-    fn chunks(&mut self, answer: &mut Answer) {
+    pub(crate) fn chunks(&mut self, answer: &mut Answer) {
         loop {
             let Some(size) = self.line() else { return };
             let Ok(size) = usize::from_str_radix(&size, 16) else { return };

@@ -13,4 +13,5 @@ mod shutdown;
 mod slow_clients;
 mod streams;
 mod support;
+mod unindexed;
 mod writes;

@@ -230,6 +230,7 @@ pub(crate) fn config(store: Store) -> ServerConfig {
         store,
         budget,
         http_cap_bytes: 64 << 20,
+        spill_directory: std::env::temp_dir(),
         limit_source: "test".into(),
         limits: ServerLimits::default(),
         cursor_key: [7; 32],

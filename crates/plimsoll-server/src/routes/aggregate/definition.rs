@@ -6,6 +6,8 @@
 //!    "filter":"price >= 10", "order":"-value,kind", "limit":100}
 //! ```
 //!
+//! A measure may also be one text: `"sum(price * stock) as value"`.
+//!
 //! Promises: every refusal has a JSON pointer to the place and lists what is allowed; a fault in an
 //! expression or filter is shown with a caret; members that are unknown or stand there twice are
 //! refused.
@@ -13,6 +15,7 @@
 
 use std::sync::Arc;
 
+use plimsoll::aggregate::{self, Aggregate};
 use plimsoll::error::excerpt;
 use plimsoll::expr::{self, Expr};
 use plimsoll::limits::FILTER_BYTES_MAX;
@@ -35,6 +38,8 @@ pub(super) const TEXT_BYTES_MAX: u64 = (FILTER_BYTES_MAX + EXPRESSIONS_BYTES_MAX
 const NAME_BYTES_MAX: usize = 64;
 
 const MEMBERS: [&str; 6] = ["resource", "group_by", "measures", "filter", "order", "limit"];
+const MEASURE_TEXTS: [&str; 7] =
+    ["count(*)", "count(x)", "count(distinct x)", "sum(x)", "avg(x)", "min(x)", "max(x)"];
 const MEASURE_MEMBERS: [&str; 3] = ["function", "expression", "as"];
 
 /// A definition that was read and checked.
@@ -218,17 +223,69 @@ fn group_by(resource: &Resource, top: &Object<'_, '_>) -> Result<Vec<usize>> {
 
 fn measures(resource: &Resource, top: &Object<'_, '_>) -> Result<Vec<Measure>> {
     let mut bytes_left = EXPRESSIONS_BYTES_MAX;
-    let items = top.list("measures", MEASURES_MAX, "objects")?;
+    let items = top.list("measures", MEASURES_MAX, "objects or texts")?;
     let measures = items.into_iter().enumerate().map(|(place, raw)| {
         let pointer = format!("/measures/{place}");
+        if raw.get().starts_with('"') {
+            return written(resource, &pointer, raw, &mut bytes_left);
+        }
         let members = Members::read(raw.get().as_bytes()).map_err(|_| {
-            let example = r#"is not an object such as {"function":"max","expression":"a * b"}"#;
+            let example = "is neither an object such as \
+                           {\"function\":\"max\",\"expression\":\"a * b\"} \
+                           nor a text such as \"max(a * b) as most\"";
             invalid(&pointer, example)
         })?;
         let object = Object::of(&members, &pointer, &MEASURE_MEMBERS)?;
         measure(resource, &object, &mut bytes_left)
     });
     measures.collect()
+}
+
+/// A measure as text: `sum(price * stock) as value`. Without `as` it is called as it is written.
+fn written(
+    resource: &Resource,
+    pointer: &str,
+    raw: &RawValue,
+    bytes_left: &mut usize,
+) -> Result<Measure> {
+    let text: String = serde_json::from_str(raw.get())
+        .map_err(|_| invalid(pointer, "is not a text that can be read"))?;
+    *bytes_left =
+        bytes_left.checked_sub(text.len()).ok_or_else(|| invalid(pointer, &too_long()))?;
+    let read = aggregate::parse(&text, &resource.schema)
+        .map_err(|e| invalid(pointer, &format!("cannot be read: {e}")))?;
+    let [one] = &*read else {
+        return Err(invalid(pointer, "is several measures: give each a text of its own"));
+    };
+    let function = match (one.aggregate(), one.argument()) {
+        (Aggregate::Count, None) => AggregateFunction::CountAll,
+        (Aggregate::Count, Some(_)) => AggregateFunction::Count,
+        (Aggregate::CountDistinct, _) => AggregateFunction::CountDistinct,
+        (Aggregate::Sum, _) => AggregateFunction::Sum,
+        (Aggregate::Avg, _) => AggregateFunction::Avg,
+        (Aggregate::Min, _) => AggregateFunction::Min,
+        (Aggregate::Max, _) => AggregateFunction::Max,
+        _ => {
+            let why = format!(
+                "is '{}', which is not computed here; allowed: {}",
+                excerpt(one.text()),
+                MEASURE_TEXTS.join(", ")
+            );
+            return Err(invalid(pointer, &why).with("allowed", MEASURE_TEXTS.to_vec()));
+        }
+    };
+    if !is_name(one.name()) {
+        let why = format!("{}: write one behind 'as'", odd_name(one.name()));
+        return Err(invalid(pointer, &why));
+    }
+    Ok(Measure { function, argument: one.argument().cloned(), name: one.name().into() })
+}
+
+fn too_long() -> String {
+    format!(
+        "is too long: the expressions of all measures have at most {EXPRESSIONS_BYTES_MAX} bytes \
+         together"
+    )
 }
 
 fn measure(
@@ -256,13 +313,9 @@ fn measure(
             return Err(object.invalid("expression", &why));
         }
         Some(text) => {
-            *bytes_left = bytes_left.checked_sub(text.len()).ok_or_else(|| {
-                let why = format!(
-                    "is too long: the expressions of all measures have at most \
-                     {EXPRESSIONS_BYTES_MAX} bytes together"
-                );
-                object.invalid("expression", &why)
-            })?;
+            *bytes_left = bytes_left
+                .checked_sub(text.len())
+                .ok_or_else(|| object.invalid("expression", &too_long()))?;
             Some(operand(resource, object, text)?)
         }
     };
@@ -282,22 +335,25 @@ fn operand(resource: &Resource, object: &Object<'_, '_>, text: &str) -> Result<E
     })
 }
 
-/// A name that an order can name again.
 fn checked_name(object: &Object<'_, '_>, name: String) -> Result<String> {
+    if is_name(&name) { Ok(name) } else { Err(object.invalid("as", &odd_name(&name))) }
+}
+
+/// Whether an order can name it again.
+fn is_name(name: &str) -> bool {
     let odd = |c: char| c.is_control() || c == ',';
-    let fits = (1..=NAME_BYTES_MAX).contains(&name.len())
+    (1..=NAME_BYTES_MAX).contains(&name.len())
         && name.trim() == name
         && !name.starts_with(['-', '+'])
-        && !name.contains(odd);
-    if fits {
-        return Ok(name);
-    }
-    let why = format!(
+        && !name.contains(odd)
+}
+
+fn odd_name(name: &str) -> String {
+    format!(
         "is '{}'; a name has 1 to {NAME_BYTES_MAX} bytes, no comma, no sign or space at its ends, \
          and no control character",
-        excerpt(&name)
-    );
-    Err(object.invalid("as", &why))
+        excerpt(name)
+    )
 }
 
 /// `count`, or `sum_price` for the sum of a column.
