@@ -52,6 +52,18 @@ pub(crate) enum Command {
     Seed(SeedArgs),
     /// Sort a file by some of its columns
     Sort(SortArgs),
+    /// Keep the first rows by some columns, without a sort
+    Top(TopArgs),
+    /// Copy the first rows of a file
+    Head(HeadArgs),
+    /// Count the rows of a file
+    Count(CountArgs),
+    /// Convert between CSV and NDJSON
+    Convert(ConvertArgs),
+    /// Compute quantiles of a column
+    Quantile(QuantileArgs),
+    /// Join two files by columns
+    Join(JoinArgs),
     /// Show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -218,6 +230,105 @@ pub(crate) struct SortArgs {
     /// Keep finished runs, and go on with those of the same command that was killed
     #[arg(long)]
     pub(crate) resume: bool,
+    #[command(flatten)]
+    pub(crate) tool: ToolArgs,
+}
+
+/// `plimsoll top`
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// How many rows
+    pub(crate) rows: usize,
+    /// The file; - is standard input. gzip and zstd are recognised by content
+    #[arg(default_value = "-")]
+    pub(crate) input: PathBuf,
+    /// Columns to order by, e.g. price:desc:num,id
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) by: String,
+    #[command(flatten)]
+    pub(crate) tool: ToolArgs,
+}
+
+/// `plimsoll head`
+#[derive(Debug, Args)]
+pub(crate) struct HeadArgs {
+    /// The file; - is standard input. gzip and zstd are recognised by content
+    #[arg(default_value = "-")]
+    pub(crate) input: PathBuf,
+    /// How many rows
+    #[arg(long, short = 'n', default_value_t = 10)]
+    pub(crate) rows: u64,
+    #[command(flatten)]
+    pub(crate) tool: ToolArgs,
+}
+
+/// `plimsoll count`
+#[derive(Debug, Args)]
+pub(crate) struct CountArgs {
+    /// The file; - is standard input. gzip and zstd are recognised by content
+    #[arg(default_value = "-")]
+    pub(crate) input: PathBuf,
+    /// Only rows for which this is true, e.g. "price >= 10"
+    #[arg(long)]
+    pub(crate) filter: Option<String>,
+    #[command(flatten)]
+    pub(crate) tool: ToolArgs,
+}
+
+/// `plimsoll convert`
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// The file; - is standard input. gzip and zstd are recognised by content
+    #[arg(default_value = "-")]
+    pub(crate) input: PathBuf,
+    /// csv or ndjson [default: by the output's name]
+    #[arg(long)]
+    pub(crate) to: Option<String>,
+    /// Between fields of CSV that is written: comma, semicolon, tab or pipe
+    #[arg(long, default_value = "comma")]
+    pub(crate) to_delimiter: String,
+    /// Columns to write, separated by commas [default: all]
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+    #[command(flatten)]
+    pub(crate) tool: ToolArgs,
+}
+
+/// `plimsoll quantile`
+#[derive(Debug, Args)]
+pub(crate) struct QuantileArgs {
+    /// The file; gzip and zstd are recognised by content
+    #[arg(default_value = "-")]
+    pub(crate) input: PathBuf,
+    /// The column of numbers
+    #[arg(long)]
+    pub(crate) column: String,
+    /// Quantiles, 0 to 1, separated by commas
+    #[arg(long = "q", value_delimiter = ',', default_value = "0.5")]
+    pub(crate) quantiles: Vec<f64>,
+    /// Read once and say how far off the ranks may be
+    #[arg(long)]
+    pub(crate) approximate: bool,
+    #[command(flatten)]
+    pub(crate) tool: ToolArgs,
+}
+
+/// `plimsoll join`
+#[derive(Debug, Args)]
+pub(crate) struct JoinArgs {
+    /// The left file; - is standard input. gzip and zstd are recognised by content
+    pub(crate) left: PathBuf,
+    /// The right file; - is standard input
+    pub(crate) right: PathBuf,
+    /// Columns that must be equal, LEFT=RIGHT, several separated by commas
+    #[arg(long)]
+    pub(crate) on: String,
+    /// inner, or left to keep left rows without a match
+    #[arg(long, default_value = "inner")]
+    pub(crate) kind: String,
+    /// The side that is held in memory, left or right [default: the smaller one]
+    #[arg(long)]
+    pub(crate) build: Option<String>,
     #[command(flatten)]
     pub(crate) tool: ToolArgs,
 }

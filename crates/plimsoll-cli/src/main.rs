@@ -44,6 +44,12 @@ fn run() -> anyhow::Result<Outcome> {
         Command::Migrate(args) => commands::migrate::run(&global, &args, &packs),
         Command::Seed(args) => commands::seed::run(&global, &args, &packs, &counts),
         Command::Sort(args) => commands::sort::run(&global, &args),
+        Command::Top(args) => commands::top::run(&global, &args),
+        Command::Head(args) => commands::head::run(&global, &args),
+        Command::Count(args) => commands::count::run(&global, &args),
+        Command::Convert(args) => commands::convert::run(&global, &args),
+        Command::Quantile(args) => commands::quantile::run(&global, &args),
+        Command::Join(args) => commands::join::run(&global, &args),
         Command::Config(ConfigCommand::Show { origin, json }) => {
             let config = setup::config(&global)?;
             commands::config::show(&config, origin, json, &mut std::io::stdout().lock())?;

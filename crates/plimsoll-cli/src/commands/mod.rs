@@ -4,11 +4,17 @@
 //! Never: a decision that a crate below could make.
 
 pub(crate) mod config;
+pub(crate) mod convert;
+pub(crate) mod count;
 pub(crate) mod doctor;
 pub(crate) mod export;
+pub(crate) mod head;
 pub(crate) mod import;
+pub(crate) mod join;
 pub(crate) mod migrate;
+pub(crate) mod quantile;
 pub(crate) mod seed;
 pub(crate) mod serve;
 pub(crate) mod sort;
 pub(crate) mod tool;
+pub(crate) mod top;

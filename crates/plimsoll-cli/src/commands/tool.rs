@@ -8,14 +8,14 @@
 //! Never: a data directory made for a file tool.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use plimsoll::budget::Consumer;
-use plimsoll::files::{Input, Output, Phase, Summary, Tool, Watch};
+use plimsoll::files::{Input, Output, Phase, Reading, Summary, Tool, Watch};
 use plimsoll::format::{Delimiter, Format};
 use plimsoll::limits::{LINE_BYTES_MAX, TOOL_LIMIT_BYTES_MIN};
 use plimsoll::spill::{Codec, SpillOptions};
@@ -32,6 +32,8 @@ use crate::{interrupt, process, progress};
 const THREADS_DEFAULT_MAX: usize = 8;
 /// What the process itself still grows by: code that was not run yet, stacks, page tables.
 const GROWTH_BYTES: u64 = 768 << 10;
+/// Below this every part of the memory counts.
+const SMALL_LIMIT_BYTES: u64 = 32 << 20;
 /// Between two looks at the progress.
 const LOOK_EVERY: Duration = Duration::from_millis(125);
 
@@ -165,6 +167,15 @@ pub(crate) fn format(args: &ToolArgs, input: &Input) -> anyhow::Result<(Format, 
     Ok((format, delimiter))
 }
 
+/// Prints a plan.
+pub(crate) fn explain(lines: &[(&str, String)]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for (name, value) in lines {
+        writeln!(out, "{name:<18}{value}")?;
+    }
+    Ok(())
+}
+
 /// A size given to a flag.
 pub(crate) fn size(flag: &str, text: &str) -> anyhow::Result<u64> {
     let size: ByteSize = text.parse().map_err(|e| anyhow!(Usage(format!("{flag} {text}: {e}"))))?;
@@ -172,6 +183,18 @@ pub(crate) fn size(flag: &str, text: &str) -> anyhow::Result<u64> {
 }
 
 impl Ready {
+    /// An input and how the flags say to read it. Under a small limit the longest record where
+    /// nobody says is a quarter of the usual part: a tool holds several.
+    pub(crate) fn reading(&self, args: &ToolArgs, path: &Path) -> anyhow::Result<Reading> {
+        let input = Input::from_argument(path);
+        let (format, delimiter) = format(args, &input)?;
+        let mut record_bytes_max = self.record_bytes_max(args)?;
+        if args.record_max.is_none() && self.setup.memory.limit.bytes < SMALL_LIMIT_BYTES {
+            record_bytes_max /= 4;
+        }
+        Ok(Reading { input, format, delimiter, record_bytes_max })
+    }
+
     /// The longest record: as `--record-max` says, else the usual one, or a 64th of a small limit.
     pub(crate) fn record_bytes_max(&self, args: &ToolArgs) -> anyhow::Result<usize> {
         let bytes = match &args.record_max {

@@ -21,4 +21,5 @@ mod served;
 mod server;
 mod sorted;
 mod tool;
+mod tools_join;
 mod usage;

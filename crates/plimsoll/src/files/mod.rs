@@ -4,20 +4,37 @@
 //! left behind on any way out.
 //! Never: a thread, a file or a signal handler that outlives the call.
 
+mod convert;
+mod count;
+mod fields;
 mod generate;
+mod head;
 mod input;
+mod join;
 mod output;
+mod quantile;
 mod range_writer;
+mod reading;
 mod resume;
 mod row_key;
 mod sink;
 mod sort;
 mod tool;
+mod top;
+mod turns;
 mod watch;
+mod workers;
 
+pub use convert::{ConvertFile, PlannedConvert};
+pub use count::{CountFile, PlannedCount};
+pub use head::{HeadFile, PlannedHead};
 pub use input::{Input, OpenInput};
+pub use join::{JoinFile, JoinKind, JoinMode, JoinPlan, JoinSide, PlannedJoin, parse_on};
 pub use output::{Output, Packing, PartialFile};
+pub use quantile::{PlannedQuantile, QuantileFile, QuantileMethod};
+pub use reading::Reading;
 pub use sink::Sink;
 pub use sort::{PlannedSort, SortFile};
 pub use tool::{Summary, Tool};
+pub use top::{PlannedTop, TopFile, TopPlan};
 pub use watch::{Phase, Watch};

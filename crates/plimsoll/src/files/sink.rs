@@ -26,7 +26,7 @@ pub struct Sink {
 
 enum To {
     File { writer: Box<RangeWriter>, partial: Arc<PartialFile> },
-    Stdout(io::BufWriter<io::StdoutLock<'static>>),
+    Stdout(io::BufWriter<io::Stdout>),
 }
 
 impl Write for To {
@@ -46,6 +46,20 @@ impl Write for To {
 }
 
 impl Sink {
+    /// What an output with blocks of `block_bytes` reserves, in bytes.
+    pub(super) fn cost_bytes(output: &Output, block_bytes: usize) -> u64 {
+        let packed =
+            if output.packing() == super::output::Packing::Plain { 0 } else { PACKER_BYTES };
+        packed
+            + match output {
+                Output::Stdout => STREAM_BYTES as u64,
+                Output::File { .. } => {
+                    let blocks = 1 + crate::sort::LANE_SPARES;
+                    (blocks * crate::storage::AlignedBytes::cost_bytes(block_bytes)) as u64
+                }
+            }
+    }
+
     /// Begins an output, with blocks of `block_bytes` for a file.
     ///
     /// # Errors
@@ -55,7 +69,7 @@ impl Sink {
         let packed = if packing == super::output::Packing::Plain { 0 } else { PACKER_BYTES };
         let (to, name, held) = match output {
             Output::Stdout => {
-                let out = io::BufWriter::with_capacity(STREAM_BYTES, io::stdout().lock());
+                let out = io::BufWriter::with_capacity(STREAM_BYTES, io::stdout());
                 (To::Stdout(out), "standard output".to_owned(), packed + STREAM_BYTES as u64)
             }
             Output::File { path, fsync } => {

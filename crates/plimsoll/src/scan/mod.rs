@@ -29,3 +29,4 @@ mod tally;
 pub use options::{ScanOptions, ScanStart};
 pub use records::{RawField, RawRecord, Records};
 pub use segments::{Segment, Segments};
+pub(crate) use sniff::is_json_number;

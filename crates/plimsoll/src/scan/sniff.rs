@@ -68,6 +68,11 @@ impl Sniffed {
     }
 }
 
+/// Whether `text` is written as a JSON number.
+pub(crate) fn is_json_number(text: &[u8]) -> bool {
+    number(text).is_some()
+}
+
 /// `text` if it is written as a JSON number (RFC 8259, section 6).
 pub(super) fn number(text: &[u8]) -> Option<&str> {
     let digits = |bytes: &[u8]| bytes.iter().take_while(|b| b.is_ascii_digit()).count();

@@ -6,6 +6,8 @@ mod aggregates;
 mod bounded;
 mod collections;
 mod expressions;
+mod files_join;
+mod files_small;
 mod formats;
 mod keys;
 mod scan;
