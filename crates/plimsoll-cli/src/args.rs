@@ -10,6 +10,13 @@ use plimsoll_store::catalogue::Pack;
 
 use crate::config::KEYS;
 
+mod tools;
+
+pub(crate) use tools::{
+    ConvertArgs, CountArgs, DistinctArgs, GroupArgs, HeadArgs, JoinArgs, QuantileArgs, SortArgs,
+    ToolArgs, TopArgs,
+};
+
 /// A data backend that stays under the memory limit you set.
 #[derive(Debug, Parser)]
 #[command(name = "plimsoll", version, propagate_version = true)]
@@ -64,6 +71,10 @@ pub(crate) enum Command {
     Quantile(QuantileArgs),
     /// Join two files by columns
     Join(JoinArgs),
+    /// Group a file by some of its columns and measure each group
+    Group(GroupArgs),
+    /// Write the distinct rows of a file, or count them
+    Distinct(DistinctArgs),
     /// Show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -175,162 +186,6 @@ pub(crate) struct SeedArgs {
     /// Print the figures as JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// What every file tool takes.
-#[derive(Debug, Args)]
-pub(crate) struct ToolArgs {
-    /// Write here, whole or not at all; .gz and .zst compress [default: standard output]
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-    /// csv or ndjson [default: by the input's name, else csv]
-    #[arg(long)]
-    pub(crate) format: Option<String>,
-    /// Between fields of CSV: comma, semicolon, tab or pipe
-    #[arg(long, default_value = "comma")]
-    pub(crate) delimiter: String,
-    /// Threads that compute [default: the machine's cores, at most 8]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(crate) threads: Option<u16>,
-    /// Most bytes of spilled data at one time [default: what the disk has]
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) spill_quota: Option<String>,
-    /// Compression of spilled data: none, lz4, zstd or gzip
-    #[arg(long, default_value = "none")]
-    pub(crate) spill_codec: String,
-    /// Spill to a file system that lives in memory
-    #[arg(long)]
-    pub(crate) spill_in_memory: bool,
-    /// Longest record [default: 1M, or a 64th of a smaller limit]
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) record_max: Option<String>,
-    /// Make the output durable before it gets its name
-    #[arg(long)]
-    pub(crate) fsync: bool,
-    /// Print the plan and do nothing
-    #[arg(long)]
-    pub(crate) explain: bool,
-    /// Print a summary as JSON on standard error
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// `plimsoll sort`
-#[derive(Debug, Args)]
-pub(crate) struct SortArgs {
-    /// The file; - is standard input. gzip and zstd are recognised by content
-    #[arg(default_value = "-")]
-    pub(crate) input: PathBuf,
-    /// Columns to sort by, e.g. price:desc:num,id
-    #[arg(long, allow_hyphen_values = true)]
-    pub(crate) by: String,
-    /// How run sizes are chosen: adaptive, sqrt_n or fixed:ROWS
-    #[arg(long, default_value = "adaptive")]
-    pub(crate) chunk_strategy: String,
-    /// Keep finished runs, and go on with those of the same command that was killed
-    #[arg(long)]
-    pub(crate) resume: bool,
-    #[command(flatten)]
-    pub(crate) tool: ToolArgs,
-}
-
-/// `plimsoll top`
-#[derive(Debug, Args)]
-pub(crate) struct TopArgs {
-    /// How many rows
-    pub(crate) rows: usize,
-    /// The file; - is standard input. gzip and zstd are recognised by content
-    #[arg(default_value = "-")]
-    pub(crate) input: PathBuf,
-    /// Columns to order by, e.g. price:desc:num,id
-    #[arg(long, allow_hyphen_values = true)]
-    pub(crate) by: String,
-    #[command(flatten)]
-    pub(crate) tool: ToolArgs,
-}
-
-/// `plimsoll head`
-#[derive(Debug, Args)]
-pub(crate) struct HeadArgs {
-    /// The file; - is standard input. gzip and zstd are recognised by content
-    #[arg(default_value = "-")]
-    pub(crate) input: PathBuf,
-    /// How many rows
-    #[arg(long, short = 'n', default_value_t = 10)]
-    pub(crate) rows: u64,
-    #[command(flatten)]
-    pub(crate) tool: ToolArgs,
-}
-
-/// `plimsoll count`
-#[derive(Debug, Args)]
-pub(crate) struct CountArgs {
-    /// The file; - is standard input. gzip and zstd are recognised by content
-    #[arg(default_value = "-")]
-    pub(crate) input: PathBuf,
-    /// Only rows for which this is true, e.g. "price >= 10"
-    #[arg(long)]
-    pub(crate) filter: Option<String>,
-    #[command(flatten)]
-    pub(crate) tool: ToolArgs,
-}
-
-/// `plimsoll convert`
-#[derive(Debug, Args)]
-pub(crate) struct ConvertArgs {
-    /// The file; - is standard input. gzip and zstd are recognised by content
-    #[arg(default_value = "-")]
-    pub(crate) input: PathBuf,
-    /// csv or ndjson [default: by the output's name]
-    #[arg(long)]
-    pub(crate) to: Option<String>,
-    /// Between fields of CSV that is written: comma, semicolon, tab or pipe
-    #[arg(long, default_value = "comma")]
-    pub(crate) to_delimiter: String,
-    /// Columns to write, separated by commas [default: all]
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) columns: Vec<String>,
-    #[command(flatten)]
-    pub(crate) tool: ToolArgs,
-}
-
-/// `plimsoll quantile`
-#[derive(Debug, Args)]
-pub(crate) struct QuantileArgs {
-    /// The file; gzip and zstd are recognised by content
-    #[arg(default_value = "-")]
-    pub(crate) input: PathBuf,
-    /// The column of numbers
-    #[arg(long)]
-    pub(crate) column: String,
-    /// Quantiles, 0 to 1, separated by commas
-    #[arg(long = "q", value_delimiter = ',', default_value = "0.5")]
-    pub(crate) quantiles: Vec<f64>,
-    /// Read once and say how far off the ranks may be
-    #[arg(long)]
-    pub(crate) approximate: bool,
-    #[command(flatten)]
-    pub(crate) tool: ToolArgs,
-}
-
-/// `plimsoll join`
-#[derive(Debug, Args)]
-pub(crate) struct JoinArgs {
-    /// The left file; - is standard input. gzip and zstd are recognised by content
-    pub(crate) left: PathBuf,
-    /// The right file; - is standard input
-    pub(crate) right: PathBuf,
-    /// Columns that must be equal, LEFT=RIGHT, several separated by commas
-    #[arg(long)]
-    pub(crate) on: String,
-    /// inner, or left to keep left rows without a match
-    #[arg(long, default_value = "inner")]
-    pub(crate) kind: String,
-    /// The side that is held in memory, left or right [default: the smaller one]
-    #[arg(long)]
-    pub(crate) build: Option<String>,
-    #[command(flatten)]
-    pub(crate) tool: ToolArgs,
 }
 
 /// `plimsoll config`

@@ -50,6 +50,8 @@ fn run() -> anyhow::Result<Outcome> {
         Command::Convert(args) => commands::convert::run(&global, &args),
         Command::Quantile(args) => commands::quantile::run(&global, &args),
         Command::Join(args) => commands::join::run(&global, &args),
+        Command::Group(args) => commands::group::run(&global, &args),
+        Command::Distinct(args) => commands::distinct::run(&global, &args),
         Command::Config(ConfigCommand::Show { origin, json }) => {
             let config = setup::config(&global)?;
             commands::config::show(&config, origin, json, &mut std::io::stdout().lock())?;

@@ -6,8 +6,11 @@
 pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod count;
+pub(crate) mod distinct;
 pub(crate) mod doctor;
 pub(crate) mod export;
+pub(crate) mod group;
+mod grouping;
 pub(crate) mod head;
 pub(crate) mod import;
 pub(crate) mod join;

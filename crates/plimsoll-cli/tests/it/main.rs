@@ -21,5 +21,6 @@ mod served;
 mod server;
 mod sorted;
 mod tool;
+mod tools_group;
 mod tools_join;
 mod usage;

@@ -19,11 +19,14 @@ use super::arena::Full;
 use super::finish;
 use super::group::{Group, GroupRef};
 use super::partial::{Extreme, Partial, tag_of};
-use super::slot::{SlotKind, add_text, read_text};
+use super::slot::{SlotKind, add_text, read_text, touch_text};
 use super::wire::{self, Source};
 use super::{Aggregate, Input, Keeps, Measure};
 use crate::error::{Error, Result};
 use crate::record::{ColumnType, Row, Value, ValueRef};
+
+/// Measures whose spilled states are decoded side by side; with more they are decoded twice.
+const DECODED_MAX: usize = 4;
 
 /// Why something was not added to a group.
 #[derive(Debug)]
@@ -114,6 +117,21 @@ impl Layout {
         self.state_bytes
     }
 
+    /// Whether groups keep texts beside their states.
+    #[must_use]
+    pub fn has_texts(&self) -> bool {
+        self.texts_end > 0
+    }
+
+    /// Has the processor fetch the texts of a group that a row is going to be added to soon: who
+    /// does so for the groups of a batch waits for memory once.
+    #[inline]
+    pub fn touch_texts(&self, group: GroupRef<'_>) {
+        for slot in self.slots[..self.texts_end].iter().filter(|slot| slot.kind.is_text()) {
+            touch_text(group.arena, group.place, slot.offset);
+        }
+    }
+
     /// Adds a row to a group.
     ///
     /// # Errors
@@ -180,6 +198,24 @@ impl Layout {
     /// added.
     pub fn merge_encoded(&self, group: &mut Group<'_>, bytes: &[u8]) -> Result<(), UpdateError> {
         let mut source = Source(bytes);
+        if self.slots.len() <= DECODED_MAX {
+            // Each is decoded once: all of them are right before the first is added.
+            let mut decoded = [Partial::Count(0); DECODED_MAX];
+            for (slot, partial) in self.slots.iter().zip(&mut decoded) {
+                *partial = slot.decode(&mut source)?;
+            }
+            if !source.0.is_empty() {
+                return Err(torn().into());
+            }
+            for (slot, partial) in self.slots[..self.texts_end].iter().zip(&decoded) {
+                slot.add_text(group, *partial)?;
+            }
+            let state = group.arena.state_mut(group.place);
+            for (slot, partial) in self.slots.iter().zip(&decoded) {
+                slot.add(state, *partial)?;
+            }
+            return Ok(());
+        }
         for slot in &self.slots {
             slot.decode(&mut source)?;
         }
@@ -256,6 +292,7 @@ impl Slot {
         )))
     }
 
+    #[inline]
     fn decode<'a>(&self, source: &mut Source<'a>) -> Result<Partial<'a>> {
         let partial = source.read(self.kind.shape()).ok_or_else(torn)?;
         if let (Partial::Extreme(extreme), Some(tag)) = (partial, tag_of(self.input_kind))

@@ -194,9 +194,8 @@ fn put_count(slot: &mut [u8], count: u64, mean: bool) {
 
 #[inline]
 fn at<const N: usize>(slot: &[u8], start: usize) -> [u8; N] {
-    let mut bytes = [0; N];
-    bytes.copy_from_slice(&slot[start..start + N]);
-    bytes
+    // A conversion, and not a copy into an array: that is a call where it is not inlined.
+    slot[start..start + N].try_into().expect("as many bytes")
 }
 
 #[inline]
@@ -218,6 +217,13 @@ pub(super) fn read_text(arena: &Arena, place: Place, offset: usize) -> Extreme<'
         // Anything else that a column without a type held: eight bytes.
         tag => Extreme::from_bits(tag, u64_at(bytes, 0)).unwrap_or(Extreme::None),
     }
+}
+
+/// Has the processor fetch the text that the slot at `offset` points to.
+#[inline]
+pub(super) fn touch_text(arena: &Arena, place: Place, offset: usize) {
+    let slot = &arena.state(place)[offset..];
+    arena.touch_text(Place(u32::from_le_bytes(at(slot, 0))));
 }
 
 /// Adds to the text slot at `offset` of the state at `place`. Doing it twice is doing it once.

@@ -67,7 +67,22 @@ pub(super) fn write(partial: Partial<'_>, out: &mut Vec<u8>) {
 }
 
 /// The low seven bits first; the high bit says that more follow.
-fn put(mut rest: u128, out: &mut Vec<u8>) {
+fn put(number: u128, out: &mut Vec<u8>) {
+    // Nearly every number has few digits, and one register is quicker than two.
+    let Ok(mut rest) = u64::try_from(number) else { return put_wide(number, out) };
+    loop {
+        let low = rest.to_le_bytes()[0] & 0x7f;
+        rest >>= 7;
+        if rest == 0 {
+            out.push(low);
+            return;
+        }
+        out.push(low | 0x80);
+    }
+}
+
+#[cold]
+fn put_wide(mut rest: u128, out: &mut Vec<u8>) {
     loop {
         let low = rest.to_le_bytes()[0] & 0x7f;
         rest >>= 7;
@@ -81,6 +96,7 @@ fn put(mut rest: u128, out: &mut Vec<u8>) {
 
 impl<'a> Source<'a> {
     /// The next partial, or `None` where the bytes are none.
+    #[inline]
     pub(super) fn read(&mut self, shape: Shape) -> Option<Partial<'a>> {
         Some(match shape {
             Shape::Count => Partial::Count(self.count()?),
@@ -146,7 +162,24 @@ impl<'a> Source<'a> {
         self.varint().and_then(|count| u64::try_from(count).ok())
     }
 
+    #[inline]
     fn varint(&mut self) -> Option<u128> {
+        /// Bytes of a number that fits one register whatever they hold.
+        const NARROW_BYTES: usize = 9;
+        let mut value = 0_u64;
+        for (n, byte) in self.0.iter().take(NARROW_BYTES).enumerate() {
+            value |= u64::from(byte & 0x7f) << (7 * n);
+            if byte & 0x80 == 0 {
+                self.0 = &self.0[n + 1..];
+                // One spelling for one number: no trailing zero.
+                return (*byte != 0 || n == 0).then_some(value.into());
+            }
+        }
+        self.wide_varint()
+    }
+
+    #[cold]
+    fn wide_varint(&mut self) -> Option<u128> {
         let mut value = 0_u128;
         for shift in (0..u128::BITS).step_by(7) {
             let byte = self.byte()?;
@@ -156,7 +189,6 @@ impl<'a> Source<'a> {
             }
             value |= low << shift;
             if byte & 0x80 == 0 {
-                // One spelling for one number: no trailing zero.
                 return (byte != 0 || shift == 0).then_some(value);
             }
         }

@@ -4,10 +4,14 @@
 //! left behind on any way out.
 //! Never: a thread, a file or a signal handler that outlives the call.
 
+mod column_list;
 mod convert;
 mod count;
+mod distinct;
 mod fields;
 mod generate;
+mod group;
+mod grouping;
 mod head;
 mod input;
 mod join;
@@ -25,8 +29,12 @@ mod turns;
 mod watch;
 mod workers;
 
+pub use column_list::parse_columns;
 pub use convert::{ConvertFile, PlannedConvert};
 pub use count::{CountFile, PlannedCount};
+pub use distinct::{DistinctFile, PlannedDistinct};
+pub use group::{GroupFile, PlannedGroup};
+pub use grouping::GroupPlan;
 pub use head::{HeadFile, PlannedHead};
 pub use input::{Input, OpenInput};
 pub use join::{JoinFile, JoinKind, JoinMode, JoinPlan, JoinSide, PlannedJoin, parse_on};

@@ -379,7 +379,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A sample below this says little about the types.
-const SNIFF_BYTES_MIN: usize = 64 << 10;
+pub(super) const SNIFF_BYTES_MIN: usize = 64 << 10;
 
 /// Rows between two looks at the wish to stop.
 const CHECK_ROWS: usize = 4096;

@@ -131,14 +131,22 @@ impl Plan {
         Self { partitions, buffer_bytes, table_bytes, levels, temp_bytes }
     }
 
+    /// Levels the high half of a hash has bits for: [`LEVELS_MAX`], and more where one level takes
+    /// fewer bits.
+    #[must_use]
+    pub fn levels_max(&self) -> u32 {
+        (PARTITION_BITS_MAX * LEVELS_MAX) / self.partitions.ilog2().max(1)
+    }
+
     /// The partition of a hash on `level`, the first of which is 0; below
     /// [`Plan::partitions`].
     ///
     /// # Panics
-    /// In debug builds, when `level` is [`LEVELS_MAX`] or more.
+    /// In debug builds, when `level` is [`Plan::levels_max`] or more.
     #[must_use]
+    #[inline]
     pub fn partition(&self, hash: u64, level: u32) -> usize {
-        debug_assert!(level < LEVELS_MAX, "a level that has no bits");
+        debug_assert!(level < self.levels_max(), "a level that has no bits");
         let bits = self.partitions.ilog2();
         let rest = hash << (bits * level).min(u64::BITS - 1);
         // At most eight bits are left.

@@ -153,6 +153,16 @@ impl Table {
         }
     }
 
+    /// Has the processor fetch what [`Table::find_or_insert`] is going to look at: who does so for
+    /// all keys of a batch before finding the first waits for memory once.
+    #[inline]
+    pub fn touch(&self, hash: u64) {
+        // The first place with the key's tag is nearly always the right one.
+        if let Some(place) = self.index.find(spread(low_half(hash)), |_| true) {
+            self.arena.touch_entry(Place(*place));
+        }
+    }
+
     /// The group that was found since the table was last cleared.
     ///
     /// # Panics

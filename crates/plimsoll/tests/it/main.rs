@@ -6,6 +6,7 @@ mod aggregates;
 mod bounded;
 mod collections;
 mod expressions;
+mod files_group;
 mod files_join;
 mod files_small;
 mod formats;

@@ -1,0 +1,138 @@
+//! What a grouping will hold, in numbers, before it holds it.
+//!
+//! ```text
+//!   share of a thread = segment + batch + table + partitions x buffer        reading
+//!                       + spares and reader, buffers of the same size
+//!                       + 2 frames + its part of the output's blocks         writing
+//! ```
+//!
+//! Promises: a pure function; the parts of a plan stay within the workspace.
+//! Never: a plan that needs more; below the least it names the least.
+
+use super::batch::batch_bytes;
+use crate::error::{Error, Result};
+use crate::group::{self, GROUP_OVERHEAD_BYTES, Load, PARTITION_BUFFER_BYTES_MIN};
+use crate::sort::LANE_SPARES;
+use crate::storage::{AlignedBytes, SECTOR_BYTES};
+use crate::units::ByteSize;
+
+/// Buffers of a lane beside those being filled: partitions fill at much the same time.
+pub(super) const SPARES: usize = 4;
+/// Whole records that a worker splits at a time; beyond it they leave a core's second cache.
+const SEGMENT_BYTES_MAX: usize = 512 << 10;
+/// What a worker encodes before it hands over.
+const FRAME_BYTES_MAX: usize = 256 << 10;
+/// Frames of a worker: one being filled, one on its way.
+pub(super) const FRAMES: usize = 2;
+/// Blocks of the output.
+const OUT_BLOCK_BYTES_MAX: usize = 512 << 10;
+/// A part of the workspace that the places of blocks on disk may take.
+const INDEX_SHARE: usize = 32;
+/// Share of a thread below which fewer threads do more.
+const SHARE_BYTES_MIN: usize = 640 << 10;
+/// A table of some use, and the buffers of the fewest partitions.
+const REST_BYTES_MIN: usize = 320 << 10;
+/// Threads beyond this only wait for each other.
+const WORKERS_MAX: usize = 64;
+
+/// What is known before a grouping.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GroupInput {
+    /// Bytes of the input, where that is known.
+    pub(super) bytes: Option<u64>,
+    /// Bytes of a usual record.
+    pub(super) row_bytes: u64,
+    /// Bytes of a group's state.
+    pub(super) state_bytes: usize,
+    /// Columns of a batch's cells.
+    pub(super) reads: usize,
+    pub(super) workspace_bytes: u64,
+    pub(super) threads: usize,
+    /// Spilled blocks are compressed, which takes a second buffer each.
+    pub(super) packed: bool,
+}
+
+/// What a grouping will do. All sizes in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupPlan {
+    /// Bytes it may hold.
+    pub workspace_bytes: u64,
+    /// Threads that group.
+    pub threads: usize,
+    /// Whole records a thread takes at a time.
+    pub segment_bytes: usize,
+    /// Table of each thread.
+    pub table_bytes: usize,
+    /// Partitions of a table that is full, by hash; a power of two.
+    pub partitions: usize,
+    /// Block of a partition of a thread.
+    pub block_bytes: usize,
+    /// How often a row is written at most, if no two rows share a group: 0 where all stays in
+    /// memory, `None` for an input of unknown length.
+    pub levels: Option<u32>,
+    /// What lies in temporary files at most, if no two rows share a group.
+    pub temp_bytes: Option<u64>,
+    pub(super) spill: group::Plan,
+    pub(super) buffer_bytes: usize,
+    pub(super) frame_bytes: usize,
+    pub(super) out_block_bytes: usize,
+}
+
+/// Makes the plan.
+pub(super) fn plan(input: GroupInput) -> Result<GroupPlan> {
+    let workspace = usize::try_from(input.workspace_bytes).unwrap_or(usize::MAX);
+    if workspace < SHARE_BYTES_MIN {
+        return Err(too_little(workspace, SHARE_BYTES_MIN));
+    }
+    let threads = input.threads.clamp(1, WORKERS_MAX).min(workspace / SHARE_BYTES_MIN).max(1);
+    let share = (workspace - workspace / INDEX_SHARE) / threads;
+    let segment_bytes = (share / 8).clamp(32 << 10, SEGMENT_BYTES_MAX);
+    let frame_bytes = (share / 64).clamp(8 << 10, FRAME_BYTES_MAX);
+    let out_block_bytes = whole_sectors((workspace / 64).min(OUT_BLOCK_BYTES_MAX));
+    let out = (LANE_SPARES + 1) * AlignedBytes::cost_bytes(out_block_bytes) / threads;
+    let held = segment_bytes + batch_bytes(input.reads) + FRAMES * frame_bytes + out;
+    let Some(rest) = share.checked_sub(held).filter(|rest| *rest >= REST_BYTES_MIN) else {
+        return Err(too_little(workspace, held + REST_BYTES_MIN));
+    };
+    let group_bytes = input.row_bytes + (input.state_bytes + GROUP_OVERHEAD_BYTES) as u64;
+    let groups_bytes = input.bytes.map(|b| (b / input.row_bytes.max(1) + 1) * group_bytes);
+    let fits = groups_bytes.is_some_and(|bytes| bytes <= (rest / 2) as u64);
+    let load = Load {
+        workspace_bytes: rest * threads,
+        // The rows may be shorter than those at the beginning: there are always partitions.
+        groups_bytes: groups_bytes.map(|bytes| bytes.max(rest as u64)),
+        threads,
+    };
+    let spill = group::Plan::new(load)?;
+    let buffer_bytes = spill.buffer_bytes.min((rest / 32).max(PARTITION_BUFFER_BYTES_MIN));
+    let copies = if input.packed { 2 } else { 1 };
+    let block_bytes = whole_sectors(buffer_bytes / copies - SECTOR_BYTES);
+    let buffers = spill.partitions + SPARES + copies;
+    Ok(GroupPlan {
+        workspace_bytes: input.workspace_bytes,
+        threads,
+        segment_bytes,
+        table_bytes: rest - buffers * buffer_bytes,
+        partitions: spill.partitions,
+        block_bytes,
+        levels: input.bytes.map(|_| if fits { 0 } else { spill.levels }),
+        temp_bytes: if fits { Some(0) } else { spill.temp_bytes },
+        spill,
+        buffer_bytes,
+        frame_bytes,
+        out_block_bytes,
+    })
+}
+
+fn too_little(workspace: usize, least: usize) -> Error {
+    Error::invalid(format!(
+        "grouping needs a workspace of {} at least, and {} are left; raise the memory limit",
+        ByteSize::new(least as u64),
+        ByteSize::new(workspace as u64)
+    ))
+}
+
+/// What is not more than `bytes`, but one sector at least.
+fn whole_sectors(bytes: usize) -> usize {
+    (bytes / SECTOR_BYTES * SECTOR_BYTES).max(SECTOR_BYTES)
+}
