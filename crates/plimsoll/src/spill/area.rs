@@ -135,6 +135,17 @@ impl SpillArea {
         Ok(())
     }
 
+    /// As [`SpillArea::file`], but extents given back stay on disk until the file is dropped: where
+    /// it is read once, in small blocks, giving each back costs more than it is worth.
+    ///
+    /// # Errors
+    /// As [`SpillArea::file`].
+    pub(crate) fn file_kept(&self, label: &str) -> Result<Arc<SpillFile>> {
+        let number = self.shared.files.fetch_add(1, Ordering::Relaxed);
+        let path = self.shared.directory.join(format!("{label}-{number}"));
+        SpillFile::create(Arc::clone(&self.shared), path).map(|f| Arc::new(f.pinned()))
+    }
+
     /// Makes the file `name`, whose extents stay until it is dropped.
     pub(crate) fn file_named(&self, name: &str) -> Result<Arc<SpillFile>> {
         let path = self.shared.directory.join(name);

@@ -13,6 +13,7 @@
 //! next process when their owner was killed.
 //! Never: a file that could be read by somebody else, or a length believed before its checksum.
 
+mod ahead;
 mod area;
 pub(crate) mod block;
 mod codec;
@@ -31,5 +32,6 @@ pub use lane::{BlockTarget, WriteLane};
 pub use reader::{BlockReader, RunReader};
 pub use run::{BlockPlace, Run, RunWriter};
 
+pub(crate) use ahead::ReadAhead;
 pub(crate) use journal::Journal;
 pub(crate) use length::{LENGTH_BYTES_MAX, length_at, put_length};

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::batch::{BATCH_ROWS, Batch};
 use super::partitions::{Partitions, parts};
-use super::plan::{GroupPlan, SPARES};
+use super::plan::{AHEAD, GroupPlan, SPARES};
 use super::spilling::Spilling;
 use super::{SEED, Work};
 use crate::aggregate::{Full, UpdateError};
@@ -22,7 +22,7 @@ use crate::budget::Reservation;
 use crate::error::{Error, Result};
 use crate::files::tool::Tool;
 use crate::group::{Bypass, Found, Table};
-use crate::spill::{BlockReader, Run, RunWriter, WriteLane};
+use crate::spill::{BlockReader, ReadAhead, Run, RunWriter, WriteLane};
 
 pub(super) struct Grouper<'a> {
     tool: Tool<'a>,
@@ -41,6 +41,8 @@ pub(super) struct Grouper<'a> {
     state: Vec<u8>,
     /// Held for the partitions until they are made.
     buffers: Option<Reservation>,
+    /// Threads that read partitions, with the sizes of their blocks.
+    ahead: Option<((usize, usize), ReadAhead)>,
     _table_bytes: Reservation,
 }
 
@@ -66,6 +68,7 @@ impl<'a> Grouper<'a> {
             states: Vec::with_capacity(BATCH_ROWS),
             state: Vec::new(),
             buffers: None,
+            ahead: None,
             _table_bytes: table_bytes,
         };
         grouper.hold_buffers()?;
@@ -145,14 +148,27 @@ impl<'a> Grouper<'a> {
     /// Merges all states of a run.
     pub(super) fn merge_run(&mut self, run: &Run) -> Result<()> {
         let block_bytes = run.blocks().iter().map(|b| b.bytes as usize).max().unwrap_or(0);
-        let mut block = BlockReader::new(self.tool.consumer, block_bytes, run.plain_bytes_max())?;
-        for place in run.blocks() {
+        let plain_bytes = run.plain_bytes_max();
+        // Started anew where a record larger than a block makes a larger one.
+        let large_enough =
+            |(block, plain): (usize, usize)| block >= block_bytes && plain >= plain_bytes;
+        let kept = self.ahead.take().filter(|(sizes, _)| large_enough(*sizes));
+        let mut ahead = match kept {
+            Some(ahead) => ahead,
+            None => {
+                let consumer = self.tool.consumer;
+                let ahead = ReadAhead::start(consumer, AHEAD, block_bytes, plain_bytes)?;
+                ((block_bytes, plain_bytes), ahead)
+            }
+        };
+        let merged = ahead.1.each(run, |block, records, place| {
             self.tool.watch.check()?;
-            let records = block.load(run.file(), *place)?;
-            self.merge_block(&block, records)?;
+            self.merge_block(block, records)?;
             self.tool.watch.add(u64::from(place.bytes));
-        }
-        Ok(())
+            Ok(())
+        });
+        self.ahead = Some(ahead);
+        merged
     }
 
     fn merge_block(&mut self, block: &BlockReader, records: u32) -> Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   share of a thread = segment + batch + table + partitions x buffer        reading
-//!                       + spares and reader, buffers of the same size
+//!                       + spares and readers, buffers of the same size
 //!                       + 2 frames + its part of the output's blocks         writing
 //! ```
 //!
@@ -18,6 +18,8 @@ use crate::units::ByteSize;
 
 /// Buffers of a lane beside those being filled: partitions fill at much the same time.
 pub(super) const SPARES: usize = 4;
+/// Buffers a worker reads partitions with: one in use, the others on their way.
+pub(super) const AHEAD: usize = 6;
 /// Whole records that a worker splits at a time; beyond it they leave a core's second cache.
 const SEGMENT_BYTES_MAX: usize = 512 << 10;
 /// What a worker encodes before it hands over.
@@ -107,7 +109,7 @@ pub(super) fn plan(input: GroupInput) -> Result<GroupPlan> {
     let buffer_bytes = spill.buffer_bytes.min((rest / 32).max(PARTITION_BUFFER_BYTES_MIN));
     let copies = if input.packed { 2 } else { 1 };
     let block_bytes = whole_sectors(buffer_bytes / copies - SECTOR_BYTES);
-    let buffers = spill.partitions + SPARES + copies;
+    let buffers = spill.partitions + SPARES + copies * AHEAD;
     Ok(GroupPlan {
         workspace_bytes: input.workspace_bytes,
         threads,

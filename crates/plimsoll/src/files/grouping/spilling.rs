@@ -26,7 +26,7 @@ impl<'a> Spilling<'a> {
             return Ok((Arc::clone(file), area.codec()));
         }
         let area = self.tool.area()?;
-        let file = area.file("group")?;
+        let file = area.file_kept("group")?;
         let codec = area.codec();
         *made = Some((area, Arc::clone(&file)));
         Ok((file, codec))
