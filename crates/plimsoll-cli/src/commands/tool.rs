@@ -31,7 +31,7 @@ use crate::{interrupt, process, progress};
 /// Threads where nobody says how many: more wait for the disk.
 const THREADS_DEFAULT_MAX: usize = 8;
 /// What the process itself still grows by: code that was not run yet, stacks, page tables.
-const GROWTH_BYTES: u64 = 768 << 10;
+const GROWTH_BYTES: u64 = 1216 << 10;
 /// Below this every part of the memory counts.
 const SMALL_LIMIT_BYTES: u64 = 32 << 20;
 /// Between two looks at the progress.

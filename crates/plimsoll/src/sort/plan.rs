@@ -224,8 +224,10 @@ fn write_buffers(block_bytes: usize) -> usize {
 /// What a merge worker holds.
 fn worker_bytes(fan_in: usize, ahead: usize, block: usize, out_block: usize) -> usize {
     // The order of blocks is charged for blocks of a run that fills memory many times over.
-    Merge::cost_bytes(fan_in, ahead, block, 64 * fan_in)
-        + AlignedBytes::cost_bytes(out_block) * (1 + LANE_SPARES)
+    // A merge into a run has a block and a spare in place of the output's.
+    let output = AlignedBytes::cost_bytes(out_block) * (1 + LANE_SPARES);
+    let run = AlignedBytes::cost_bytes(block) * 2;
+    Merge::cost_bytes(fan_in, ahead, block, 64 * fan_in) + output.max(run)
 }
 
 fn generators(workspace: usize, threads: usize) -> usize {
