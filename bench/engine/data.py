@@ -44,7 +44,7 @@ def table(bench, peers, kind, rows):
 
 
 def pair(bench, peers, rows):
-    """The sales table and the small one that joins to a tenth of its rows, at most 1 M."""
+    """The sales table and the small one that joins to a tenth of its rows."""
     return table(bench, peers, "sales", rows), table(bench, peers, "right", rows // 10)
 
 
