@@ -4,11 +4,12 @@
 //! Never: a test that waits for a time.
 
 mod faults;
+mod killed;
 mod model;
 mod refused;
 mod stopped;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plimsoll::Result;
@@ -33,7 +34,9 @@ const SCAN: u64 = 320 << 10;
 struct Desk {
     budget: Budget,
     consumer: Consumer,
-    root: tempfile::TempDir,
+    root: PathBuf,
+    /// Removes the root with the desk, but for one that a test holds itself.
+    _folder: Option<tempfile::TempDir>,
     disk: Faulty,
     watch: Arc<Watch>,
     job: SortFile,
@@ -49,10 +52,15 @@ impl Desk {
     }
 
     fn named(name: &str, input: &[u8], output: &str, by: &str) -> Self {
-        let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let path = root.path().join(name);
-        std::fs::write(&path, input).unwrap();
-        std::fs::create_dir(root.path().join("spill")).unwrap();
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        std::fs::write(folder.path().join(name), input).unwrap();
+        std::fs::create_dir(folder.path().join("spill")).unwrap();
+        let root = folder.path().to_path_buf();
+        Self { _folder: Some(folder), ..Self::at(&root, name, output, by) }
+    }
+
+    /// Over what is in `root`: the input, and a directory to spill to.
+    fn at(root: &Path, name: &str, output: &str, by: &str) -> Self {
         let budget = Budget::new(64 << 20, 8 << 20, Arc::new(Unmeasured)).unwrap();
         Self {
             consumer: budget.consumer("sort").unwrap(),
@@ -60,8 +68,8 @@ impl Desk {
             disk: Faulty::new(Arc::new(Disk)),
             watch: Arc::default(),
             job: SortFile {
-                input: Input::File(path),
-                output: Output::File { path: root.path().join(output), fsync: true },
+                input: Input::File(root.join(name)),
+                output: Output::File { path: root.join(output), fsync: true },
                 format: Format::Csv,
                 delimiter: Delimiter::Comma,
                 by: parse_by(by).unwrap(),
@@ -69,7 +77,8 @@ impl Desk {
                 record_bytes_max: RECORD_BYTES_MAX,
                 resume: false,
             },
-            root,
+            root: root.to_path_buf(),
+            _folder: None,
             spill: SpillOptions { memory_file_system: true, ..SpillOptions::default() },
             workspace_bytes: WORKSPACE,
             threads: 1,
@@ -102,7 +111,7 @@ impl Desk {
     }
 
     fn spill_root(&self) -> PathBuf {
-        self.root.path().join("spill")
+        self.root.join("spill")
     }
 
     fn output(&self) -> PathBuf {
@@ -121,7 +130,7 @@ impl Desk {
         assert_eq!(self.budget.reserved_bytes(), 0, "reserved bytes leaked");
         let spilled: Vec<_> = std::fs::read_dir(self.spill_root()).unwrap().collect();
         assert!(spilled.is_empty(), "left in the spill root: {spilled:?}");
-        for entry in std::fs::read_dir(self.root.path()).unwrap() {
+        for entry in std::fs::read_dir(&self.root).unwrap() {
             let name = entry.unwrap().file_name();
             assert!(!name.to_string_lossy().ends_with(".partial"), "{name:?} was left");
         }

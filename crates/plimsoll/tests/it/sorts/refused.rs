@@ -115,10 +115,10 @@ fn an_output_that_is_the_input_is_refused_by_any_name() {
     let (input, _) = numbered(100, 36);
     let mut desk = Desk::new(&input, "k");
     let Input::File(path) = desk.job.input.clone() else { panic!("it reads a file") };
-    let (soft, hard) = (desk.root.path().join("soft.csv"), desk.root.path().join("hard.csv"));
+    let (soft, hard) = (desk.root.join("soft.csv"), desk.root.join("hard.csv"));
     std::os::unix::fs::symlink(&path, &soft).unwrap();
     std::fs::hard_link(&path, &hard).unwrap();
-    let roundabout = desk.root.path().join("spill/../in.csv");
+    let roundabout = desk.root.join("spill/../in.csv");
     for name in [path.clone(), soft, hard, roundabout] {
         desk.job.output = Output::File { path: name, fsync: false };
         let error = desk.sort().expect_err("refused");
@@ -135,7 +135,7 @@ fn an_output_that_cannot_be_made_is_refused() {
     let (input, _) = numbered(100, 37);
     for rows in [20, 10_000] {
         let mut desk = Desk::new(&input, "k").fixed_runs(rows);
-        let directory = desk.root.path().join("spill");
+        let directory = desk.root.join("spill");
         desk.job.output = Output::File { path: directory.clone(), fsync: false };
         let error = desk.sort().expect_err("a directory");
         assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
@@ -165,9 +165,9 @@ fn an_older_output_stays_until_the_new_one_is_whole() {
 #[test]
 fn an_input_that_is_no_file_is_refused() {
     let mut desk = Desk::new(b"", "k");
-    desk.job.input = Input::File(desk.root.path().join("spill"));
+    desk.job.input = Input::File(desk.root.join("spill"));
     assert_eq!(refusal(&desk).kind(), ErrorKind::Invalid);
-    desk.job.input = Input::File(desk.root.path().join("missing.csv"));
+    desk.job.input = Input::File(desk.root.join("missing.csv"));
     let error = refusal(&desk);
     assert_eq!(error.kind(), ErrorKind::Io);
     assert!(error.to_string().contains("missing.csv"), "{error}");
