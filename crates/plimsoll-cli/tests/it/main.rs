@@ -19,6 +19,7 @@ mod loss;
 mod refused;
 mod served;
 mod server;
+mod shared_root;
 mod sorted;
 mod tool;
 mod tools_group;

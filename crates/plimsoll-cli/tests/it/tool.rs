@@ -8,7 +8,7 @@
 //! ```
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -93,6 +93,12 @@ impl Tool {
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// As the user of this number, and in the group of the same number; for root alone.
+    pub(crate) fn user(mut self, number: u32) -> Self {
+        self.command.uid(number).gid(number);
         self
     }
 
