@@ -25,8 +25,8 @@ pub(crate) struct ToolArgs {
     /// Most bytes of spilled data at one time [default: what the disk has]
     #[arg(long, value_name = "SIZE")]
     pub(crate) spill_quota: Option<String>,
-    /// Compression of spilled data: none, lz4, zstd or gzip
-    #[arg(long, default_value = "none")]
+    /// Compression of spilled data: none, lz4, zstd, gzip, or adaptive: lz4 on a slow disk
+    #[arg(long, default_value = "adaptive")]
     pub(crate) spill_codec: String,
     /// Spill to a file system that lives in memory
     #[arg(long)]

@@ -18,7 +18,7 @@ pub(crate) fn run(global: &Global, args: &DistinctArgs) -> anyhow::Result<Outcom
     let input = Input::from_argument(&args.input);
     let (format, delimiter) = tool::format(&args.tool, &input)?;
     let output = tool::output(&args.tool);
-    let ready = Ready::new(global, &args.tool, "distinct")?;
+    let mut ready = Ready::new(global, &args.tool, "distinct")?;
     let columns = args.columns.as_deref().map_or(Ok(Vec::new()), grouping::columns);
     let job = DistinctFile {
         output_format: grouping::output_format(&output, format),
@@ -31,6 +31,7 @@ pub(crate) fn run(global: &Global, args: &DistinctArgs) -> anyhow::Result<Outcom
         kinds: grouping::kinds(args.types.as_deref())?,
         record_bytes_max: ready.record_bytes_max(&args.tool)?,
     };
+    ready.adapt(&[&job.input]);
     let planned = job.plan(ready.tool())?;
     if args.tool.explain {
         grouping::explain(planned.plan(), planned.keys(), &ready)?;

@@ -16,7 +16,7 @@ pub(crate) fn run(global: &Global, args: &GroupArgs) -> anyhow::Result<Outcome> 
     let input = Input::from_argument(&args.input);
     let (format, delimiter) = tool::format(&args.tool, &input)?;
     let output = tool::output(&args.tool);
-    let ready = Ready::new(global, &args.tool, "group")?;
+    let mut ready = Ready::new(global, &args.tool, "group")?;
     let job = GroupFile {
         output_format: grouping::output_format(&output, format),
         output,
@@ -29,6 +29,7 @@ pub(crate) fn run(global: &Global, args: &GroupArgs) -> anyhow::Result<Outcome> 
         kinds: grouping::kinds(args.types.as_deref())?,
         record_bytes_max: ready.record_bytes_max(&args.tool)?,
     };
+    ready.adapt(&[&job.input]);
     let planned = job.plan(ready.tool())?;
     if args.tool.explain {
         grouping::explain(planned.plan(), planned.keys(), &ready)?;

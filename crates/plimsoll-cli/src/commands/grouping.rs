@@ -71,6 +71,7 @@ pub(super) fn explain<'a>(
         ("block", size(plan.block_bytes as u64)),
         ("passes over disk", known(plan.levels.map(|n| format!("{n} at most")))),
         ("temporary bytes", known(plan.temp_bytes.map(|n| format!("{} at most", size(n))))),
+        ("spill codec", ready.codec()),
     ];
     let mut out = std::io::stdout().lock();
     for (name, value) in lines {

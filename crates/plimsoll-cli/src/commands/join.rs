@@ -27,7 +27,7 @@ pub(crate) fn run(global: &Global, args: &JoinArgs) -> anyhow::Result<Outcome> {
         Some(side) => return Err(Usage(format!("--build {side}: allowed are left, right")).into()),
     };
     let on = parse_on(&args.on).map_err(|e| anyhow!(Usage(e.to_string())))?;
-    let ready = Ready::new(global, &args.tool, "join")?;
+    let mut ready = Ready::new(global, &args.tool, "join")?;
     let job = JoinFile {
         left: reading(&ready, &args.tool, &args.left)?,
         right: reading(&ready, &args.tool, &args.right)?,
@@ -36,6 +36,7 @@ pub(crate) fn run(global: &Global, args: &JoinArgs) -> anyhow::Result<Outcome> {
         kind,
         build,
     };
+    ready.adapt(&[&job.left.input, &job.right.input]);
     let planned = job.plan(ready.tool())?;
     if args.tool.explain {
         explain(&planned, &ready)?;
@@ -79,6 +80,7 @@ fn explain(planned: &PlannedJoin<'_>, ready: &Ready) -> anyhow::Result<()> {
             ("partitions", plan.partitions.to_string()),
             ("block", size(plan.block_bytes)),
             ("filter", size(plan.filter_bytes)),
+            ("spill codec", ready.codec()),
         ]);
     }
     tool::explain(&lines)

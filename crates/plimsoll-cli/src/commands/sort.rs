@@ -18,7 +18,7 @@ pub(crate) fn run(global: &Global, args: &SortArgs) -> anyhow::Result<Outcome> {
     let usage = |e: plimsoll::Error| anyhow!(Usage(e.to_string()));
     let input = Input::from_argument(&args.input);
     let (format, delimiter) = tool::format(&args.tool, &input)?;
-    let ready = Ready::new(global, &args.tool, "sort")?;
+    let mut ready = Ready::new(global, &args.tool, "sort")?;
     let job = SortFile {
         output: tool::output(&args.tool),
         input,
@@ -29,6 +29,7 @@ pub(crate) fn run(global: &Global, args: &SortArgs) -> anyhow::Result<Outcome> {
         strategy: args.chunk_strategy.parse().map_err(usage)?,
         record_bytes_max: ready.record_bytes_max(&args.tool)?,
     };
+    ready.adapt(&[&job.input]);
     let planned = job.plan(ready.tool())?;
     if args.tool.explain {
         explain(&planned, &ready)?;
@@ -68,6 +69,7 @@ fn explain(planned: &plimsoll::files::PlannedSort<'_>, ready: &Ready) -> anyhow:
         ("passes over disk", known(plan.passes.map(|n| n.to_string()))),
         ("merging threads", plan.merge_workers.to_string()),
         ("temporary bytes", known(plan.temp_bytes.map(size))),
+        ("spill codec", ready.codec()),
     ];
     let mut out = std::io::stdout().lock();
     for (name, value) in lines {

@@ -18,7 +18,7 @@ use plimsoll::budget::Consumer;
 use plimsoll::files::{Input, Output, Phase, Reading, Summary, Tool, Watch};
 use plimsoll::format::{Delimiter, Format};
 use plimsoll::limits::{LINE_BYTES_MAX, TOOL_LIMIT_BYTES_MIN};
-use plimsoll::spill::{Codec, SpillOptions};
+use plimsoll::spill::{Codec, SpillOptions, write_rate};
 use plimsoll::storage::{Disk, Storage};
 use plimsoll::units::ByteSize;
 
@@ -34,6 +34,10 @@ const THREADS_DEFAULT_MAX: usize = 8;
 const GROWTH_BYTES: u64 = 1216 << 10;
 /// Below this every part of the memory counts.
 const SMALL_LIMIT_BYTES: u64 = 32 << 20;
+/// The word for a codec that is chosen by the disk's pace.
+const ADAPTIVE: &str = "adaptive";
+/// How much larger than its file a compressed input is taken for.
+const UNPACKED_BY: u64 = 8;
 /// Between two looks at the progress.
 const LOOK_EVERY: Duration = Duration::from_millis(125);
 
@@ -44,6 +48,8 @@ pub(crate) struct Ready {
     storage: Arc<dyn Storage>,
     spill_root: PathBuf,
     spill: SpillOptions,
+    /// The codec is chosen by the disk's pace.
+    adaptive: bool,
     threads: usize,
     watch: Arc<Watch>,
     began: Instant,
@@ -56,17 +62,19 @@ impl Ready {
         let began = Instant::now();
         let setup = setup::start(global, TOOL_LIMIT_BYTES_MIN)?;
         let consumer = setup.memory.budget.consumer(name)?;
-        let codec = Codec::from_name(&args.spill_codec).ok_or_else(|| {
-            let name = &args.spill_codec;
-            Usage(format!("--spill-codec {name}: allowed are none, lz4, zstd, gzip"))
-        })?;
+        let codec = match &*args.spill_codec {
+            ADAPTIVE => None,
+            name => Some(Codec::from_name(name).ok_or_else(|| {
+                Usage(format!("--spill-codec {name}: allowed are adaptive, none, lz4, zstd, gzip"))
+            })?),
+        };
         let spill = SpillOptions {
             quota_bytes: args
                 .spill_quota
                 .as_deref()
                 .map(|t| size("--spill-quota", t))
                 .transpose()?,
-            codec,
+            codec: codec.unwrap_or_default(),
             memory_file_system: args.spill_in_memory,
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -76,7 +84,19 @@ impl Ready {
         interrupt::stops(&watch)?;
         let storage: Arc<dyn Storage> = Arc::new(Disk);
         let json = args.json;
-        Ok(Self { setup, consumer, storage, spill_root, spill, threads, watch, began, json })
+        let adaptive = codec.is_none();
+        Ok(Self {
+            setup,
+            consumer,
+            storage,
+            spill_root,
+            spill,
+            adaptive,
+            threads,
+            watch,
+            began,
+            json,
+        })
     }
 
     /// What the library's tools are given. All that is left of the limit is theirs.
@@ -93,6 +113,30 @@ impl Ready {
             threads: self.threads,
             watch: &self.watch,
         }
+    }
+
+    /// Where nobody chose a codec and these inputs do not fit into memory, chooses one by the
+    /// pace of the disk that is spilled to. Inputs of unknown length are not waited for: they
+    /// spill as they are, and so does all under a small limit, where a codec's buffers cost passes.
+    pub(crate) fn adapt(&mut self, inputs: &[&Input]) {
+        let bytes: u64 = inputs.iter().map(|input| expected_bytes(input)).sum();
+        let tool = self.tool();
+        let small = self.setup.memory.limit.bytes < SMALL_LIMIT_BYTES;
+        if !self.adaptive || small || bytes <= tool.workspace_bytes {
+            return;
+        }
+        let (root, options) = (tool.spill_root, tool.spill);
+        let clock = || self.began.elapsed();
+        let rate = write_rate(&self.storage, root, options, &self.consumer, &clock);
+        // A disk that fails here fails again where it matters, and is told there.
+        self.spill.codec = rate.map_or(Codec::None, Codec::where_the_disk_takes);
+        self.consumer.purge();
+    }
+
+    /// The codec of spilled blocks, for `--explain`.
+    pub(crate) fn codec(&self) -> String {
+        let name = self.spill.codec.name();
+        if self.adaptive { format!("{name} (adaptive)") } else { name.to_owned() }
     }
 
     /// The limit the plan was made under, for `--explain`.
@@ -133,7 +177,7 @@ impl Ready {
             "rows": summary.rows_in, "rows_out": summary.rows_out,
             "bytes": summary.bytes_in, "bytes_out": summary.bytes_out,
             "spill_bytes": summary.spill_bytes, "spill_peak_bytes": summary.spill_peak_bytes,
-            "runs": summary.runs, "passes": summary.passes,
+            "spill_codec": self.spill.codec.name(), "runs": summary.runs, "passes": summary.passes,
             "segments_resumed": summary.segments_resumed,
             "peak_bytes": process::resident_peak_bytes(),
             "seconds": self.began.elapsed().as_secs_f64(),
@@ -202,6 +246,16 @@ impl Ready {
             None => (self.setup.memory.limit.bytes / 64).min(LINE_BYTES_MAX as u64),
         };
         Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+}
+
+/// Bytes that are read from an input, as far as its name and length tell.
+fn expected_bytes(input: &Input) -> u64 {
+    let Input::File(path) = input else { return 0 };
+    let bytes = std::fs::metadata(path).map_or(0, |data| data.len());
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("gz" | "zst") => bytes.saturating_mul(UNPACKED_BY),
+        _ => bytes,
     }
 }
 

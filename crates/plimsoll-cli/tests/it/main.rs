@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
 
 mod bounded;
+mod codecs;
 mod configured;
 mod corpus;
 mod exported;

@@ -122,6 +122,33 @@ fn a_plan_says_in_numbers_what_each_strategy_will_do() {
 }
 
 #[test]
+fn the_codec_is_chosen_by_the_disk_unless_it_is_named() {
+    let folder = folder();
+    let path = numbers(folder.path(), 400_000);
+    let spill = spill(folder.path());
+    let sort = |flags: &[&str]| {
+        let own = ["sort", &path, "--by", "price", "--memory", "32M", "-o", "out.csv"];
+        Tool::fastest(folder.path(), &[&own, flags].concat()).env("TMPDIR", &spill)
+    };
+    let told = |flags: &[&str]| {
+        let ended = sort(&[&["--json"], flags].concat()).run();
+        ended.expect(0, &[]);
+        let json: serde_json::Value = serde_json::from_str(&ended.err).unwrap();
+        (json["spill_codec"].as_str().unwrap().to_owned(), json["spill_bytes"].as_u64().unwrap())
+    };
+    let (none, plain_bytes) = told(&["--spill-codec", "none"]);
+    let (lz4, packed_bytes) = told(&["--spill-codec", "lz4"]);
+    assert_eq!((&*none, &*lz4), ("none", "lz4"));
+    assert!(packed_bytes < plain_bytes, "{packed_bytes} {plain_bytes}");
+    let (chosen, _) = told(&[]);
+    assert!(["none", "lz4"].contains(&&*chosen), "{chosen}");
+    let plan = sort(&["--explain"]).run();
+    assert!(plan.text().contains("(adaptive)"), "{}", plan.text());
+    assert_eq!(names(Path::new(&spill)), [""; 0], "what was measured with is gone");
+    sort(&["--spill-codec", "best"]).run().expect(2, &["adaptive, none, lz4, zstd, gzip"]);
+}
+
+#[test]
 fn a_sort_killed_again_and_again_goes_on_and_leaves_nothing() {
     const CYCLES: u32 = 12;
     let folder = folder();

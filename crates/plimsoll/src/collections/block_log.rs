@@ -21,7 +21,9 @@ use crate::error::{Error, Result};
 use crate::limits::{COLLECTION_BLOCK_BYTES, COLLECTION_CHUNK_BYTES_MAX};
 use crate::spill::WriteLane;
 use crate::spill::block::{self, HEADER_BYTES, Header};
-use crate::spill::{BlockPlace, BlockReader, BlockTarget as _, Codec, SpillArea, SpillFile};
+use crate::spill::{
+    BlockPlace, BlockReader, BlockTarget as _, Codec, Packer, SpillArea, SpillFile,
+};
 use crate::storage::{AlignedBytes, SECTOR_BYTES, sectors};
 use crate::units::ByteSize;
 
@@ -72,6 +74,7 @@ struct Writer {
     lane: WriteLane,
     /// `None` after a failed write.
     chunk: Option<AlignedBytes>,
+    packer: Option<Packer>,
     used: usize,
     /// Where in the file the chunk begins.
     start: u64,
@@ -91,7 +94,7 @@ impl BlockLog {
         let wanted = share.clamp(COLLECTION_BLOCK_BYTES, COLLECTION_CHUNK_BYTES_MAX);
         let mut chunk_bytes = 1 << wanted.ilog2();
         let writer = loop {
-            match Writer::new(consumer, chunk_bytes + cached.shift() * SECTOR_BYTES) {
+            match Writer::new(consumer, chunk_bytes + cached.shift() * SECTOR_BYTES, area.codec()) {
                 Ok(writer) => break writer,
                 // Smaller requests are slower, but better than none.
                 Err(_) if chunk_bytes > COLLECTION_BLOCK_BYTES => chunk_bytes /= 2,
@@ -140,7 +143,7 @@ impl BlockLog {
         let chunk = writer.chunk.as_mut().ok_or_else(died)?;
         let start = shift + writer.used;
         let room = &mut chunk[start..start + whole];
-        let header = fill(self.codec, room, payload, records, whole);
+        let header = fill(&mut writer.packer, room, payload, records);
         let whole = sectors(HEADER_BYTES + header.stored as usize);
         let offset = self.file.extent(whole as u64)?;
         if writer.used == 0 {
@@ -164,7 +167,7 @@ impl BlockLog {
         writer.send(&self.file, self.cached.shift())?;
         let _held = self.consumer.try_reserve(AlignedBytes::cost_bytes(whole) as u64)?;
         let mut room = AlignedBytes::zeroed(whole);
-        let header = fill(Codec::None, &mut room, payload, records, whole);
+        let header = fill(&mut None, &mut room, payload, records);
         let offset = self.file.extent(u64::from(bytes))?;
         block::seal(&mut room, header, self.file.tag() ^ offset);
         if let Err(error) = self.file.write(&room, offset) {
@@ -194,7 +197,7 @@ impl BlockLog {
     pub(super) fn reader(&self, place: BlockPlace) -> Result<BlockReader> {
         let plain = if self.codec == Codec::None { 0 } else { PAYLOAD_BYTES };
         let bytes = (place.bytes as usize).max(COLLECTION_BLOCK_BYTES);
-        BlockReader::new(&self.consumer, bytes, plain)
+        BlockReader::alone(&self.consumer, (bytes, plain), self.codec)
     }
 
     /// Reads a block into a reader that has room for it.
@@ -245,11 +248,13 @@ impl BlockLog {
 }
 
 impl Writer {
-    fn new(consumer: &Consumer, chunk_bytes: usize) -> Result<Self> {
+    fn new(consumer: &Consumer, chunk_bytes: usize, codec: Codec) -> Result<Self> {
         let reservation = consumer.try_reserve(AlignedBytes::cost_bytes(chunk_bytes) as u64)?;
-        let lane = WriteLane::start(consumer, chunk_bytes, SPARES)?;
+        // Blocks are compressed one by one; the lane's chunks hold several.
+        let packer = Packer::new(codec, PAYLOAD_BYTES, consumer)?;
+        let lane = WriteLane::start(consumer, chunk_bytes, SPARES, Codec::None)?;
         let chunk = Some(AlignedBytes::zeroed(chunk_bytes));
-        Ok(Self { lane, chunk, used: 0, start: 0, _reservation: reservation })
+        Ok(Self { lane, chunk, packer, used: 0, start: 0, _reservation: reservation })
     }
 
     fn send(&mut self, file: &Arc<SpillFile>, shift: usize) -> Result<()> {
@@ -265,17 +270,12 @@ impl Writer {
 }
 
 /// Puts the payload behind the header's room, compressed where that saves a sector.
-fn fill(codec: Codec, room: &mut [u8], payload: &[u8], records: u32, whole: usize) -> Header {
-    let bytes = narrow(payload.len());
-    let plain = Header { codec: Codec::None.number(), stored: bytes, payload: bytes, records };
-    let smaller = (whole - SECTOR_BYTES).max(HEADER_BYTES);
-    if whole > SECTOR_BYTES
-        && let Some(stored) = codec.compress(payload, &mut room[HEADER_BYTES..smaller])
-    {
-        return Header { codec: codec.number(), stored: narrow(stored), ..plain };
-    }
-    room[HEADER_BYTES..HEADER_BYTES + payload.len()].copy_from_slice(payload);
-    plain
+fn fill(packer: &mut Option<Packer>, room: &mut [u8], payload: &[u8], records: u32) -> Header {
+    let packed = packer.as_mut().and_then(|packer| packer.pack(payload));
+    let (codec, stored) = packed.unwrap_or((Codec::None, payload));
+    room[HEADER_BYTES..HEADER_BYTES + stored.len()].copy_from_slice(stored);
+    let (stored, payload) = (narrow(stored.len()), narrow(payload.len()));
+    Header { codec: codec.number(), stored, payload, records }
 }
 
 fn died() -> Error {

@@ -22,7 +22,7 @@ use crate::budget::Reservation;
 use crate::error::{Error, Result};
 use crate::limits::THREAD_STACK_BYTES;
 use crate::spill::block::{self, HEADER_BYTES};
-use crate::spill::{BlockPlace, BlockReader, Codec, SpillFile};
+use crate::spill::{BlockPlace, BlockReader, Codec, Expander, SpillFile};
 use crate::storage::AlignedBytes;
 
 #[derive(Debug)]
@@ -41,6 +41,7 @@ pub(super) struct BlockStream {
     spare: Option<AlignedBytes>,
     current: Current,
     plain: Vec<u8>,
+    expander: Expander,
     /// A block too large for the buffers.
     large: Option<BlockReader>,
     _reservation: Reservation,
@@ -75,7 +76,8 @@ impl BlockStream {
     pub(super) fn start(log: &BlockLog) -> Result<Self> {
         let group_bytes = log.chunk_bytes();
         let plain = if log.codec() == Codec::None { 0 } else { PAYLOAD_BYTES };
-        let cost = 2 * AlignedBytes::cost_bytes(group_bytes) + plain;
+        let expander = Expander::cost_bytes(log.codec());
+        let cost = 2 * AlignedBytes::cost_bytes(group_bytes) + plain + expander;
         let reservation = log.consumer().try_reserve(cost as u64)?;
         let file = Arc::clone(log.file());
         let source = Arc::clone(&file);
@@ -105,6 +107,7 @@ impl BlockStream {
             spare: Some(AlignedBytes::zeroed(group_bytes)),
             current: Current::Group(0..0),
             plain: Vec::with_capacity(plain),
+            expander: Expander::default(),
             large: None,
             _reservation: reservation,
         })
@@ -196,7 +199,7 @@ impl BlockStream {
             Some(codec) if header.payload as usize <= PAYLOAD_BYTES => {
                 self.plain.clear();
                 self.plain.resize(header.payload as usize, 0);
-                codec.decompress(&buffer[stored], &mut self.plain).map_err(refuse)?;
+                self.expander.expand(codec, &buffer[stored], &mut self.plain).map_err(refuse)?;
                 Current::Plain
             }
             _ => return Err(refuse("its codec is unknown")),

@@ -158,8 +158,8 @@ impl<'a> Generator<'a> {
         give_up: &dyn Fn() -> bool,
     ) -> Result<Made> {
         let block = self.plan.block_bytes;
-        let mut lane = WriteLane::start(self.consumer, block, LANE_SPARES)?;
-        let mut writer = SortedRunWriter::new(file, codec, self.consumer, block)?;
+        let mut lane = WriteLane::start(self.consumer, block, LANE_SPARES, codec)?;
+        let mut writer = SortedRunWriter::new(file, self.consumer, block)?;
         while !give_up() {
             if self.segment.is_none() && !self.fill()? {
                 break;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::budget::{Consumer, Reservation};
 use crate::error::{Error, Result};
-use crate::spill::{BlockTarget, WriteLane};
+use crate::spill::{BlockTarget, Codec, WriteLane};
 use crate::storage::{AlignedBytes, SECTOR_BYTES};
 
 /// A writer of one range.
@@ -50,7 +50,7 @@ impl RangeWriter {
         let skip = usize::try_from(within).expect("below a sector");
         Ok(Self {
             target,
-            lane: WriteLane::start(consumer, block_bytes, spares)?,
+            lane: WriteLane::start(consumer, block_bytes, spares, Codec::None)?,
             current: Some(AlignedBytes::zeroed(block_bytes)),
             offset: offset - within,
             skip,

@@ -20,9 +20,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::merge::Part;
+use crate::budget::Consumer;
 use crate::error::{Error, Result};
 use crate::limits::THREAD_STACK_BYTES;
-use crate::spill::{BlockPlace, BlockReader, SpillFile};
+use crate::spill::{BlockPlace, BlockReader, Codec, SpillFile, Unpacker};
 
 #[derive(Debug)]
 struct Job {
@@ -65,16 +66,23 @@ impl Forecast {
     }
 
     /// Starts reading the blocks of `parts` into `readers`.
-    pub(super) fn start(parts: &[Part], readers: Vec<BlockReader>) -> Result<Self> {
+    pub(super) fn start(
+        parts: &[Part],
+        readers: Vec<BlockReader>,
+        codec: Codec,
+        consumer: &Consumer,
+    ) -> Result<Self> {
         let (jobs, queue) = sync_channel::<Job>(readers.len());
         let (back, done) = sync_channel(readers.len());
         let queue = Arc::new(Mutex::new(queue));
         let threads = (0..READERS).map(|_| {
             let (queue, back) = (Arc::clone(&queue), back.clone());
+            let room_bytes = readers.first().map_or(0, BlockReader::room_len);
+            let mut unpacker = Unpacker::new(room_bytes, codec, consumer)?;
             std::thread::Builder::new()
                 .name("spill-read".to_owned())
                 .stack_size(THREAD_STACK_BYTES)
-                .spawn(move || read(&queue, &back))
+                .spawn(move || read(&queue, &back, &mut unpacker))
                 .map_err(|e| Error::io("starting a thread that reads spilled blocks", e))
         });
         let threads = threads.collect::<Result<Vec<_>>>()?;
@@ -138,11 +146,11 @@ impl Forecast {
 }
 
 /// One thread's work: takes turns with the others at waiting for the next request.
-fn read(queue: &Mutex<Receiver<Job>>, back: &SyncSender<Done>) {
+fn read(queue: &Mutex<Receiver<Job>>, back: &SyncSender<Done>, unpacker: &mut Option<Unpacker>) {
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { file, place, key, mut reader }) = job else { return };
-        let outcome = reader.load(&file, place);
+        let outcome = reader.load_with(&file, place, unpacker);
         if back.send(Done { key, reader, outcome }).is_err() {
             return;
         }

@@ -19,7 +19,7 @@ use super::loser_tree::LoserTree;
 use super::run::{Cut, RecordPlace, SortedRun};
 use crate::budget::{Consumer, Reservation};
 use crate::error::{Error, Result};
-use crate::spill::{BlockPlace, BlockReader, SpillFile};
+use crate::spill::{BlockPlace, BlockReader, Codec, SpillFile};
 
 /// A range of one run.
 #[derive(Clone, Debug)]
@@ -118,7 +118,8 @@ impl Merge {
         let own = Self::cost_bytes(parts.len(), 0, 0, blocks) as u64;
         let reservation = consumer.try_reserve(own)?;
         let readers = readers(&parts, ahead, consumer)?;
-        let mut forecast = Forecast::start(&parts, readers)?;
+        let codec = Codec::heaviest(parts.iter().map(|p| p.run.run.codec()));
+        let mut forecast = Forecast::start(&parts, readers, codec, consumer)?;
         let mut sources = Vec::with_capacity(parts.len());
         for (n, part) in (0_u32..).zip(&parts) {
             let mut source = Source {

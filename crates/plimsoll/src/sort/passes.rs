@@ -56,9 +56,8 @@ impl Passes<'_> {
     ) -> Result<SortedRun> {
         let order = runs[0].order();
         let parts = runs.iter().map(Part::whole).collect();
-        let mut lane = WriteLane::start(self.consumer, self.block_bytes, 1)?;
-        let mut writer =
-            SortedRunWriter::new(self.file, self.codec, self.consumer, self.block_bytes)?;
+        let mut lane = WriteLane::start(self.consumer, self.block_bytes, 1, self.codec)?;
+        let mut writer = SortedRunWriter::new(self.file, self.consumer, self.block_bytes)?;
         let mut merge = Merge::start(parts, self.ahead, self.consumer)?;
         let mut rows = 0_u64;
         while let Some(sorted) = merge.next()? {

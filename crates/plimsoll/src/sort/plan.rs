@@ -215,8 +215,8 @@ fn index_bytes(spilled: u64, block_bytes: usize) -> usize {
 }
 
 fn write_buffers(block_bytes: usize) -> usize {
-    RunWriter::cost_bytes(block_bytes, crate::spill::Codec::Lz4)
-        + WriteLane::cost_bytes(block_bytes, LANE_SPARES)
+    RunWriter::cost_bytes(block_bytes)
+        + WriteLane::cost_bytes(block_bytes, LANE_SPARES, crate::spill::Codec::Lz4)
         // The index of the run's blocks.
         + (32 << 10)
 }

@@ -126,9 +126,9 @@ impl RowSorter {
         }
         let spilled = self.spilled.as_ref().expect("made above");
         let block_bytes = self.plan.block_bytes;
-        let mut lane = WriteLane::start(&self.consumer, block_bytes, LANE_SPARES)?;
         let codec = spilled.area.codec();
-        let mut writer = SortedRunWriter::new(&spilled.file, codec, &self.consumer, block_bytes)?;
+        let mut lane = WriteLane::start(&self.consumer, block_bytes, LANE_SPARES, codec)?;
+        let mut writer = SortedRunWriter::new(&spilled.file, &self.consumer, block_bytes)?;
         writer.push_all(&mut lane, arena)?;
         let run = writer.cut(&mut lane, (self.runs.len() as u64, 0))?;
         self.runs.push(Arc::new(run));

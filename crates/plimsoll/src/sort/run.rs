@@ -86,8 +86,10 @@ impl SortedRun {
         }
         let index = consumer.try_reserve(size_of_val(&record.keys[..]) as u64)?;
         let plain = usize::try_from(record.plain_bytes_max).unwrap_or(usize::MAX);
+        // Which codec it was is in the blocks; room is held for the one that takes most.
+        let codec = if plain > 0 { Codec::HEAVIEST } else { Codec::None };
         Ok(Self {
-            run: Arc::new(Run::adopt(file, &record.blocks, plain, consumer)?),
+            run: Arc::new(Run::adopt(file, &record.blocks, (plain, codec), consumer)?),
             index: record.keys.clone(),
             order,
             row_bytes: record.row_bytes,
@@ -127,14 +129,9 @@ impl SortedRunWriter {
     ///
     /// # Errors
     /// [`crate::ErrorKind::OutOfBudget`].
-    pub fn new(
-        file: &Arc<SpillFile>,
-        codec: Codec,
-        consumer: &Consumer,
-        block_bytes: usize,
-    ) -> Result<Self> {
+    pub fn new(file: &Arc<SpillFile>, consumer: &Consumer, block_bytes: usize) -> Result<Self> {
         Ok(Self {
-            writer: RunWriter::new(file, codec, consumer, block_bytes)?,
+            writer: RunWriter::new(file, consumer, block_bytes)?,
             index: Vec::new(),
             reservation: consumer.try_reserve(0)?,
             row_bytes: 0,

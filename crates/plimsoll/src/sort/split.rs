@@ -19,7 +19,7 @@ use super::merge::{Merge, Part};
 use super::run::{Cut, SortedRun};
 use crate::budget::Consumer;
 use crate::error::Result;
-use crate::spill::BlockReader;
+use crate::spill::{BlockReader, Codec};
 
 /// One thread's share of a merge.
 #[derive(Debug)]
@@ -55,7 +55,8 @@ pub(crate) fn split(
         let blocks = runs.iter().flat_map(|r| r.run.blocks());
         let block_bytes = blocks.map(|b| b.bytes as usize).max().unwrap_or(0);
         let plain = runs.iter().map(|r| r.run.plain_bytes_max()).max().unwrap_or(0);
-        let mut reader = BlockReader::new(consumer, block_bytes, plain)?;
+        let codec = Codec::heaviest(runs.iter().map(|r| r.run.codec()));
+        let mut reader = BlockReader::alone(consumer, (block_bytes, plain), codec)?;
         cuts.push(runs.iter().map(|run| run.cut(prefix, &mut reader)).collect::<Result<_>>()?);
     }
     cuts.push(runs.iter().map(|run| run.end()).collect());

@@ -13,7 +13,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use super::codec::Codec;
 use super::file::SpillFile;
+use super::packing::Unpacker;
 use super::reader::BlockReader;
 use super::run::{BlockPlace, Run};
 use crate::budget::Consumer;
@@ -50,12 +52,23 @@ pub(crate) struct ReadAhead {
 }
 
 impl ReadAhead {
+    /// What it costs, in bytes.
+    pub(crate) fn cost_bytes(
+        readers: usize,
+        (block_bytes, plain_bytes): (usize, usize),
+        codec: Codec,
+    ) -> usize {
+        let room_bytes = BlockReader::room_bytes(block_bytes, plain_bytes);
+        readers * BlockReader::cost_bytes(block_bytes, plain_bytes)
+            + THREADS.min(readers) * Unpacker::cost_bytes(room_bytes, codec)
+    }
+
     /// Threads with `readers` buffers for blocks of `block_bytes`, and `plain_bytes` decompressed.
     pub(crate) fn start(
         consumer: &Consumer,
         readers: usize,
-        block_bytes: usize,
-        plain_bytes: usize,
+        (block_bytes, plain_bytes): (usize, usize),
+        codec: Codec,
     ) -> Result<Self> {
         let spare = (0..readers).map(|_| BlockReader::new(consumer, block_bytes, plain_bytes));
         let spare = spare.collect::<Result<Vec<_>>>()?;
@@ -64,10 +77,12 @@ impl ReadAhead {
         let queue = Arc::new(Mutex::new(queue));
         let threads = (0..THREADS.min(readers)).map(|_| {
             let (queue, back) = (Arc::clone(&queue), back.clone());
+            let room_bytes = BlockReader::room_bytes(block_bytes, plain_bytes);
+            let mut unpacker = Unpacker::new(room_bytes, codec, consumer)?;
             std::thread::Builder::new()
                 .name("spill-ahead".to_owned())
                 .stack_size(THREAD_STACK_BYTES)
-                .spawn(move || read(&queue, &back))
+                .spawn(move || read(&queue, &back, &mut unpacker))
                 .map_err(|e| Error::io("starting a thread that reads spilled blocks", e))
         });
         let threads = threads.collect::<Result<Vec<_>>>()?;
@@ -124,11 +139,11 @@ impl ReadAhead {
     }
 }
 
-fn read(queue: &Mutex<Receiver<Job>>, back: &SyncSender<Done>) {
+fn read(queue: &Mutex<Receiver<Job>>, back: &SyncSender<Done>, unpacker: &mut Option<Unpacker>) {
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { file, place, number, mut reader }) = job else { return };
-        let outcome = reader.load(&file, place);
+        let outcome = reader.load_with(&file, place, unpacker);
         if back.send(Done { number, reader, outcome }).is_err() {
             return;
         }

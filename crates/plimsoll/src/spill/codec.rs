@@ -1,9 +1,9 @@
-//! Compression of spilled blocks.
+//! Names and numbers of the codecs of spilled blocks.
 //!
-//! Promises: a block that compression does not make smaller by a sector is stored as it is.
-//! Never: a decompressed length beyond what the block's header announced.
+//! Promises: a number once given is never another codec's.
+//! Never: a codec's work; that is the packer's and the unpacker's.
 
-use std::io::{Read as _, Write as _};
+use super::packing::Expander;
 
 /// How blocks are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,9 @@ pub enum Codec {
 }
 
 impl Codec {
+    /// The one whose decompressing takes most memory.
+    pub(crate) const HEAVIEST: Self = Self::Zstd;
+
     /// The codec a setting's word names.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
@@ -32,53 +35,29 @@ impl Codec {
         })
     }
 
+    /// Of several codecs the one whose decompressing takes most memory.
+    pub(crate) fn heaviest(codecs: impl Iterator<Item = Self>) -> Self {
+        codecs
+            .max_by_key(|codec| (Expander::cost_bytes(*codec), codec.number()))
+            .unwrap_or_default()
+    }
+
+    /// The word that names it in settings.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+            Self::Gzip => "gzip",
+        }
+    }
+
     pub(crate) fn number(self) -> u8 {
         self as u8
     }
 
     pub(crate) fn from_number(number: u8) -> Option<Self> {
         [Self::None, Self::Lz4, Self::Zstd, Self::Gzip].get(usize::from(number)).copied()
-    }
-
-    /// Compresses `plain` into `out`; `None` when it does not fit there.
-    pub(crate) fn compress(self, plain: &[u8], out: &mut [u8]) -> Option<usize> {
-        match self {
-            Self::None => None,
-            Self::Lz4 => lz4_flex::block::compress_into(plain, out).ok(),
-            Self::Zstd => zstd::bulk::compress_to_buffer(plain, out, 1).ok(),
-            Self::Gzip => {
-                let room = out.len();
-                let mut rest: &mut [u8] = out;
-                let level = flate2::Compression::fast();
-                let mut encoder = flate2::write::GzEncoder::new(&mut rest, level);
-                encoder.write_all(plain).ok()?;
-                encoder.finish().ok()?;
-                Some(room - rest.len())
-            }
-        }
-    }
-
-    /// Decompresses `stored` into exactly `plain`.
-    pub(crate) fn decompress(self, stored: &[u8], plain: &mut [u8]) -> Result<(), &'static str> {
-        let wrong = "it does not decompress";
-        let whole = match self {
-            Self::None => {
-                stored.len() == plain.len() && {
-                    plain.copy_from_slice(stored);
-                    true
-                }
-            }
-            Self::Lz4 => {
-                lz4_flex::block::decompress_into(stored, plain).map_err(|_| wrong)? == plain.len()
-            }
-            Self::Zstd => {
-                zstd::bulk::decompress_to_buffer(stored, plain).map_err(|_| wrong)? == plain.len()
-            }
-            Self::Gzip => {
-                flate2::read::GzDecoder::new(stored).read_exact(plain).map_err(|_| wrong)?;
-                true
-            }
-        };
-        if whole { Ok(()) } else { Err(wrong) }
     }
 }

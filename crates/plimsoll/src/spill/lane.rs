@@ -15,6 +15,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use super::codec::Codec;
+use super::packing::Packer;
 use crate::budget::{Consumer, Reservation};
 use crate::error::{Error, Result};
 use crate::limits::THREAD_STACK_BYTES;
@@ -43,6 +45,8 @@ pub struct WriteLane {
     spares: Vec<AlignedBytes>,
     with_thread: usize,
     failure: Option<Error>,
+    /// Of all writers that use the lane.
+    packer: Option<Packer>,
     _reservation: Reservation,
 }
 
@@ -57,14 +61,21 @@ struct Job {
 type Done = (AlignedBytes, Result<()>);
 
 impl WriteLane {
-    /// A lane with `spares` buffers of `block_bytes`, reserved from `consumer`.
+    /// A lane with `spares` buffers of `block_bytes`, reserved from `consumer`, whose writers'
+    /// blocks are compressed by `codec`.
     ///
     /// # Errors
     /// [`crate::ErrorKind::OutOfBudget`], or the system's when no thread can be started.
-    pub fn start(consumer: &Consumer, block_bytes: usize, spares: usize) -> Result<Self> {
+    pub fn start(
+        consumer: &Consumer,
+        block_bytes: usize,
+        spares: usize,
+        codec: Codec,
+    ) -> Result<Self> {
         assert!((1..=SPARES_MAX).contains(&spares), "a lane has 1 to {SPARES_MAX} spares");
-        let bytes = Self::cost_bytes(block_bytes, spares);
-        let reservation = consumer.try_reserve(bytes as u64)?;
+        let buffers = spares * AlignedBytes::cost_bytes(block_bytes);
+        let reservation = consumer.try_reserve(buffers as u64)?;
+        let packer = Packer::new(codec, block_bytes, consumer)?;
         let (jobs, queue) = sync_channel::<Job>(spares);
         let (back, done) = sync_channel(spares);
         let thread = std::thread::Builder::new()
@@ -87,14 +98,20 @@ impl WriteLane {
             spares: (0..spares).map(|_| AlignedBytes::zeroed(block_bytes)).collect(),
             with_thread: 0,
             failure: None,
+            packer,
             _reservation: reservation,
         })
     }
 
     /// What a lane costs, in bytes.
     #[must_use]
-    pub const fn cost_bytes(block_bytes: usize, spares: usize) -> usize {
-        spares * AlignedBytes::cost_bytes(block_bytes)
+    pub const fn cost_bytes(block_bytes: usize, spares: usize, codec: Codec) -> usize {
+        spares * AlignedBytes::cost_bytes(block_bytes) + Packer::cost_bytes(codec, block_bytes)
+    }
+
+    /// The codec and the bytes a payload is stored in, where that saves a sector.
+    pub(super) fn pack(&mut self, payload: &[u8]) -> Option<(Codec, &[u8])> {
+        self.packer.as_mut()?.pack(payload)
     }
 
     /// Size of the buffers.

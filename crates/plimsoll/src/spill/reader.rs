@@ -14,6 +14,7 @@ use super::block::{self, HEADER_BYTES};
 use super::codec::Codec;
 use super::file::SpillFile;
 use super::length::length_at;
+use super::packing::Unpacker;
 use super::run::{BlockPlace, Run};
 use crate::budget::{Consumer, Reservation};
 use crate::error::Result;
@@ -22,44 +23,67 @@ use crate::storage::{AlignedBytes, sectors};
 /// One block in memory, for readers that go from block to block in their own order.
 #[derive(Debug)]
 pub struct BlockReader {
-    stored: AlignedBytes,
-    /// The payload where it was compressed.
-    plain: Vec<u8>,
-    payload: Payload,
+    /// Header and payload, the latter decompressed.
+    room: AlignedBytes,
+    payload_bytes: usize,
+    /// Of a reader that reads alone.
+    own: Option<Unpacker>,
     _reservation: Reservation,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Payload {
-    Stored(usize),
-    Plain,
-}
-
 impl BlockReader {
-    /// Room for blocks of `block_bytes` on disk and `payload_bytes` in memory.
+    /// Room for blocks of `block_bytes` on disk, and of compressed ones up to `plain_bytes` of
+    /// payload; whoever loads them brings what decompresses them.
     ///
     /// # Errors
     /// [`crate::ErrorKind::OutOfBudget`].
-    pub fn new(consumer: &Consumer, block_bytes: usize, payload_bytes: usize) -> Result<Self> {
-        let bytes = Self::cost_bytes(block_bytes, payload_bytes) as u64;
+    pub(crate) fn new(consumer: &Consumer, block_bytes: usize, plain_bytes: usize) -> Result<Self> {
+        let bytes = Self::cost_bytes(block_bytes, plain_bytes) as u64;
         let reservation = consumer.try_reserve(bytes)?;
-        Ok(Self {
-            stored: AlignedBytes::zeroed(Self::room_bytes(block_bytes)),
-            plain: Vec::new(),
-            payload: Payload::Stored(0),
-            _reservation: reservation,
-        })
+        let room = AlignedBytes::zeroed(Self::room_bytes(block_bytes, plain_bytes));
+        Ok(Self { room, payload_bytes: 0, own: None, _reservation: reservation })
+    }
+
+    /// As [`BlockReader::new`], with what decompresses its blocks.
+    pub(crate) fn alone(
+        consumer: &Consumer,
+        (block_bytes, plain_bytes): (usize, usize),
+        codec: Codec,
+    ) -> Result<Self> {
+        let mut reader = Self::new(consumer, block_bytes, plain_bytes)?;
+        reader.own = Unpacker::new(reader.room.len(), codec, consumer)?;
+        Ok(reader)
+    }
+
+    /// What a reader that reads alone costs, in bytes.
+    pub(crate) fn alone_bytes((block_bytes, plain_bytes): (usize, usize), codec: Codec) -> usize {
+        let room_bytes = Self::room_bytes(block_bytes, plain_bytes);
+        AlignedBytes::cost_bytes(room_bytes) + Unpacker::cost_bytes(room_bytes, codec)
     }
 
     /// What one costs, in bytes.
     #[must_use]
-    pub fn cost_bytes(block_bytes: usize, payload_bytes: usize) -> usize {
-        AlignedBytes::cost_bytes(Self::room_bytes(block_bytes)) + payload_bytes
+    pub(crate) fn cost_bytes(block_bytes: usize, plain_bytes: usize) -> usize {
+        AlignedBytes::cost_bytes(Self::room_bytes(block_bytes, plain_bytes))
     }
 
-    /// A reader of no blocks has an empty payload, which stands behind a header too.
-    fn room_bytes(block_bytes: usize) -> usize {
-        sectors(block_bytes.max(HEADER_BYTES))
+    /// What such a block takes in memory: stored or decompressed, the larger of the two. A reader
+    /// of no blocks has an empty payload, which stands behind a header too.
+    pub(crate) fn room_bytes(block_bytes: usize, plain_bytes: usize) -> usize {
+        sectors(block_bytes.max(HEADER_BYTES + plain_bytes))
+    }
+
+    /// Bytes of its room.
+    pub(crate) fn room_len(&self) -> usize {
+        self.room.len()
+    }
+
+    /// As [`BlockReader::load_with`], by a reader that reads alone.
+    pub(crate) fn load(&mut self, file: &SpillFile, place: BlockPlace) -> Result<u32> {
+        let mut own = self.own.take();
+        let loaded = self.load_with(file, place, &mut own);
+        self.own = own;
+        loaded
     }
 
     /// Reads and checks the block at `place`; returns its number of records.
@@ -67,38 +91,38 @@ impl BlockReader {
     /// # Errors
     /// [`crate::ErrorKind::Io`]; [`crate::ErrorKind::Corrupt`] for a block that is not what was
     /// written there.
-    pub fn load(&mut self, file: &SpillFile, place: BlockPlace) -> Result<u32> {
-        self.payload = Payload::Stored(0);
+    pub(crate) fn load_with(
+        &mut self,
+        file: &SpillFile,
+        place: BlockPlace,
+        unpacker: &mut Option<Unpacker>,
+    ) -> Result<u32> {
+        self.payload_bytes = 0;
         let refuse = |why: &str| block::refuse(&file.place(place.offset), why);
-        let block = &mut self.stored[..place.bytes as usize];
+        let block = &mut self.room[..place.bytes as usize];
         file.read(block, place.offset)?;
         let header = block::open(block, file.tag() ^ place.offset).map_err(refuse)?;
         if header.records != place.records {
             return Err(refuse("it holds another number of records"));
         }
         let stored = HEADER_BYTES..HEADER_BYTES + header.stored as usize;
-        self.payload = match Codec::from_number(header.codec) {
-            Some(Codec::None) if header.stored == header.payload => {
-                Payload::Stored(header.stored as usize)
+        let payload = HEADER_BYTES..HEADER_BYTES + header.payload as usize;
+        match (Codec::from_number(header.codec), unpacker) {
+            (None, _) => return Err(refuse("its codec is unknown")),
+            (Some(Codec::None), _) if stored == payload => {}
+            (Some(codec), Some(unpacker)) => {
+                unpacker.unpack(codec, &mut self.room, stored, payload).map_err(refuse)?;
             }
-            Some(codec) => {
-                self.plain.clear();
-                self.plain.resize(header.payload as usize, 0);
-                codec.decompress(&block[stored], &mut self.plain).map_err(refuse)?;
-                Payload::Plain
-            }
-            None => return Err(refuse("its codec is unknown")),
-        };
+            (Some(_), None) => return Err(refuse("it is compressed, and its run is not")),
+        }
+        self.payload_bytes = header.payload as usize;
         Ok(header.records)
     }
 
     /// The payload of the block read last.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        match self.payload {
-            Payload::Stored(bytes) => &self.stored[HEADER_BYTES..HEADER_BYTES + bytes],
-            Payload::Plain => &self.plain,
-        }
+        &self.room[HEADER_BYTES..HEADER_BYTES + self.payload_bytes]
     }
 
     /// The record that begins at `at` of the payload, and where the next one begins.

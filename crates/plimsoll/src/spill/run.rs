@@ -21,7 +21,7 @@ use super::length::{LENGTH_BYTES_MAX, put_length};
 use super::reader::{BlockReader, RunReader};
 use crate::budget::{Consumer, Reservation};
 use crate::error::{Error, Result};
-use crate::storage::{AlignedBytes, SECTOR_BYTES, sectors};
+use crate::storage::{AlignedBytes, sectors};
 use crate::units::ByteSize;
 
 /// Where a block is: 16 bytes a block.
@@ -43,6 +43,7 @@ pub struct Run {
     records: u64,
     /// Largest payload of a compressed block.
     plain_bytes_max: usize,
+    codec: Codec,
     _index: Reservation,
 }
 
@@ -51,7 +52,7 @@ impl Run {
     pub(crate) fn adopt(
         file: &Arc<SpillFile>,
         blocks: &[BlockPlace],
-        plain_bytes_max: usize,
+        (plain_bytes_max, codec): (usize, Codec),
         consumer: &Consumer,
     ) -> Result<Self> {
         let index = consumer.try_reserve(size_of_val(blocks) as u64)?;
@@ -60,6 +61,7 @@ impl Run {
             blocks: blocks.to_vec(),
             records: blocks.iter().map(|b| u64::from(b.records)).sum(),
             plain_bytes_max,
+            codec,
             _index: index,
         })
     }
@@ -85,12 +87,17 @@ impl Run {
     /// What a reader of this run reserves, in bytes.
     #[must_use]
     pub fn reader_bytes(&self) -> usize {
-        BlockReader::cost_bytes(self.block_bytes_max(), self.plain_bytes_max)
+        BlockReader::alone_bytes((self.block_bytes_max(), self.plain_bytes_max), self.codec)
     }
 
-    /// What a block needs beside its place on disk to be read: nothing unless it is compressed.
+    /// The longest payload of a compressed block; 0 where none is compressed.
     pub(crate) fn plain_bytes_max(&self) -> usize {
         self.plain_bytes_max
+    }
+
+    /// What its compressed blocks are compressed by.
+    pub(crate) fn codec(&self) -> Codec {
+        self.codec
     }
 
     fn block_bytes_max(&self) -> usize {
@@ -102,8 +109,8 @@ impl Run {
     /// # Errors
     /// [`crate::ErrorKind::OutOfBudget`].
     pub fn reader(self: &Arc<Self>, consumer: &Consumer) -> Result<RunReader> {
-        let block_bytes = self.block_bytes_max();
-        let block = BlockReader::new(consumer, block_bytes, self.plain_bytes_max)?;
+        let sizes = (self.block_bytes_max(), self.plain_bytes_max);
+        let block = BlockReader::alone(consumer, sizes, self.codec)?;
         Ok(RunReader::new(Arc::clone(self), block))
     }
 
@@ -148,8 +155,8 @@ impl Drop for Run {
 /// let sort = budget.consumer("sort")?;
 /// let root = tempfile::tempdir()?;
 /// let area = SpillArea::open(Arc::new(Disk), root.path(), SpillOptions::default())?;
-/// let mut lane = WriteLane::start(&sort, 64 << 10, 2)?;
-/// let mut writer = RunWriter::new(&area.file("run")?, Codec::None, &sort, 64 << 10)?;
+/// let mut lane = WriteLane::start(&sort, 64 << 10, 2, Codec::None)?;
+/// let mut writer = RunWriter::new(&area.file("run")?, &sort, 64 << 10)?;
 /// writer.push(&mut lane, &[b"tea", b"cup"])?;
 /// let run = Arc::new(writer.finish(&mut lane)?);
 /// let mut reader = run.reader(&sort)?;
@@ -160,17 +167,16 @@ impl Drop for Run {
 #[derive(Debug)]
 pub struct RunWriter {
     file: Arc<SpillFile>,
-    codec: Codec,
     /// `None` only while the lane exchanges it.
     current: Option<AlignedBytes>,
-    /// Compressed bytes, where a codec is used.
-    packed: Option<AlignedBytes>,
     block_bytes: usize,
     used: usize,
     records_in_block: u32,
     blocks: Vec<BlockPlace>,
     records: u64,
     plain_bytes_max: usize,
+    /// Of its compressed blocks.
+    codec: Codec,
     reservation: Reservation,
     index: Reservation,
 }
@@ -180,26 +186,19 @@ impl RunWriter {
     ///
     /// # Errors
     /// [`crate::ErrorKind::OutOfBudget`].
-    pub fn new(
-        file: &Arc<SpillFile>,
-        codec: Codec,
-        consumer: &Consumer,
-        block_bytes: usize,
-    ) -> Result<Self> {
-        let reservation = consumer.try_reserve(Self::cost_bytes(block_bytes, codec) as u64)?;
+    pub fn new(file: &Arc<SpillFile>, consumer: &Consumer, block_bytes: usize) -> Result<Self> {
+        let reservation = consumer.try_reserve(Self::cost_bytes(block_bytes) as u64)?;
         let index = consumer.try_reserve(0)?;
-        let packed = (codec != Codec::None).then(|| AlignedBytes::zeroed(block_bytes));
         Ok(Self {
             file: Arc::clone(file),
-            codec,
             current: Some(AlignedBytes::zeroed(block_bytes)),
-            packed,
             block_bytes,
             used: HEADER_BYTES,
             records_in_block: 0,
             blocks: Vec::new(),
             records: 0,
             plain_bytes_max: 0,
+            codec: Codec::None,
             reservation,
             index,
         })
@@ -207,8 +206,8 @@ impl RunWriter {
 
     /// What a writer reserves beside 16 bytes a block, in bytes.
     #[must_use]
-    pub fn cost_bytes(block_bytes: usize, codec: Codec) -> usize {
-        AlignedBytes::cost_bytes(block_bytes) * if codec == Codec::None { 1 } else { 2 }
+    pub const fn cost_bytes(block_bytes: usize) -> usize {
+        AlignedBytes::cost_bytes(block_bytes)
     }
 
     /// Records so far.
@@ -300,14 +299,10 @@ impl RunWriter {
         let mut full = self.current.take().expect("present between calls");
         let payload = self.used - HEADER_BYTES;
         let mut header = header(Codec::None, payload, payload, self.records_in_block);
-        if let Some(packed) = &mut self.packed {
-            // Worth it only when a sector is saved.
-            let room = sectors(self.used).saturating_sub(SECTOR_BYTES).max(HEADER_BYTES);
-            let plain = &full[HEADER_BYTES..self.used];
-            if let Some(stored) = self.codec.compress(plain, &mut packed[HEADER_BYTES..room]) {
-                header = self::header(self.codec, stored, payload, self.records_in_block);
-                std::mem::swap(&mut full, packed);
-            }
+        if let Some((codec, packed)) = lane.pack(&full[HEADER_BYTES..self.used]) {
+            self.codec = codec;
+            header = self::header(codec, packed.len(), payload, self.records_in_block);
+            full[HEADER_BYTES..HEADER_BYTES + packed.len()].copy_from_slice(packed);
         }
         let whole = sectors(HEADER_BYTES + header.stored as usize);
         let placed = self.place(whole as u64).and_then(|offset| {
@@ -363,6 +358,7 @@ impl RunWriter {
             blocks: std::mem::take(&mut self.blocks),
             records: std::mem::take(&mut self.records),
             plain_bytes_max: std::mem::take(&mut self.plain_bytes_max),
+            codec: std::mem::take(&mut self.codec),
             _index: std::mem::replace(&mut self.index, none),
         })
     }

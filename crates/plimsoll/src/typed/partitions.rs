@@ -96,9 +96,9 @@ impl Partitions {
         let block = workspace::block_bytes(memory);
         let encode_bytes = workspace::encoded_bytes_max(workspace.record_bytes_max());
         let lender = workspace.lender()?;
-        let lane = WriteLane::start(lender, block, workspace::SPARES)?;
+        let lane = WriteLane::start(lender, block, workspace::SPARES, codec)?;
         let writers = (0..parts(memory))
-            .map(|_| RunWriter::new(&file, codec, lender, block))
+            .map(|_| RunWriter::new(&file, lender, block))
             .collect::<Result<_>>()?;
         let encoder = Encoder::new(lender, encode_bytes)?;
         let lent_bytes = workspace.lent_bytes();

@@ -58,7 +58,8 @@ impl Runs {
     /// Sets aside what it takes to write one more run.
     pub(super) fn set_aside(&self, workspace: &mut Workspace) -> Result<()> {
         let memory = workspace.memory_bytes();
-        let lane = WriteLane::cost_bytes(workspace::block_bytes(memory), workspace::SPARES);
+        let block = workspace::block_bytes(memory);
+        let lane = WriteLane::cost_bytes(block, workspace::SPARES, self.codec);
         let lane = if self.lane.is_some() { lane as u64 } else { 0 };
         let all = workspace::write_bytes(memory, self.codec, 1) + workspace.encode_bytes();
         workspace.set_aside(all - lane)
@@ -70,9 +71,9 @@ impl Runs {
         let lender = workspace.lender()?;
         let lane = match self.lane.take() {
             Some(lane) => lane,
-            None => WriteLane::start(lender, block, workspace::SPARES)?,
+            None => WriteLane::start(lender, block, workspace::SPARES, self.codec)?,
         };
-        let writer = RunWriter::new(&self.file, self.codec, lender, block)?;
+        let writer = RunWriter::new(&self.file, lender, block)?;
         let encoder = Encoder::new(lender, encode_bytes)?;
         Ok((lane, Output { writer, encoder }))
     }

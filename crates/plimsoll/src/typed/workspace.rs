@@ -20,7 +20,7 @@ use super::engine::Engine;
 use crate::budget::{Budget, Consumer, Reservation, Unmeasured};
 use crate::error::{Error, Result};
 use crate::limits::{HEADROOM_BYTES_MIN, HEADROOM_PERCENT};
-use crate::spill::{BlockReader, RunWriter, SpillFile, WriteLane};
+use crate::spill::{BlockReader, Codec, RunWriter, SpillFile, WriteLane};
 use crate::units::ByteSize;
 
 /// Share of the memory one record may take. With it two records fit as heads of a merge, beside
@@ -41,10 +41,10 @@ pub(super) fn block_bytes(memory_bytes: u64) -> usize {
 }
 
 /// What it takes to write through `writers` writers at once, beside the records' own size.
-pub(super) fn write_bytes(memory_bytes: u64, codec: crate::spill::Codec, writers: usize) -> u64 {
+pub(super) fn write_bytes(memory_bytes: u64, codec: Codec, writers: usize) -> u64 {
     let block = block_bytes(memory_bytes);
-    let lane = WriteLane::cost_bytes(block, SPARES);
-    let each = RunWriter::cost_bytes(block, codec);
+    let lane = WriteLane::cost_bytes(block, SPARES, codec);
+    let each = RunWriter::cost_bytes(block);
     (lane + writers * each) as u64 + index_bytes(memory_bytes)
 }
 
@@ -57,7 +57,7 @@ pub(super) fn index_bytes(memory_bytes: u64) -> u64 {
 /// What it takes to read one run whose records fit its blocks.
 pub(super) fn read_bytes(memory_bytes: u64) -> u64 {
     let block = block_bytes(memory_bytes);
-    BlockReader::cost_bytes(block, block) as u64
+    BlockReader::alone_bytes((block, 0), Codec::None) as u64
 }
 
 #[derive(Debug)]

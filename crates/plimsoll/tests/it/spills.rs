@@ -6,6 +6,7 @@
 mod areas;
 mod blocks;
 mod damaged;
+mod pace;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,8 +49,8 @@ impl Place {
     }
 
     fn write(&self, file: &Arc<SpillFile>, codec: Codec, records: &[Vec<u8>]) -> Result<Arc<Run>> {
-        let mut lane = WriteLane::start(&self.consumer, BLOCK, 2)?;
-        let mut writer = RunWriter::new(file, codec, &self.consumer, BLOCK)?;
+        let mut lane = WriteLane::start(&self.consumer, BLOCK, 2, codec)?;
+        let mut writer = RunWriter::new(file, &self.consumer, BLOCK)?;
         for record in records {
             writer.push(&mut lane, &[record])?;
         }

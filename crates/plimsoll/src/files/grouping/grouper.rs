@@ -76,8 +76,8 @@ impl<'a> Grouper<'a> {
     }
 
     fn hold_buffers(&mut self) -> Result<()> {
-        let writer = RunWriter::cost_bytes(self.plan.block_bytes, self.tool.spill.codec);
-        let lane = WriteLane::cost_bytes(self.plan.block_bytes, SPARES);
+        let writer = RunWriter::cost_bytes(self.plan.block_bytes);
+        let lane = WriteLane::cost_bytes(self.plan.block_bytes, SPARES, self.tool.spill.codec);
         let bytes = writer * self.plan.partitions + lane;
         self.buffers = Some(self.tool.consumer.try_reserve(bytes as u64)?);
         Ok(())
@@ -149,15 +149,18 @@ impl<'a> Grouper<'a> {
     pub(super) fn merge_run(&mut self, run: &Run) -> Result<()> {
         let block_bytes = run.blocks().iter().map(|b| b.bytes as usize).max().unwrap_or(0);
         let plain_bytes = run.plain_bytes_max();
-        // Started anew where a record larger than a block makes a larger one.
-        let large_enough =
-            |(block, plain): (usize, usize)| block >= block_bytes && plain >= plain_bytes;
+        // Started anew where a record larger than a block makes a larger one, or where the first
+        // compressed run follows others.
+        let large_enough = |(block, plain): (usize, usize)| {
+            block >= block_bytes && (plain_bytes == 0 || plain >= plain_bytes && plain > 0)
+        };
         let kept = self.ahead.take().filter(|(sizes, _)| large_enough(*sizes));
         let mut ahead = match kept {
             Some(ahead) => ahead,
             None => {
                 let consumer = self.tool.consumer;
-                let ahead = ReadAhead::start(consumer, AHEAD, block_bytes, plain_bytes)?;
+                let ahead =
+                    ReadAhead::start(consumer, AHEAD, (block_bytes, plain_bytes), run.codec())?;
                 ((block_bytes, plain_bytes), ahead)
             }
         };

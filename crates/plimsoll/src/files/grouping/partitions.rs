@@ -55,11 +55,11 @@ impl Partitions {
         let block = plan.block_bytes;
         let writers = (0..plan.partitions).map(|n| {
             let first_left = block * (n + 1) / plan.partitions;
-            Ok(Writer { run: RunWriter::new(file, codec, consumer, block)?, first_left })
+            Ok(Writer { run: RunWriter::new(file, consumer, block)?, first_left })
         });
         Ok(Self {
             writers: writers.collect::<Result<_>>()?,
-            lane: WriteLane::start(consumer, block, SPARES)?,
+            lane: WriteLane::start(consumer, block, SPARES, codec)?,
             plan: plan.spill,
             level,
             with_states,

@@ -13,6 +13,7 @@ use super::batch::batch_bytes;
 use crate::error::{Error, Result};
 use crate::group::{self, GROUP_OVERHEAD_BYTES, Load, PARTITION_BUFFER_BYTES_MIN};
 use crate::sort::LANE_SPARES;
+use crate::spill::{Codec, ReadAhead, WriteLane};
 use crate::storage::{AlignedBytes, SECTOR_BYTES};
 use crate::units::ByteSize;
 
@@ -50,8 +51,8 @@ pub(super) struct GroupInput {
     pub(super) reads: usize,
     pub(super) workspace_bytes: u64,
     pub(super) threads: usize,
-    /// Spilled blocks are compressed, which takes a second buffer each.
-    pub(super) packed: bool,
+    /// Of spilled blocks.
+    pub(super) codec: Codec,
 }
 
 /// What a grouping will do. All sizes in bytes.
@@ -80,8 +81,15 @@ pub struct GroupPlan {
     pub(super) out_block_bytes: usize,
 }
 
-/// Makes the plan.
+/// Makes the plan, with fewer threads where their parts of the workspace would be too small.
 pub(super) fn plan(input: GroupInput) -> Result<GroupPlan> {
+    match plan_for(input) {
+        Err(_) if input.threads > 1 => plan(GroupInput { threads: input.threads / 2, ..input }),
+        planned => planned,
+    }
+}
+
+fn plan_for(input: GroupInput) -> Result<GroupPlan> {
     let workspace = usize::try_from(input.workspace_bytes).unwrap_or(usize::MAX);
     if workspace < SHARE_BYTES_MIN {
         return Err(too_little(workspace, SHARE_BYTES_MIN));
@@ -107,14 +115,17 @@ pub(super) fn plan(input: GroupInput) -> Result<GroupPlan> {
     };
     let spill = group::Plan::new(load)?;
     let buffer_bytes = spill.buffer_bytes.min((rest / 32).max(PARTITION_BUFFER_BYTES_MIN));
-    let copies = if input.packed { 2 } else { 1 };
-    let block_bytes = whole_sectors(buffer_bytes / copies - SECTOR_BYTES);
-    let buffers = spill.partitions + SPARES + copies * AHEAD;
+    let block_bytes = whole_sectors(buffer_bytes - SECTOR_BYTES);
+    let held =
+        (spill.partitions + SPARES + AHEAD) * buffer_bytes + codec_bytes(input.codec, block_bytes);
+    let Some(table_bytes) = rest.checked_sub(held).filter(|bytes| *bytes >= rest / 8) else {
+        return Err(too_little(workspace, workspace + held * threads));
+    };
     Ok(GroupPlan {
         workspace_bytes: input.workspace_bytes,
         threads,
         segment_bytes,
-        table_bytes: rest - buffers * buffer_bytes,
+        table_bytes,
         partitions: spill.partitions,
         block_bytes,
         levels: input.bytes.map(|_| if fits { 0 } else { spill.levels }),
@@ -124,6 +135,16 @@ pub(super) fn plan(input: GroupInput) -> Result<GroupPlan> {
         frame_bytes,
         out_block_bytes,
     })
+}
+
+/// What compressing and decompressing hold beside the blocks' own buffers.
+fn codec_bytes(codec: Codec, block_bytes: usize) -> usize {
+    let plain_bytes = if codec == Codec::None { 0 } else { block_bytes };
+    let lane = WriteLane::cost_bytes(block_bytes, SPARES, codec)
+        - WriteLane::cost_bytes(block_bytes, SPARES, Codec::None);
+    let ahead = ReadAhead::cost_bytes(AHEAD, (block_bytes, plain_bytes), codec)
+        - ReadAhead::cost_bytes(AHEAD, (block_bytes, 0), Codec::None);
+    lane + ahead
 }
 
 fn too_little(workspace: usize, least: usize) -> Error {

@@ -29,7 +29,7 @@ use crate::files::watch::Phase;
 use crate::format::{Delimiter, Format};
 use crate::record::ColumnType;
 use crate::scan::{Records, ScanOptions, Segments};
-use crate::spill::{Codec, Run};
+use crate::spill::Run;
 
 /// Parts of a job that `group` and `distinct` have both.
 pub(in crate::files) struct Job<'a> {
@@ -89,7 +89,7 @@ impl<'a> Planned<'a> {
             reads: work.reads.len(),
             workspace_bytes: tool.workspace_bytes.saturating_sub(scan),
             threads: tool.threads,
-            packed: tool.spill.codec != Codec::None,
+            codec: tool.spill.codec,
         })?;
         let line_end: &[u8] = if segments.header().ends_with(b"\r\n") { b"\r\n" } else { b"\n" };
         let output = job.output.map(|(output, format)| {

@@ -80,15 +80,9 @@ impl PairJoiner<'_> {
     /// Another partitioning of a partition, whose place on disk is given back.
     fn split(&mut self, part: Part, level: u32) -> Result<Vec<Part>> {
         self.levels = self.levels.max(level);
-        let mut lane = WriteLane::start(self.consumer, self.split_block_bytes, SPARES)?;
-        let partitions = Partitions::new(
-            level,
-            SPLIT_PARTS,
-            &self.file,
-            self.codec,
-            self.consumer,
-            self.split_block_bytes,
-        )?;
+        let mut lane = WriteLane::start(self.consumer, self.split_block_bytes, SPARES, self.codec)?;
+        let partitions =
+            Partitions::new(level, SPLIT_PARTS, &self.file, self.consumer, self.split_block_bytes)?;
         let mut reader = part.reader(self.consumer)?;
         let mut rows = 0_u64;
         while let Some(record) = reader.next()? {

@@ -16,7 +16,7 @@ use super::table::entry_bytes;
 use crate::budget::Consumer;
 use crate::error::{Error, Result};
 use crate::spill::{
-    Codec, LENGTH_BYTES_MAX, Run, RunReader, RunWriter, SpillFile, WriteLane, length_at, put_length,
+    LENGTH_BYTES_MAX, Run, RunReader, RunWriter, SpillFile, WriteLane, length_at, put_length,
 };
 
 /// A finished partition of one side.
@@ -65,12 +65,11 @@ impl Partitions {
         level: u32,
         count: usize,
         file: &Arc<SpillFile>,
-        codec: Codec,
         consumer: &Consumer,
         block_bytes: usize,
     ) -> Result<Self> {
         let writer = |_| {
-            let writer = RunWriter::new(file, codec, consumer, block_bytes)?;
+            let writer = RunWriter::new(file, consumer, block_bytes)?;
             Ok(Mutex::new(PartWriter { writer, table_bytes: 0 }))
         };
         let writers = (0..count).map(writer).collect::<Result<_>>()?;

@@ -12,8 +12,7 @@
 use super::JoinSide;
 use super::table::{TableShape, entry_bytes};
 use crate::error::{Error, Result};
-use crate::spill::{BlockPlace, Codec, RunWriter, WriteLane};
-use crate::storage::AlignedBytes;
+use crate::spill::{BlockPlace, BlockReader, Codec, RunWriter, WriteLane};
 use crate::units::ByteSize;
 
 /// Blocks a lane has beside those of its writers.
@@ -246,15 +245,15 @@ impl Shape {
 
 /// Lanes and writers of the partitions of one side.
 fn stage_bytes(workers: usize, parts: usize, block_bytes: usize, codec: Codec) -> usize {
-    workers * WriteLane::cost_bytes(block_bytes, SPARES)
-        + parts * (RunWriter::cost_bytes(block_bytes, codec) + PART_BYTES)
+    workers * WriteLane::cost_bytes(block_bytes, SPARES, codec)
+        + parts * (RunWriter::cost_bytes(block_bytes) + PART_BYTES)
 }
 
 /// What joining a pair of partitions holds beside its table and frame: two readers, and the
 /// memory of a split.
 fn pair_bytes(block_bytes: usize, codec: Codec) -> usize {
-    let packed = if codec == Codec::None { 1 } else { 2 };
-    2 * packed * AlignedBytes::cost_bytes(block_bytes)
+    let plain_bytes = if codec == Codec::None { 0 } else { block_bytes };
+    2 * BlockReader::alone_bytes((block_bytes, plain_bytes), codec)
         + stage_bytes(1, SPLIT_PARTS, split_block_bytes(block_bytes), codec)
         + WORKER_BYTES
 }

@@ -251,8 +251,7 @@ impl PlannedJoin<'_> {
         let scanned = self.open(side)?;
         self.tool.watch.begin(Phase::Read, scanned.bytes_len);
         let (consumer, block) = (self.tool.consumer, self.plan.block_bytes);
-        let partitions =
-            Partitions::new(0, self.plan.partitions, file, area.codec(), consumer, block)?;
+        let partitions = Partitions::new(0, self.plan.partitions, file, consumer, block)?;
         let working = Working { scanned: &scanned, spec: self.spec(side) };
         let pass = Pass { partitions: &partitions, filter, building: side == self.plan.build };
         let done = workers::run(self.plan.workers, self.tool.watch, |_| {
@@ -260,7 +259,7 @@ impl PlannedJoin<'_> {
         })?;
         add(summary, &done);
         drop(scanned);
-        let mut lane = WriteLane::start(consumer, block, SPARES)?;
+        let mut lane = WriteLane::start(consumer, block, SPARES, area.codec())?;
         partitions.finish(&mut lane)
     }
 
@@ -276,7 +275,8 @@ impl PlannedJoin<'_> {
         let mut records = side.spec.records(&side.scanned.segments);
         let mut parts = RowParts::new(side.spec);
         let mut emitter = self.emitter(turns)?;
-        let mut lane = WriteLane::start(consumer, self.plan.block_bytes, SPARES)?;
+        let mut lane =
+            WriteLane::start(consumer, self.plan.block_bytes, SPARES, self.tool.spill.codec)?;
         let mut done = Done::default();
         let keep = self.keeps_left() && side.spec.side == JoinSide::Left;
         while let Some(segment) = side.scanned.segments.next(&mut memory, 0)? {

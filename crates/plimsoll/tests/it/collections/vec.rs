@@ -74,6 +74,19 @@ fn numbers_agree_with_a_plain_vector() {
 }
 
 #[test]
+fn a_codec_makes_spilled_texts_smaller() {
+    let [plain, packed] = CODECS.map(|codec| {
+        let place = Place::with(64 << 20, SpillOptions { codec, ..SpillOptions::default() });
+        let builder = SpillVec::builder().memory_items(100);
+        let mut vec = builder.build(&place.area, &place.consumer).unwrap();
+        vec.extend((0..100_000).map(|n| format!("a watering can, number {n:08}"))).unwrap();
+        assert!(vec.is_spilled());
+        place.area.stats().used_bytes
+    });
+    assert!(packed < plain / 2, "{packed} of {plain}");
+}
+
+#[test]
 fn texts_agree_with_a_plain_vector_also_those_larger_than_a_block() {
     for codec in CODECS {
         let place = Place::with(64 << 20, SpillOptions { codec, ..SpillOptions::default() });

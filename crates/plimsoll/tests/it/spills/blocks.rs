@@ -43,6 +43,22 @@ fn a_run_comes_back_byte_for_byte() {
 }
 
 #[test]
+fn every_codec_makes_full_blocks_of_text_smaller() {
+    let place = Place::new();
+    let area = place.plain();
+    let row = |n: u32| format!("sku-{n:08},Garden,a watering can,{}.99,2026-11-21", n % 100);
+    let records: Vec<Vec<u8>> = (0..20_000).map(|n| row(n).into_bytes()).collect();
+    let on_disk = CODECS.map(|codec| {
+        let run = place.write(&area.file("run").unwrap(), codec, &records).unwrap();
+        assert!(run.blocks().len() > 50, "{codec:?}: {} blocks", run.blocks().len());
+        assert!(place.read(&run).unwrap() == records, "{codec:?}");
+        run.disk_bytes()
+    });
+    let [plain, packed @ ..] = on_disk;
+    assert!(packed.iter().all(|&bytes| bytes < plain / 2), "{plain} {packed:?}");
+}
+
+#[test]
 fn a_record_of_any_length_around_a_block_comes_back() {
     let place = Place::new();
     let area = place.plain();

@@ -242,7 +242,7 @@ fn a_plan_foresees_runs_and_passes() {
     };
     let plan = Plan::new(input);
     assert!(plan.run_bytes + plan.workspace_bytes <= MIB);
-    assert!(plan.fan_in > 8 && plan.passes >= Some(3), "{plan:?}");
+    assert!(plan.fan_in > 8 && plan.passes >= Some(2), "{plan:?}");
     assert_eq!(plan.temp_bytes, Some(u64::from(plan.passes.unwrap()) * 512 * MIB));
     let fits = Plan::new(PlanInput { input_bytes: Some(100 * KIB), ..input });
     assert_eq!((fits.runs, fits.passes, fits.temp_bytes), (Some(0), Some(0), Some(0)));
@@ -270,10 +270,10 @@ fn a_type_that_hides_its_size_is_found_out_when_it_spills() {
 }
 
 /// An engine of 128 KiB whose spilling goes as `options` say.
-fn engine(bench: &Bench, options: SpillOptions) -> Engine {
+fn engine(bench: &Bench, memory_bytes: u64, options: SpillOptions) -> Engine {
     let consumer = bench.budget.consumer("other").unwrap();
     let root = bench.root.path();
-    Engine::with_storage(consumer, 128 * KIB, Arc::new(Disk), root, options).unwrap()
+    Engine::with_storage(consumer, memory_bytes, Arc::new(Disk), root, options).unwrap()
 }
 
 #[test]
@@ -290,15 +290,18 @@ fn an_input_whose_lists_of_blocks_fill_the_memory_is_refused_and_leaves_nothing(
 
 #[test]
 fn every_codec_sorts_the_same() {
+    const ROWS: u64 = 200_000;
     for codec in [Codec::None, Codec::Lz4, Codec::Zstd, Codec::Gzip] {
         let bench = Bench::new(MIB);
         let options = SpillOptions { codec, ..SpillOptions::default() };
-        let engine = engine(&bench, options);
+        // A codec's own state has to fit beside the records.
+        let memory = if matches!(codec, Codec::None | Codec::Lz4) { 128 * KIB } else { 768 * KIB };
+        let engine = engine(&bench, memory, options);
         let mut sorter = Sorter::by_key(&engine, |n: &u64| *n).unwrap();
-        (0..60_000).rev().for_each(|n| sorter.push(n).unwrap());
+        (0..ROWS).rev().for_each(|n| sorter.push(n).unwrap());
         let stream = sorter.finish().unwrap();
         assert!(stream.stats().runs > 5);
-        assert!(stream.map(Result::unwrap).eq(0..60_000), "{codec:?}");
+        assert!(stream.map(Result::unwrap).eq(0..ROWS), "{codec:?}");
         assert_eq!(bench.budget.reserved_bytes(), 0);
     }
 }
@@ -307,7 +310,7 @@ fn every_codec_sorts_the_same() {
 fn a_full_spill_quota_is_an_error_that_leaves_nothing() {
     let bench = Bench::new(MIB);
     let options = SpillOptions { quota_bytes: Some(256 * KIB), ..SpillOptions::default() };
-    let engine = engine(&bench, options);
+    let engine = engine(&bench, 128 * KIB, options);
     let mut sorter = Sorter::by_key(&engine, |n: &u64| *n).unwrap();
     let error = (0..1_000_000).find_map(|n| sorter.push(n << 40).err()).unwrap();
     assert_eq!(error.kind(), ErrorKind::TooLarge);

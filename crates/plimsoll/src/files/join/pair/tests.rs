@@ -50,8 +50,8 @@ fn model(kind: JoinKind, left: &Rows, right: &Rows) -> Vec<String> {
 
 fn part(rows: &Rows, file: &Arc<SpillFile>, consumer: &Consumer) -> Part {
     let block = 16 << 10;
-    let mut lane = WriteLane::start(consumer, block, SPARES).unwrap();
-    let one = Partitions::new(0, 1, file, Codec::None, consumer, block).unwrap();
+    let mut lane = WriteLane::start(consumer, block, SPARES, Codec::None).unwrap();
+    let one = Partitions::new(0, 1, file, consumer, block).unwrap();
     for (key, piece) in rows {
         one.push(&mut lane, one.hash(key), key, piece).unwrap();
     }
