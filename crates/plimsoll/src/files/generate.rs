@@ -9,12 +9,13 @@
 //! input.
 //! Never: a record copied before it is written, but for a last one without a line end.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
-use super::resume::Resumable;
 use super::row_key::{Key, RowKey};
+use super::runs::{Fault, Round, RunPlace};
+use super::scanning::Scanning;
 use super::tool::Tool;
-use crate::budget::Consumer;
+use crate::budget::Reservation;
 use crate::error::Result;
 use crate::record::key::KeyTerm;
 use crate::scan::{RawRecord, Records, Segment, Segments};
@@ -26,7 +27,9 @@ use crate::spill::{Codec, SpillArea, SpillFile, WriteLane};
 /// What generators made.
 #[derive(Default)]
 pub(super) struct Made {
+    /// Those there are; some may have been merged.
     pub(super) runs: Vec<Arc<SortedRun>>,
+    pub(super) runs_made: u64,
     pub(super) rows: u64,
     pub(super) bytes: u64,
     /// Segments that were taken over.
@@ -39,9 +42,19 @@ pub(super) struct Made {
 impl Made {
     pub(super) fn add(&mut self, more: Self) {
         self.runs.extend(more.runs);
+        self.runs_made += more.runs_made;
         self.rows += more.rows;
         self.bytes += more.bytes;
     }
+}
+
+/// Why a generator ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// There is no further segment.
+    Input,
+    /// The list of runs is full, or another generator failed.
+    Full,
 }
 
 /// A thread's part of run generation.
@@ -52,7 +65,6 @@ pub(super) struct Generator<'a> {
     records: Records,
     key: RowKey,
     arena: Arena,
-    consumer: &'a Consumer,
     segment: Option<Segment>,
     /// A row that did not fit behind the ones before: its place and key.
     left_over: Option<(std::ops::Range<usize>, Vec<u8>)>,
@@ -63,17 +75,20 @@ pub(super) struct Generator<'a> {
     /// The segment has been named whole.
     whole: bool,
     made: Made,
+    _worker: Reservation,
 }
 
 impl<'a> Generator<'a> {
     pub(super) fn new(
         tool: &Tool<'a>,
         plan: &'a SortPlan,
-        segments: &'a Segments,
+        scanning: &'a Scanning,
         terms: &[KeyTerm],
         segments_before: u64,
     ) -> Result<Self> {
         let needed: Vec<usize> = terms.iter().map(|t| t.column).collect();
+        let worker = tool.consumer.try_reserve(scanning.worker_bytes() as u64)?;
+        let segments = &scanning.segments;
         Ok(Self {
             tool: *tool,
             plan,
@@ -81,18 +96,23 @@ impl<'a> Generator<'a> {
             records: Records::new(segments, &needed),
             key: RowKey::new(terms),
             arena: Arena::new(tool.consumer, plan.arena_bytes)?,
-            consumer: tool.consumer,
             segment: None,
             left_over: None,
             entry_bytes: ENTRY_BYTES,
             segments_before,
             whole: false,
             made: Made::default(),
+            _worker: worker,
         })
     }
 
     /// Takes the next segment and names its rows; `false` at the end of the input.
-    pub(super) fn fill(&mut self) -> Result<bool> {
+    pub(super) fn fill(&mut self) -> Result<bool, Fault> {
+        self.segment = None;
+        self.fill_segment().map_err(|error| self.fault(error))
+    }
+
+    fn fill_segment(&mut self) -> Result<bool> {
         self.tool.watch.check()?;
         self.segment = self.segments.next(self.arena.room(), self.entry_bytes)?;
         let Some(segment) = self.segment else { return Ok(false) };
@@ -148,23 +168,34 @@ impl<'a> Generator<'a> {
         self.made
     }
 
-    /// Makes runs until the input ends or `give_up` says that another generator failed; `notes`
-    /// are told of each.
+    /// Makes runs until the input or the round ends.
     pub(super) fn run(
         mut self,
-        file: &Arc<SpillFile>,
-        codec: Codec,
-        notes: Option<&Mutex<Resumable>>,
-        give_up: &dyn Fn() -> bool,
-    ) -> Result<Made> {
-        let block = self.plan.block_bytes;
-        let mut lane = WriteLane::start(self.consumer, block, LANE_SPARES, codec)?;
-        let mut writer = SortedRunWriter::new(file, self.consumer, block)?;
-        while !give_up() {
-            if self.segment.is_none() && !self.fill()? {
-                break;
+        place: RunPlace<'_>,
+        round: &Round,
+    ) -> Result<(Made, Ended), Fault> {
+        match self.make_runs(place, round) {
+            Ok(ended) => Ok((self.made, ended)),
+            Err(error) => Err(self.fault(error)),
+        }
+    }
+
+    fn make_runs(&mut self, place: RunPlace<'_>, round: &Round) -> Result<Ended> {
+        let consumer = self.tool.consumer;
+        let blocks = (self.plan.block_bytes, self.plan.request_bytes);
+        let mut lane = WriteLane::start(consumer, blocks.1, LANE_SPARES, Codec::None)?;
+        let codec = place.area.codec();
+        let mut writer = SortedRunWriter::new(place.file, codec, consumer, blocks)?;
+        loop {
+            if self.segment.is_none() {
+                if round.has_failed() || round.is_full() {
+                    return Ok(Ended::Full);
+                }
+                if !self.fill_segment()? {
+                    return Ok(Ended::Input);
+                }
             }
-            let segment = self.segment.take().expect("filled above");
+            let segment = self.segment.expect("filled above");
             let mut part = 0;
             loop {
                 self.entry_bytes = self.arena.entry_bytes_mean();
@@ -172,13 +203,15 @@ impl<'a> Generator<'a> {
                 writer.push_all(&mut lane, &self.arena)?;
                 let order = (self.segments_before + segment.number, part);
                 let run = writer.cut(&mut lane, order)?;
-                if let Some(notes) = notes {
+                if let Some(notes) = place.notes {
                     let end = (segment.input_end, self.next_line(&segment));
                     let rows = self.arena.len() as u64;
                     let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
                     notes.note(&run, self.whole, rows, end)?;
                 }
                 self.made.runs.push(Arc::new(run));
+                self.made.runs_made += 1;
+                round.add_run();
                 if self.whole {
                     break;
                 }
@@ -186,15 +219,16 @@ impl<'a> Generator<'a> {
                 self.arena.begin(segment.bytes);
                 self.name()?;
             }
+            self.segment = None;
         }
-        lane.settle()?;
-        Ok(self.made)
     }
 }
 
 impl Generator<'_> {
-    pub(super) fn segments_before(&self) -> u64 {
-        self.segments_before
+    /// An error with the segment it stands for. What the input itself refuses comes behind all
+    /// segments that were given out.
+    fn fault(&self, error: crate::Error) -> Fault {
+        Fault { segment: self.segment.map_or(u64::MAX, |segment| segment.number), error }
     }
 
     /// Line behind the segment, for the messages of whoever goes on there.

@@ -168,7 +168,7 @@ fn take_over(
         }
         for run in group {
             let order = (run.segment, run.part);
-            let adopted = SortedRun::adopt(&file, &run.run, order, tool.consumer)?;
+            let adopted = SortedRun::adopt(&file, run.run, order, tool.consumer)?;
             found.runs.push(Arc::new(adopted));
             found.rows += run.rows;
         }

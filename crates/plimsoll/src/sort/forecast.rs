@@ -1,43 +1,48 @@
 //! Reads blocks before a merge asks for them, in the order in which it will.
 //!
 //! ```text
-//!   merge ── empty reader, (run, block) ──> queue ─┬> thread ── load, check ─┐
-//!     ^                                            ├> thread                 │
-//!     │                                            └> thread                 │
-//!     └─────────────── reader with the block, or the error ──────────────────┘
+//!   merge ── empty reader, place ──> queue ─┬> thread ── load, check ─┐
+//!     ^   └─ empty window ───────────>      ├> thread                 │
+//!     │                                     └> thread                 │
+//!     └────────── reader with the block, window, or the error ───────┘
 //! ```
 //!
 //! A block is needed when the one before it is used up, which is about when the merge reaches the
-//! block's first key: forecasting (Knuth 5.4.6) with the keys of all blocks known, so the whole
-//! order stands before the first read. Where it is slightly wrong, because a block's last key and
-//! the next one's first are not the same, the merge asks for what it needs out of turn.
+//! block's first key: forecasting (Knuth 5.4.6) with the keys of the next blocks of every part
+//! known. Where it is slightly wrong, because a block's last key and the next one's first are not
+//! the same, the merge asks for what it needs out of turn.
 //!
-//! Promises: at most as many blocks in memory as there are readers.
+//! Promises: at most as many blocks in memory as there are readers, and a window of the index a
+//! part.
 //! Never: a wait for a block that nobody asked for.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use super::index::IndexReader;
 use super::merge::Part;
+use super::upcoming::{Fetch, Upcoming};
 use crate::budget::Consumer;
 use crate::error::{Error, Result};
 use crate::limits::THREAD_STACK_BYTES;
 use crate::spill::{BlockPlace, BlockReader, Codec, SpillFile, Unpacker};
 
+/// A block of a part.
+pub(super) type BlockNumber = (u32, u64);
+
 #[derive(Debug)]
-struct Job {
-    file: Arc<SpillFile>,
-    place: BlockPlace,
-    key: (u32, u32),
-    reader: BlockReader,
+enum Job {
+    Block { file: Arc<SpillFile>, place: BlockPlace, number: BlockNumber, reader: BlockReader },
+    Window { part: u32, fetch: Fetch },
 }
 
 #[derive(Debug)]
-struct Done {
-    key: (u32, u32),
-    reader: BlockReader,
-    outcome: Result<u32>,
+enum Done {
+    Block { number: BlockNumber, reader: BlockReader, outcome: Result<u32> },
+    Window { part: u32, fetch: Fetch, outcome: Result<()> },
 }
 
 /// Requests on the way at one time. A disk answers small requests one after another at a fraction
@@ -50,95 +55,164 @@ pub(super) struct Forecast {
     jobs: Option<SyncSender<Job>>,
     done: Receiver<Done>,
     threads: Vec<JoinHandle<()>>,
-    /// (part, block) in the order they will be needed.
-    order: Vec<(u32, u32)>,
-    next: usize,
-    /// Of each part, the first block nobody asked for yet.
-    asked: Vec<u32>,
-    arrived: Vec<((u32, u32), BlockReader)>,
+    parts: Vec<Upcoming>,
+    /// First keys of the parts' next blocks, the least first. An entry whose block was asked for
+    /// out of turn stays until it is met.
+    order: BinaryHeap<Reverse<(u128, BlockNumber)>>,
+    arrived: Vec<(BlockNumber, BlockReader)>,
     spare: Vec<BlockReader>,
 }
 
 impl Forecast {
-    /// Bytes of the order, for a number of blocks.
-    pub(super) const fn cost_bytes(blocks: usize) -> usize {
-        blocks * size_of::<(u32, u32)>()
+    /// Bytes it costs beside the readers, for a number of parts and rooms of `room_bytes`.
+    pub(super) fn cost_bytes(parts: usize, room_bytes: usize, codec: Codec) -> usize {
+        let thread = IndexReader::cost_bytes() + Unpacker::cost_bytes(room_bytes, codec);
+        READERS * thread + Self::held_bytes(parts)
     }
 
-    /// Starts reading the blocks of `parts` into `readers`.
+    /// The part of that which the caller reserves.
+    pub(super) const fn held_bytes(parts: usize) -> usize {
+        // A place in each queue, and two in the order for what is met late.
+        let queued = size_of::<Job>() + size_of::<Done>() + 2 * size_of::<(u128, BlockNumber)>();
+        parts * (size_of::<Upcoming>() + Upcoming::cost_bytes() + queued)
+    }
+
+    /// Starts reading the blocks of `parts` into `readers`; `consumer` is for the threads' pages
+    /// of the index.
     pub(super) fn start(
         parts: &[Part],
         readers: Vec<BlockReader>,
         codec: Codec,
         consumer: &Consumer,
     ) -> Result<Self> {
-        let (jobs, queue) = sync_channel::<Job>(readers.len());
-        let (back, done) = sync_channel(readers.len());
+        let (jobs, queue) = sync_channel::<Job>(readers.len() + parts.len());
+        let (back, done) = sync_channel(readers.len() + parts.len());
         let queue = Arc::new(Mutex::new(queue));
         let threads = (0..READERS).map(|_| {
             let (queue, back) = (Arc::clone(&queue), back.clone());
+            let mut index = IndexReader::new(consumer)?;
             let room_bytes = readers.first().map_or(0, BlockReader::room_len);
             let mut unpacker = Unpacker::new(room_bytes, codec, consumer)?;
             std::thread::Builder::new()
                 .name("spill-read".to_owned())
                 .stack_size(THREAD_STACK_BYTES)
-                .spawn(move || read(&queue, &back, &mut unpacker))
+                .spawn(move || read(&queue, &back, &mut index, &mut unpacker))
                 .map_err(|e| Error::io("starting a thread that reads spilled blocks", e))
         });
         let threads = threads.collect::<Result<Vec<_>>>()?;
-        let asked = parts.iter().map(|p| p.first_block()).collect();
         let mut forecast = Self {
             jobs: Some(jobs),
             done,
             threads,
-            order: order(parts),
-            next: 0,
-            asked,
+            parts: parts.iter().map(Upcoming::new).collect(),
+            order: BinaryHeap::with_capacity(2 * parts.len()),
             arrived: Vec::with_capacity(readers.len()),
             spare: readers,
         };
-        forecast.ask_ahead(parts)?;
+        let numbers = 0..u32::try_from(parts.len()).expect("parts are counted in 32 bits");
+        for part in numbers.clone() {
+            forecast.fetch(part)?;
+        }
+        // The first block of every part is needed before the first row.
+        for part in numbers {
+            forecast.know(part)?;
+            forecast.ask(part)?;
+        }
+        forecast.ask_ahead()?;
         Ok(forecast)
     }
 
-    /// The block `block` of part `part`, in exchange for the reader of the one before.
+    /// The block `number`, in exchange for the reader of the one before.
     pub(super) fn take(
         &mut self,
-        parts: &[Part],
-        key: (u32, u32),
+        number: BlockNumber,
         used: Option<BlockReader>,
     ) -> Result<BlockReader> {
         self.spare.extend(used);
-        if key.1 >= self.asked[key.0 as usize] {
+        let (part, block) = number;
+        if block >= self.parts[part as usize].number() {
             // Out of turn: the forecast had others first. Asking ahead must not take the last
             // reader before this.
-            self.ask(parts, key)?;
+            self.know(part)?;
+            self.ask(part)?;
         }
-        self.ask_ahead(parts)?;
+        self.ask_ahead()?;
         loop {
-            if let Some(at) = self.arrived.iter().position(|(k, _)| *k == key) {
+            if let Some(at) = self.arrived.iter().position(|(k, _)| *k == number) {
                 return Ok(self.arrived.swap_remove(at).1);
             }
-            let Done { key, reader, outcome } = self.done.recv().map_err(|_| died())?;
-            outcome?;
-            self.arrived.push((key, reader));
+            self.receive()?;
         }
     }
 
-    fn ask(&mut self, parts: &[Part], key: (u32, u32)) -> Result<()> {
-        let reader = self.spare.pop().expect("a merge gives a reader back before it asks");
-        let (file, place) = parts[key.0 as usize].block(key.1);
-        self.asked[key.0 as usize] = key.1 + 1;
-        let jobs = self.jobs.as_ref().expect("open until it is dropped");
-        jobs.send(Job { file, place, key, reader }).map_err(|_| died())
+    /// Waits until the next block of `part` is known.
+    fn know(&mut self, part: u32) -> Result<()> {
+        while self.parts[part as usize].first().is_none() {
+            self.fetch(part)?;
+            self.receive()?;
+        }
+        Ok(())
     }
 
-    fn ask_ahead(&mut self, parts: &[Part]) -> Result<()> {
+    fn receive(&mut self) -> Result<()> {
+        match self.done.recv().map_err(|_| died())? {
+            Done::Block { number, reader, outcome } => {
+                outcome?;
+                self.arrived.push((number, reader));
+            }
+            Done::Window { part, fetch, outcome } => {
+                outcome?;
+                let upcoming = &mut self.parts[part as usize];
+                let known = upcoming.first().is_some();
+                upcoming.fetched(fetch);
+                if !known {
+                    self.expect(part);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the key of the next block of `part`, where it is known.
+    fn expect(&mut self, part: u32) {
+        if self.order.len() == self.order.capacity() {
+            // Of those that are not met yet there is one a part at most.
+            let parts = &self.parts;
+            self.order
+                .retain(|Reverse((_, (part, block)))| *block == parts[*part as usize].number());
+        }
+        if let Some((block, entry)) = self.parts[part as usize].first() {
+            self.order.push(Reverse((entry.prefix(), (part, block))));
+        }
+    }
+
+    fn ask(&mut self, part: u32) -> Result<()> {
+        let reader = self.spare.pop().expect("a merge gives a reader back before it asks");
+        let upcoming = &mut self.parts[part as usize];
+        let number = (part, upcoming.number());
+        let entry = upcoming.pop().expect("known before it is asked for");
+        let file = Arc::clone(upcoming.file());
+        self.send(Job::Block { file, place: entry.place, number, reader })?;
+        self.expect(part);
+        self.fetch(part)
+    }
+
+    fn fetch(&mut self, part: u32) -> Result<()> {
+        match self.parts[part as usize].fetch() {
+            Some(fetch) => self.send(Job::Window { part, fetch }),
+            None => Ok(()),
+        }
+    }
+
+    fn send(&self, job: Job) -> Result<()> {
+        self.jobs.as_ref().expect("open until it is dropped").send(job).map_err(|_| died())
+    }
+
+    fn ask_ahead(&mut self) -> Result<()> {
         while !self.spare.is_empty() {
-            let Some(&key) = self.order.get(self.next) else { break };
-            self.next += 1;
-            if key.1 >= self.asked[key.0 as usize] {
-                self.ask(parts, key)?;
+            let Some(Reverse((_, (part, block)))) = self.order.pop() else { break };
+            if block == self.parts[part as usize].number() {
+                self.ask(part)?;
             }
         }
         Ok(())
@@ -146,28 +220,29 @@ impl Forecast {
 }
 
 /// One thread's work: takes turns with the others at waiting for the next request.
-fn read(queue: &Mutex<Receiver<Job>>, back: &SyncSender<Done>, unpacker: &mut Option<Unpacker>) {
+fn read(
+    queue: &Mutex<Receiver<Job>>,
+    back: &SyncSender<Done>,
+    index: &mut IndexReader,
+    unpacker: &mut Option<Unpacker>,
+) {
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { file, place, key, mut reader }) = job else { return };
-        let outcome = reader.load_with(&file, place, unpacker);
-        if back.send(Done { key, reader, outcome }).is_err() {
+        let Ok(job) = job else { return };
+        let done = match job {
+            Job::Block { file, place, number, mut reader } => {
+                let outcome = reader.load_with(&file, place, unpacker);
+                Done::Block { number, reader, outcome }
+            }
+            Job::Window { part, mut fetch } => {
+                let outcome = fetch.run(index);
+                Done::Window { part, fetch, outcome }
+            }
+        };
+        if back.send(done).is_err() {
             return;
         }
     }
-}
-
-/// All blocks in the order in which the merge reaches their first keys.
-fn order(parts: &[Part]) -> Vec<(u32, u32)> {
-    let numbered = (0_u32..).zip(parts);
-    let mut order: Vec<(u32, u32)> =
-        numbered.flat_map(|(n, part)| part.blocks().map(move |block| (n, block))).collect();
-    // The first block of every part is needed before the first row.
-    order.sort_unstable_by_key(|&(part, block)| {
-        let of = &parts[part as usize];
-        (block != of.first_block(), of.prefix(block), part, block)
-    });
-    order
 }
 
 fn died() -> Error {

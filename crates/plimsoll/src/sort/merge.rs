@@ -19,7 +19,7 @@ use super::loser_tree::LoserTree;
 use super::run::{Cut, RecordPlace, SortedRun};
 use crate::budget::{Consumer, Reservation};
 use crate::error::{Error, Result};
-use crate::spill::{BlockPlace, BlockReader, Codec, SpillFile};
+use crate::spill::{BlockReader, Codec};
 
 /// A range of one run.
 #[derive(Clone, Debug)]
@@ -31,35 +31,18 @@ pub(super) struct Part {
 
 impl Part {
     pub(super) fn whole(run: &Arc<SortedRun>) -> Self {
-        Self { run: Arc::clone(run), from: SortedRun::START, to: run.end() }
-    }
-
-    pub(super) fn first_block(&self) -> u32 {
-        narrow(self.from.block)
+        Self { run: Arc::clone(run), from: run.start(), to: run.end() }
     }
 
     /// Blocks that hold its rows.
-    pub(super) fn blocks(&self) -> std::ops::Range<u32> {
-        let end = self.to.block + usize::from(self.to.at > 0);
-        let end = if self.is_empty() { self.from.block } else { end };
-        self.first_block()..narrow(end)
+    pub(super) fn blocks(&self) -> std::ops::Range<u64> {
+        let end = self.to.block + u64::from(self.to.at > 0);
+        self.from.block..if self.is_empty() { self.from.block } else { end }
     }
 
     fn is_empty(&self) -> bool {
         (self.from.block, self.from.at) >= (self.to.block, self.to.at)
     }
-
-    pub(super) fn prefix(&self, block: u32) -> u128 {
-        self.run.index[block as usize].prefix()
-    }
-
-    pub(super) fn block(&self, block: u32) -> (Arc<SpillFile>, BlockPlace) {
-        (Arc::clone(self.run.run.file()), self.run.run.blocks()[block as usize])
-    }
-}
-
-fn narrow(n: usize) -> u32 {
-    u32::try_from(n).expect("blocks are counted in 32 bits")
 }
 
 /// Rows of several parts in one order.
@@ -81,7 +64,7 @@ struct Source {
     /// Where the next record begins in the block.
     at: usize,
     /// Number of the block in memory.
-    block: u32,
+    block: u64,
     /// End of this part's rows in the block.
     end: usize,
     exhausted: bool,
@@ -89,14 +72,18 @@ struct Source {
 
 impl Merge {
     /// What a merge of `parts` parts with `ahead` blocks read ahead reserves, in bytes, for
-    /// blocks of `block_bytes`.
+    /// blocks that take `block_bytes` on disk, and `plain_bytes` in memory where they are
+    /// compressed.
     #[must_use]
-    pub fn cost_bytes(parts: usize, ahead: usize, block_bytes: usize, blocks: usize) -> usize {
-        let reader = BlockReader::cost_bytes(block_bytes, 0);
-        (parts + ahead) * reader
-            + parts * (size_of::<Source>() + size_of::<Part>())
-            + LoserTree::cost_bytes(3 * parts)
-            + Forecast::cost_bytes(blocks)
+    pub fn cost_bytes(parts: usize, ahead: usize, block_bytes: usize, plain_bytes: usize) -> usize {
+        let reader = BlockReader::cost_bytes(block_bytes, plain_bytes);
+        let room_bytes = BlockReader::room_bytes(block_bytes, plain_bytes);
+        let forecast = Forecast::cost_bytes(parts, room_bytes, Codec::of(plain_bytes));
+        (parts + ahead) * reader + forecast + Self::sources_bytes(parts)
+    }
+
+    const fn sources_bytes(parts: usize) -> usize {
+        parts * (size_of::<Source>() + size_of::<Part>()) + LoserTree::cost_bytes(3 * parts)
     }
 
     /// All rows of `runs`.
@@ -114,11 +101,11 @@ impl Merge {
     /// Begins with the first rows in memory.
     pub(super) fn start(parts: Vec<Part>, ahead: usize, consumer: &Consumer) -> Result<Self> {
         let parts: Vec<Part> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        let blocks = parts.iter().map(|p| p.blocks().count()).sum();
-        let own = Self::cost_bytes(parts.len(), 0, 0, blocks) as u64;
-        let reservation = consumer.try_reserve(own)?;
+        let own = Forecast::held_bytes(parts.len()) + Self::sources_bytes(parts.len());
+        let reservation = consumer.try_reserve(own as u64)?;
+        let (_, plain_bytes) = reader_shape(parts.iter().map(|part| &*part.run));
         let readers = readers(&parts, ahead, consumer)?;
-        let codec = Codec::heaviest(parts.iter().map(|p| p.run.run.codec()));
+        let codec = Codec::of(plain_bytes);
         let mut forecast = Forecast::start(&parts, readers, codec, consumer)?;
         let mut sources = Vec::with_capacity(parts.len());
         for (n, part) in (0_u32..).zip(&parts) {
@@ -126,11 +113,11 @@ impl Merge {
                 reader: None,
                 record: RecordPlace::default(),
                 at: part.from.at,
-                block: part.first_block(),
+                block: part.from.block,
                 end: 0,
                 exhausted: false,
             };
-            source.load(&parts, n, &mut forecast)?;
+            source.load(part, n, &mut forecast)?;
             source.read(part)?;
             sources.push(source);
         }
@@ -181,17 +168,18 @@ fn advance(source: &mut Source, parts: &[Part], n: usize, forecast: &mut Forecas
         }
         source.block = next;
         source.at = 0;
-        source.load(parts, narrow(n), forecast)?;
+        let number = u32::try_from(n).expect("parts are counted in 32 bits");
+        source.load(part, number, forecast)?;
     }
     source.read(&parts[n])?;
     Ok(source.record.prefix)
 }
 
 impl Source {
-    fn load(&mut self, parts: &[Part], n: u32, forecast: &mut Forecast) -> Result<()> {
-        let reader = forecast.take(parts, (n, self.block), self.reader.take())?;
-        let to = parts[n as usize].to;
-        self.end = if self.block as usize == to.block { to.at } else { reader.payload().len() };
+    fn load(&mut self, part: &Part, n: u32, forecast: &mut Forecast) -> Result<()> {
+        let reader = forecast.take((n, self.block), self.reader.take())?;
+        let to = part.to;
+        self.end = if self.block == to.block { to.at } else { reader.payload().len() };
         self.reader = Some(reader);
         Ok(())
     }
@@ -203,8 +191,10 @@ impl Source {
     #[inline]
     fn read(&mut self, part: &Part) -> Result<()> {
         let record = RecordPlace::read(self.payload(), self.at).ok_or_else(|| {
-            let (_, place) = part.block(self.block);
-            Error::corrupt(format!("a sorted block at byte {} is cut off", place.offset))
+            Error::corrupt(format!(
+                "block {} of the run of segment {} is cut off: sort again",
+                self.block, part.run.order.0
+            ))
         })?;
         self.at = record.next;
         self.record = record;
@@ -234,13 +224,14 @@ fn before(sources: &[Source], parts: &[Part], a: u32, b: u32) -> bool {
 }
 
 fn readers(parts: &[Part], ahead: usize, consumer: &Consumer) -> Result<Vec<BlockReader>> {
-    let places = parts.iter().flat_map(|p| p.run.run.blocks());
-    let block_bytes = places.map(|b| b.bytes as usize).max().unwrap_or(0);
-    let payload_bytes = parts.iter().map(|p| p.run.run.plain_bytes_max()).max().unwrap_or(0);
-    let room = (0..parts.len()).map(|_| BlockReader::new(consumer, block_bytes, payload_bytes));
-    let mut readers = room.collect::<Result<Vec<_>>>()?;
+    let (block_bytes, plain_bytes) = reader_shape(parts.iter().map(|part| &*part.run));
+    let reader = || BlockReader::new(consumer, block_bytes, plain_bytes);
+    let mut readers = Vec::with_capacity(parts.len() + ahead.max(1));
+    for _ in 0..parts.len() {
+        readers.push(reader()?);
+    }
     for _ in 0..ahead.max(1) {
-        match BlockReader::new(consumer, block_bytes, payload_bytes) {
+        match reader() {
             Ok(reader) => readers.push(reader),
             // Reading ahead is speed, not need; but one is what the exchange works with.
             Err(_) if readers.len() > parts.len() => break,
@@ -248,4 +239,10 @@ fn readers(parts: &[Part], ahead: usize, consumer: &Consumer) -> Result<Vec<Bloc
         }
     }
     Ok(readers)
+}
+
+/// What a reader needs for a block of any of `runs`: bytes on disk, and decompressed.
+pub(crate) fn reader_shape<'a>(runs: impl Iterator<Item = &'a SortedRun>) -> (usize, usize) {
+    runs.map(SortedRun::reader_shape)
+        .fold((0, 0), |most, one| (most.0.max(one.0), most.1.max(one.1)))
 }

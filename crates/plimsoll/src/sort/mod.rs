@@ -14,13 +14,16 @@
 
 mod arena;
 mod forecast;
+mod index;
 mod loser_tree;
 mod merge;
 mod passes;
 mod plan;
 mod rows;
 mod run;
+mod run_writer;
 mod split;
+mod upcoming;
 
 pub use arena::{ARENA_BYTES_MAX, Arena, ENTRY_BYTES, Filler, PREFIX_BYTES, Sorted, prefix_of};
 pub use merge::Merge;
@@ -29,8 +32,10 @@ pub use plan::{
     WORKERS_MAX, plan,
 };
 pub use rows::{RowSorter, SortedRows};
-pub use run::{InputOrder, SortedRun, SortedRunWriter};
+pub use run::{InputOrder, SortedRun};
+pub use run_writer::SortedRunWriter;
 
+pub(crate) use merge::reader_shape;
 pub(crate) use passes::Passes;
 pub(crate) use plan::{LANE_SPARES, ahead};
 pub(crate) use run::RunRecord;

@@ -9,8 +9,11 @@
 
 use std::sync::Arc;
 
+use super::index::IndexReader;
 use super::merge::{Merge, Part};
-use super::run::{SortedRun, SortedRunWriter};
+use super::plan::{PASS_SPARES, SortPlan, ahead, pass_request};
+use super::run::{InputOrder, SortedRun};
+use super::run_writer::SortedRunWriter;
 use crate::budget::Consumer;
 use crate::error::Result;
 use crate::spill::{Codec, SpillFile, WriteLane};
@@ -21,9 +24,7 @@ pub(crate) struct Passes<'a> {
     pub(crate) consumer: &'a Consumer,
     pub(crate) file: &'a Arc<SpillFile>,
     pub(crate) codec: Codec,
-    pub(crate) block_bytes: usize,
-    pub(crate) fan_in: usize,
-    pub(crate) ahead: usize,
+    pub(crate) plan: &'a SortPlan,
 }
 
 impl Passes<'_> {
@@ -40,7 +41,7 @@ impl Passes<'_> {
     ) -> Result<u64> {
         let mut merges = 0;
         while runs.len() > runs_max {
-            let width = self.fan_in.min(runs.len() - runs_max + 1);
+            let width = self.plan.fan_in.min(runs.len() - runs_max + 1);
             let at = cheapest(runs, width);
             let merged = self.merge(&runs[at..at + width], check)?;
             runs.splice(at..at + width, [Arc::new(merged)]);
@@ -54,11 +55,27 @@ impl Passes<'_> {
         runs: &[Arc<SortedRun>],
         check: &dyn Fn(u64) -> Result<()>,
     ) -> Result<SortedRun> {
-        let order = runs[0].order();
         let parts = runs.iter().map(Part::whole).collect();
-        let mut lane = WriteLane::start(self.consumer, self.block_bytes, 1, self.codec)?;
-        let mut writer = SortedRunWriter::new(self.file, self.consumer, self.block_bytes)?;
-        let mut merge = Merge::start(parts, self.ahead, self.consumer)?;
+        let merged = self.merge_parts(parts, runs[0].order(), check)?;
+        let mut index = IndexReader::new(self.consumer)?;
+        for run in runs {
+            run.give_back(&mut index)?;
+        }
+        Ok(merged)
+    }
+
+    fn merge_parts(
+        &self,
+        parts: Vec<Part>,
+        order: InputOrder,
+        check: &dyn Fn(u64) -> Result<()>,
+    ) -> Result<SortedRun> {
+        let block = self.plan.block_bytes;
+        let request = pass_request(block, self.plan.out_block_bytes);
+        let mut lane = WriteLane::start(self.consumer, request, PASS_SPARES, Codec::None)?;
+        let blocks = (block, request);
+        let mut writer = SortedRunWriter::new(self.file, self.codec, self.consumer, blocks)?;
+        let mut merge = Merge::start(parts, ahead(self.plan.fan_in), self.consumer)?;
         let mut rows = 0_u64;
         while let Some(sorted) = merge.next()? {
             writer.push(&mut lane, sorted)?;

@@ -1,11 +1,14 @@
 //! What a sort will do, in numbers, before it does it.
 //!
 //! ```text
-//!   workspace ──> generators x (arena + write buffers)      run generation
-//!             └─> workers x (fan-in + ahead) x block + out  last merge
+//!   workspace ──> list of runs + generators x (arena + write buffers)      run generation
+//!      + scan ──> list of runs + workers x ((fan-in + ahead) x block + out)  last merge
 //!
 //!   passes = 1 + how often runs must be merged until one merge takes them all
 //! ```
+//!
+//! A run costs the same few bytes whatever its length. When there are as many as the list has room
+//! for, generation pauses and merges some of them.
 //!
 //! Two passes over the input sort N bytes with blocks of B in about sqrt(N * B) bytes of memory
 //! (Aggarwal and Vitter 1988); more memory only makes runs longer and blocks larger.
@@ -15,14 +18,17 @@
 
 use super::arena::ENTRY_BYTES;
 use super::merge::Merge;
-use super::run::BLOCK_INDEX_BYTES;
+use super::run::RUN_BYTES;
+use super::run_writer::SortedRunWriter;
 use crate::error::{Error, Result};
-use crate::spill::{RunWriter, WriteLane};
+use crate::spill::{Codec, WriteLane};
 use crate::storage::AlignedBytes;
 use crate::units::ByteSize;
 
 /// Buffers a lane has beside the one being filled.
 pub(crate) const LANE_SPARES: usize = 2;
+/// The same for a pass, which waits for blocks to read anyway.
+pub(crate) const PASS_SPARES: usize = 1;
 /// Largest block: beyond this a disk is no faster.
 pub const BLOCK_BYTES_MAX: usize = 512 << 10;
 /// Smallest block: below this a disk does more seeks than reads.
@@ -89,10 +95,16 @@ pub struct SortInput {
     pub row_bytes: u64,
     /// Bytes the sort may hold.
     pub workspace_bytes: u64,
+    /// Bytes beside these that come free once the input was read.
+    pub scan_bytes: u64,
+    /// Bytes each thread that makes runs holds for reading.
+    pub generator_bytes: usize,
     /// Threads it may use.
     pub threads: usize,
     /// How run sizes are chosen.
     pub strategy: ChunkStrategy,
+    /// Of spilled blocks.
+    pub codec: Codec,
 }
 
 /// What a sort will do. All sizes in bytes.
@@ -100,8 +112,10 @@ pub struct SortInput {
 pub struct SortPlan {
     /// As asked.
     pub strategy: ChunkStrategy,
-    /// Bytes the sort may hold beside the index of its runs.
+    /// Bytes the sort may hold while it makes runs.
     pub workspace_bytes: u64,
+    /// Bytes it may hold while it merges them.
+    pub merge_bytes: u64,
     /// Threads that make runs.
     pub generators: usize,
     /// Memory of each for rows and entries.
@@ -112,8 +126,12 @@ pub struct SortPlan {
     pub run_bytes: u64,
     /// Runs that are expected; `None` for an input of unknown length.
     pub runs: Option<u64>,
+    /// Runs at which generation pauses until some are merged.
+    pub runs_max: u64,
     /// Of spilled runs.
     pub block_bytes: usize,
+    /// Blocks of so many bytes together are written at a time.
+    pub request_bytes: usize,
     /// Runs one merge takes.
     pub fan_in: usize,
     /// How often a row is written to disk before the output, on average rounded up; 0 when all
@@ -131,12 +149,16 @@ pub struct SortPlan {
 ///
 /// ```
 /// use plimsoll::sort::{ChunkStrategy, SortInput, plan};
+/// use plimsoll::spill::Codec;
 /// let input = SortInput {
 ///     bytes: Some(2_500 << 20),
 ///     row_bytes: 84,
 ///     workspace_bytes: 48 << 20,
+///     scan_bytes: 0,
+///     generator_bytes: 0,
 ///     threads: 2,
 ///     strategy: ChunkStrategy::Adaptive,
+///     codec: Codec::None,
 /// };
 /// let plan = plan(input)?;
 /// assert_eq!(plan.passes, Some(1));
@@ -147,8 +169,9 @@ pub struct SortPlan {
 /// # Errors
 /// [`crate::ErrorKind::Invalid`] with the least workspace, when this one is below it.
 pub fn plan(input: SortInput) -> Result<SortPlan> {
-    let workspace = usize::try_from(input.workspace_bytes).unwrap_or(usize::MAX);
-    let least = least_bytes();
+    let narrow = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let (workspace, scan_bytes) = (narrow(input.workspace_bytes), narrow(input.scan_bytes));
+    let least = least_bytes(input.generator_bytes, input.codec);
     if workspace < least {
         return Err(Error::invalid(format!(
             "sorting needs a workspace of {} at least, and {} are left; raise the memory limit",
@@ -158,34 +181,42 @@ pub fn plan(input: SortInput) -> Result<SortPlan> {
     }
     let row_bytes = input.row_bytes.max(1);
     let spilled = input.bytes.map(|b| b + b / row_bytes * RECORD_BYTES);
-    // Every run's index stays in memory until it is merged.
-    let block_least = index_block(workspace, spilled.unwrap_or(0));
-    let index = index_bytes(spilled.unwrap_or(0), block_least);
-    let workspace = workspace.saturating_sub(index).max(least);
-    let generators = generators(workspace, input.threads);
-    let write_block = write_block(workspace, generators).max(block_least);
-    let share = workspace / generators;
-    let arena_bytes =
-        arena(input, share.saturating_sub(write_buffers(write_block)).max(ARENA_BYTES_MIN));
-    let run_bytes = arena_bytes as u64 * row_bytes / (row_bytes + ENTRY_BYTES as u64);
+    let generators = generators(workspace, input);
+    let share = (workspace / generators).saturating_sub(input.generator_bytes);
+    let request_bytes = request(share, input.codec);
+    let room = share.saturating_sub(write_buffers(request_bytes, input.codec));
     let run_rows_max = match input.strategy {
         ChunkStrategy::Fixed(rows) => rows,
         _ => u64::MAX,
     };
-    let run_bytes = run_bytes.min(run_rows_max.saturating_mul(row_bytes)).max(1);
-    let runs = input.bytes.map(|bytes| bytes.div_ceil(run_bytes).max(1));
-    let blocks = (block_least, write_block);
-    let merge = merge_shape(workspace, input.threads, runs.unwrap_or(256), blocks);
+    let run_bytes = |arena_bytes: usize| {
+        let rows = arena_bytes as u64 * row_bytes / (row_bytes + ENTRY_BYTES as u64);
+        rows.min(run_rows_max.saturating_mul(row_bytes)).max(1)
+    };
+    let runs = |run_bytes: u64| input.bytes.map(|bytes| bytes.div_ceil(run_bytes).max(1));
+    let spare = room.saturating_sub(ARENA_BYTES_MIN) * generators;
+    let runs_max = runs_max(spare.min(workspace / 8), runs(run_bytes(arena(input, room))));
+    let list = list_bytes(runs_max);
+    let arena_bytes =
+        arena(input, room.saturating_sub(list.div_ceil(generators)).max(ARENA_BYTES_MIN));
+    let run_bytes = run_bytes(arena_bytes);
+    let runs = runs(run_bytes);
+    let merge_bytes = workspace.saturating_add(scan_bytes).saturating_sub(list);
+    let most = (runs.unwrap_or(256), input.threads);
+    let merge = merge_shape(merge_bytes, most, request_bytes, input.codec);
     let passes = runs.map(|runs| if runs > 1 { passes(runs, merge.fan_in) } else { 0 });
     Ok(SortPlan {
         strategy: input.strategy,
         workspace_bytes: workspace as u64,
+        merge_bytes: merge_bytes as u64,
         generators,
         arena_bytes,
         run_rows_max,
         run_bytes,
         runs,
-        block_bytes: merge.block_bytes,
+        runs_max,
+        block_bytes: merge.reader.0,
+        request_bytes,
         fan_in: merge.fan_in,
         passes,
         merge_workers: merge.workers,
@@ -195,54 +226,68 @@ pub fn plan(input: SortInput) -> Result<SortPlan> {
 }
 
 /// The least a sort works in: a small arena, or a merge of two runs.
-fn least_bytes() -> usize {
-    let generate = ARENA_BYTES_MIN + write_buffers(BLOCK_BYTES_MIN);
-    generate.max(worker_bytes(2, 1, BLOCK_BYTES_MIN, OUT_BLOCK_BYTES_MIN))
+fn least_bytes(generator_bytes: usize, codec: Codec) -> usize {
+    let generate = generator_bytes + ARENA_BYTES_MIN + write_buffers(BLOCK_BYTES_MIN, codec);
+    let merge = worker_bytes(2, 1, reader_of(BLOCK_BYTES_MIN, codec), OUT_BLOCK_BYTES_MIN);
+    generate.max(merge) + list_bytes(RUNS_MAX_MIN)
 }
 
-/// The smallest block whose index takes three eighths of the workspace at most.
-fn index_block(workspace: usize, spilled: u64) -> usize {
-    let mut block = BLOCK_BYTES_MIN;
-    while block < BLOCK_BYTES_MAX && index_bytes(spilled, block) > workspace / 8 * 3 {
-        block *= 2;
-    }
-    block
+/// How many runs there may be at one time: with `expected` half as many more, and never more than
+/// a list of `bytes` has room for.
+fn runs_max(bytes: usize, expected: Option<u64>) -> u64 {
+    let most = (bytes.min(LIST_BYTES_MAX) / RUN_BYTES) as u64;
+    let wished = expected.map_or(most / 2, |runs| runs.saturating_add(runs / 2));
+    wished.min(most).max(RUNS_MAX_MIN)
 }
 
-fn index_bytes(spilled: u64, block_bytes: usize) -> usize {
-    let blocks = spilled.div_ceil(block_bytes as u64);
-    usize::try_from(blocks).unwrap_or(usize::MAX).saturating_mul(BLOCK_INDEX_BYTES)
+fn list_bytes(runs: u64) -> usize {
+    usize::try_from(runs).unwrap_or(usize::MAX).saturating_mul(RUN_BYTES)
 }
 
-fn write_buffers(block_bytes: usize) -> usize {
-    RunWriter::cost_bytes(block_bytes)
-        + WriteLane::cost_bytes(block_bytes, LANE_SPARES, crate::spill::Codec::Lz4)
-        // The index of the run's blocks.
-        + (32 << 10)
+fn write_buffers(request_bytes: usize, codec: Codec) -> usize {
+    SortedRunWriter::cost_bytes(request_bytes, request_bytes, codec)
+        + WriteLane::cost_bytes(request_bytes, LANE_SPARES, Codec::None)
 }
 
-/// What a merge worker holds.
-fn worker_bytes(fan_in: usize, ahead: usize, block: usize, out_block: usize) -> usize {
-    // The order of blocks is charged for blocks of a run that fills memory many times over.
-    // A merge into a run has a block and a spare in place of the output's.
+/// Room for a block of `block_bytes` that may be compressed.
+fn reader_of(block_bytes: usize, codec: Codec) -> Reader {
+    (block_bytes, if codec == Codec::None { 0 } else { block_bytes })
+}
+
+/// What a merge worker holds; the output of one that merges into a run is a request and a spare.
+fn worker_bytes(fan_in: usize, ahead: usize, reader: Reader, out_block: usize) -> usize {
+    let (block, plain) = reader;
     let output = AlignedBytes::cost_bytes(out_block) * (1 + LANE_SPARES);
-    let run = AlignedBytes::cost_bytes(block) * 2;
-    Merge::cost_bytes(fan_in, ahead, block, 64 * fan_in) + output.max(run)
+    let request = pass_request(block, out_block);
+    let run = SortedRunWriter::cost_bytes(block.min(request), request, Codec::of(plain))
+        + WriteLane::cost_bytes(request, PASS_SPARES, Codec::None);
+    Merge::cost_bytes(fan_in, ahead, block, plain) + output.max(run)
 }
 
-fn generators(workspace: usize, threads: usize) -> usize {
+/// What a pass writes at a time: about what the output's blocks have room for.
+pub(crate) fn pass_request(block_bytes: usize, out_block_bytes: usize) -> usize {
+    out_block_bytes.max(block_bytes.min(BLOCK_BYTES_MAX))
+}
+
+fn generators(workspace: usize, input: SortInput) -> usize {
     // Two small arenas make more runs than one that is twice as large.
-    let most = workspace / (ARENA_BYTES_WISHED + write_buffers(SMALL_BLOCK_BYTES));
-    threads.clamp(1, WORKERS_MAX).min(most.max(1))
+    let each =
+        ARENA_BYTES_WISHED + write_buffers(SMALL_BLOCK_BYTES, input.codec) + input.generator_bytes;
+    input.threads.clamp(1, WORKERS_MAX).min((workspace / each).max(1))
 }
 
-/// Blocks are at most an eighth of a generator's share: the rest is for rows.
-fn write_block(workspace: usize, generators: usize) -> usize {
-    let mut block = BLOCK_BYTES_MAX;
-    while block > BLOCK_BYTES_MIN && write_buffers(block) > workspace / generators / 8 {
-        block /= 2;
+/// Requests are at most an eighth of a generator's share, the rest is for rows; small ones take a
+/// quarter, for a disk answers those at a fraction of its speed.
+fn request(share: usize, codec: Codec) -> usize {
+    let mut request = BLOCK_BYTES_MAX;
+    let fits = |request: usize| {
+        let part = if request > SMALL_BLOCK_BYTES { 8 } else { 4 };
+        write_buffers(request, codec) <= share / part
+    };
+    while request > BLOCK_BYTES_MIN && !fits(request) {
+        request /= 2;
     }
-    block
+    request
 }
 
 fn arena(input: SortInput, most: usize) -> usize {
@@ -259,11 +304,14 @@ fn arena(input: SortInput, most: usize) -> usize {
     wished.min(most) / 8 * 8
 }
 
+/// What a reader has to have room for: a block on disk, and decompressed.
+type Reader = (usize, usize);
+
 #[derive(Clone, Copy, Debug)]
 struct MergeShape {
     workers: usize,
     fan_in: usize,
-    block_bytes: usize,
+    reader: Reader,
     out_block_bytes: usize,
 }
 
@@ -271,47 +319,61 @@ struct MergeShape {
 /// memory is short of that; with several passes where it still is.
 fn merge_shape(
     workspace: usize,
-    threads: usize,
-    runs: u64,
-    (block_min, block_max): (usize, usize),
+    (runs, threads): (u64, usize),
+    block_max: usize,
+    codec: Codec,
 ) -> MergeShape {
-    let mut block_bytes = block_max;
-    loop {
-        let shape = shape_of(workspace, threads, runs, block_bytes);
-        let all_threads = shape.workers == threads.clamp(1, WORKERS_MAX).min(2);
+    let shape = |block| shape_of(workspace, threads, runs, reader_of(block, codec));
+    let sizes = || {
+        std::iter::successors(Some(block_max), |block| Some(block / 2))
+            .take_while(|&block| block >= BLOCK_BYTES_MIN)
+    };
+    for block_bytes in sizes() {
+        let shape = shape(block_bytes);
+        let all_threads = shape.workers >= threads.clamp(1, WORKERS_MAX).min(2);
         if shape.fan_in as u64 >= runs && (all_threads || block_bytes <= SMALL_BLOCK_BYTES) {
             return shape;
         }
-        if block_bytes / 2 < block_min {
-            break;
-        }
-        block_bytes /= 2;
     }
-    // Several passes: blocks of a size that keeps a disk busy, where that leaves some fan-in.
-    let mut block_bytes = block_max.min(SMALL_BLOCK_BYTES).max(block_min);
-    while block_bytes > block_min
-        && shape_of(workspace, 1, runs, block_bytes).fan_in < FAN_IN_WISHED
-    {
-        block_bytes /= 2;
+    let work = |shape: &MergeShape| {
+        let reads = 1.0 + rewritten(runs, shape.fan_in);
+        // A request takes a disk about as long as so many bytes more.
+        reads * (1.0 + BLOCK_BYTES_MIN as f64 / shape.reader.0 as f64)
+    };
+    let shapes = sizes().map(shape);
+    shapes.min_by(|a, b| work(a).total_cmp(&work(b))).unwrap_or_else(|| shape(BLOCK_BYTES_MIN))
+}
+
+/// How often a row is written again until `fan_in` of `runs` of one size are left: the depth of
+/// the tree of merges, but for those leaves that a last level has no need of.
+fn rewritten(runs: u64, fan_in: usize) -> f64 {
+    let (runs, fan_in) = (runs as f64, fan_in as f64);
+    let (mut room, mut depth) = (fan_in, 1.0);
+    while room < runs {
+        room *= fan_in;
+        depth += 1.0;
     }
-    shape_of(workspace, threads, runs, block_bytes)
+    let shallow = ((room - runs) / (fan_in - 1.0)).floor();
+    (depth - 1.0 - shallow / runs).max(0.0)
 }
 
 /// Blocks below this are taken only where otherwise more passes were needed.
 const SMALL_BLOCK_BYTES: usize = 64 << 10;
-/// Fan-in below this costs more passes than small blocks cost seeks.
-const FAN_IN_WISHED: usize = 16;
+/// Runs there may always be.
+const RUNS_MAX_MIN: u64 = 64;
+/// Most bytes for the list of runs.
+const LIST_BYTES_MAX: usize = 512 << 10;
 
 /// How blocks of one size are merged: by as many threads as leave each of them all runs.
-fn shape_of(workspace: usize, threads: usize, runs: u64, block_bytes: usize) -> MergeShape {
+fn shape_of(workspace: usize, threads: usize, runs: u64, reader: Reader) -> MergeShape {
     let runs = usize::try_from(runs).unwrap_or(usize::MAX).max(2);
     let threads = threads.clamp(1, WORKERS_MAX);
-    let mut shape = MergeShape { workers: 1, fan_in: 2, block_bytes, out_block_bytes: 0 };
+    let mut shape = MergeShape { workers: 1, fan_in: 2, reader, out_block_bytes: 0 };
     for workers in [threads, threads.min(2), 1] {
         let share = workspace / workers;
         let out_block_bytes = out_block(share);
-        let fan_in = fan_in(share, block_bytes, out_block_bytes).max(2);
-        shape = MergeShape { workers, fan_in, block_bytes, out_block_bytes };
+        let fan_in = fan_in(share, reader, out_block_bytes).max(2);
+        shape = MergeShape { workers, fan_in, reader, out_block_bytes };
         if fan_in >= runs {
             break;
         }
@@ -320,19 +382,28 @@ fn shape_of(workspace: usize, threads: usize, runs: u64, block_bytes: usize) -> 
 }
 
 impl SortPlan {
-    /// The rest of the plan, now that there are `runs` runs.
-    #[must_use]
-    pub(crate) fn with_runs(self, runs: u64, threads: usize) -> Self {
-        let workspace = usize::try_from(self.workspace_bytes).unwrap_or(usize::MAX);
-        let shape = shape_of(workspace, threads, runs, self.block_bytes);
-        Self {
+    /// The rest of the plan, now that there are `runs` runs with blocks for readers of `reader`.
+    pub(crate) fn with_runs(self, runs: u64, threads: usize, reader: Reader) -> Result<Self> {
+        let workspace = usize::try_from(self.merge_bytes).unwrap_or(usize::MAX);
+        let shape = shape_of(workspace, threads, runs, reader);
+        let least = worker_bytes(2, 1, reader, OUT_BLOCK_BYTES_MIN);
+        if runs > 1 && least > workspace {
+            return Err(Error::invalid(format!(
+                "merging runs with blocks of {} needs a workspace of {} at least, and {} are left; \
+                 raise the memory limit, or remove the runs of the earlier sort",
+                ByteSize::new(reader.0 as u64),
+                ByteSize::new(least as u64),
+                ByteSize::new(workspace as u64)
+            )));
+        }
+        Ok(Self {
             runs: Some(runs),
             fan_in: shape.fan_in,
             passes: Some(passes(runs, shape.fan_in)),
             merge_workers: shape.workers,
             out_block_bytes: shape.out_block_bytes,
             ..self
-        }
+        })
     }
 }
 
@@ -345,9 +416,9 @@ fn out_block(share: usize) -> usize {
 }
 
 /// Runs one worker can merge in `share`, with an eighth more blocks read ahead.
-fn fan_in(share: usize, block_bytes: usize, out_block_bytes: usize) -> usize {
-    let fixed = worker_bytes(0, 0, block_bytes, out_block_bytes);
-    let one = worker_bytes(1, 0, block_bytes, out_block_bytes) - fixed;
+fn fan_in(share: usize, reader: Reader, out_block_bytes: usize) -> usize {
+    let fixed = worker_bytes(0, 0, reader, out_block_bytes);
+    let one = worker_bytes(1, 0, reader, out_block_bytes) - fixed;
     let places = share.saturating_sub(fixed) / one;
     places - ahead(places).min(places)
 }
@@ -365,3 +436,6 @@ fn passes(runs: u64, fan_in: usize) -> u32 {
     }
     passes
 }
+
+#[cfg(test)]
+mod tests;

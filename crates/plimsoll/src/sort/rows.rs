@@ -13,13 +13,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::arena::{Arena, Sorted};
-use super::merge::Merge;
+use super::merge::{Merge, reader_shape};
 use super::passes::Passes;
 use super::plan::{self, ChunkStrategy, LANE_SPARES, SortInput, SortPlan};
-use super::run::{SortedRun, SortedRunWriter};
+use super::run::SortedRun;
+use super::run_writer::SortedRunWriter;
 use crate::budget::Consumer;
 use crate::error::Result;
-use crate::spill::{SpillArea, SpillFile, SpillOptions, WriteLane};
+use crate::spill::{Codec, SpillArea, SpillFile, SpillOptions, WriteLane};
 use crate::storage::Storage;
 
 /// Sorts (key, row) pairs of bytes.
@@ -55,6 +56,7 @@ pub struct RowSorter {
     arena: Option<Arena>,
     spilled: Option<Spilled>,
     runs: Vec<Arc<SortedRun>>,
+    runs_made: u64,
     rows: u64,
 }
 
@@ -81,13 +83,25 @@ impl RowSorter {
             bytes: None,
             row_bytes: 100,
             workspace_bytes,
+            scan_bytes: 0,
+            generator_bytes: 0,
             threads: 1,
             strategy: ChunkStrategy::Adaptive,
+            codec: options.codec,
         })?;
         let arena = Some(Arena::new(&consumer, plan.arena_bytes)?);
-        let root = root.to_owned();
-        let (spilled, runs) = (None, Vec::new());
-        Ok(Self { storage, root, options, consumer, plan, arena, spilled, runs, rows: 0 })
+        Ok(Self {
+            storage,
+            root: root.to_owned(),
+            options,
+            consumer,
+            plan,
+            arena,
+            spilled: None,
+            runs: Vec::new(),
+            runs_made: 0,
+            rows: 0,
+        })
     }
 
     /// What it will do.
@@ -125,15 +139,38 @@ impl RowSorter {
             self.spilled = Some(Spilled { area, file });
         }
         let spilled = self.spilled.as_ref().expect("made above");
-        let block_bytes = self.plan.block_bytes;
+        let blocks = (self.plan.block_bytes, self.plan.request_bytes);
+        let mut lane = WriteLane::start(&self.consumer, blocks.1, LANE_SPARES, Codec::None)?;
         let codec = spilled.area.codec();
-        let mut lane = WriteLane::start(&self.consumer, block_bytes, LANE_SPARES, codec)?;
-        let mut writer = SortedRunWriter::new(&spilled.file, &self.consumer, block_bytes)?;
+        let mut writer = SortedRunWriter::new(&spilled.file, codec, &self.consumer, blocks)?;
         writer.push_all(&mut lane, arena)?;
-        let run = writer.cut(&mut lane, (self.runs.len() as u64, 0))?;
+        let run = writer.cut(&mut lane, (self.runs_made, 0))?;
         self.runs.push(Arc::new(run));
+        self.runs_made += 1;
         arena.clear();
+        drop((lane, writer));
+        if self.runs.len() as u64 >= self.plan.runs_max { self.make_room() } else { Ok(()) }
+    }
+
+    /// Merges runs of a full list, without the arena beside them.
+    fn make_room(&mut self) -> Result<()> {
+        self.arena = None;
+        let most = usize::try_from(self.plan.runs_max / 2).unwrap_or(usize::MAX);
+        self.reduce(most)?;
+        self.arena = Some(Arena::new(&self.consumer, self.plan.arena_bytes)?);
         Ok(())
+    }
+
+    /// Merges until one merge takes all runs, and there are `runs_max` at most. Returns the plan
+    /// for them.
+    fn reduce(&mut self, runs_max: usize) -> Result<SortPlan> {
+        let spilled = self.spilled.as_ref().expect("runs are in it");
+        let reader = reader_shape(self.runs.iter().map(|run| &**run));
+        let plan = self.plan.with_runs(self.runs.len() as u64, 1, reader)?;
+        let (consumer, codec) = (&self.consumer, spilled.area.codec());
+        let passes = Passes { consumer, file: &spilled.file, codec, plan: &plan };
+        passes.reduce(&mut self.runs, plan.fan_in.min(runs_max), &|_| Ok(()))?;
+        Ok(plan)
     }
 
     /// Ends the input.
@@ -149,18 +186,9 @@ impl RowSorter {
         }
         self.spill()?;
         self.arena = None;
+        let plan = self.reduce(usize::MAX)?;
         let spilled = self.spilled.take().expect("runs are in it");
-        let passes = Passes {
-            consumer: &self.consumer,
-            file: &spilled.file,
-            codec: spilled.area.codec(),
-            block_bytes: self.plan.block_bytes,
-            fan_in: self.plan.fan_in,
-            ahead: plan::ahead(self.plan.fan_in),
-        };
-        passes.reduce(&mut self.runs, self.plan.fan_in, &|_| Ok(()))?;
-        let ahead = plan::ahead(self.plan.fan_in);
-        let merge = Merge::of_runs(&self.runs, ahead, &self.consumer)?;
+        let merge = Merge::of_runs(&self.runs, plan::ahead(plan.fan_in), &self.consumer)?;
         let source = From::Runs(Box::new(merge));
         Ok(SortedRows { source, rows: self.rows, _spilled: Some(spilled) })
     }

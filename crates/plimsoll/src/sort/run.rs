@@ -1,27 +1,25 @@
-//! A sorted run: rows with their keys in blocks, and the first key of every block.
+//! A sorted run: rows with their keys in blocks, and where its index begins.
 //!
 //! ```text
-//!   record:  | length of extra, LEB128 | prefix, 16 bytes big-endian | extra | row |
-//!   index:   | first prefix of block 0 | bytes of rows before it | block 1 ...        24 B each
+//!   record:     | length of extra, LEB128 | prefix, 16 bytes big-endian | extra | row |
+//!   in memory:  | file | order | first page of the index | counts |     whatever its length
 //! ```
 //!
-//! The index finds a key's place with one block read, and so splits a merge over threads with the
-//! exact offset of each part in the output.
+//! The index (`index.rs`) finds a key's place with one block read, and so splits a merge over
+//! threads with the exact offset of each part in the output.
 //!
-//! Promises: rows come back as they went in; the index is charged.
+//! Promises: rows come back as they went in; a run's bytes in memory are charged and fixed.
 //! Never: a row parsed a second time.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::arena::{Arena, PREFIX_BYTES, Sorted};
+use super::arena::PREFIX_BYTES;
+use super::index::{EntryPlace, IndexReader};
 use crate::budget::{Consumer, Reservation};
-use crate::error::{Error, Result};
-use crate::spill::{
-    BlockPlace, BlockReader, Codec, LENGTH_BYTES_MAX, Run, RunWriter, SpillFile, WriteLane,
-    length_at, put_length,
-};
+use crate::error::Result;
+use crate::spill::{BlockReader, SpillFile, length_at};
 
 /// Where a run stands among those of equal keys: earlier input first.
 pub type InputOrder = (u64, u32);
@@ -29,84 +27,78 @@ pub type InputOrder = (u64, u32);
 /// A finished sorted run.
 #[derive(Debug)]
 pub struct SortedRun {
-    pub(super) run: Arc<Run>,
-    pub(super) index: Vec<BlockKey>,
+    file: Arc<SpillFile>,
     pub(super) order: InputOrder,
-    /// Bytes of all rows.
-    pub(super) row_bytes: u64,
-    _index: Reservation,
+    pub(super) shape: RunRecord,
+    _held: Reservation,
 }
 
-/// What a run holds in memory for each of its blocks: this and its place.
-pub(crate) const BLOCK_INDEX_BYTES: usize = size_of::<BlockKey>() + size_of::<BlockPlace>();
-
-/// The beginning of a block.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct BlockKey {
-    prefix: [u64; 2],
-    /// Bytes of rows in the blocks before.
-    pub(super) row_bytes_before: u64,
-}
-
-impl BlockKey {
-    pub(super) fn prefix(&self) -> u128 {
-        u128::from(self.prefix[0]) << 64 | u128::from(self.prefix[1])
-    }
-}
+/// What a run holds in memory, with its handle and the handle's place in a list that grows by
+/// doubling.
+pub(crate) const RUN_BYTES: usize = size_of::<SortedRun>() + 48;
 
 /// A run as it is noted for a later process.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunRecord {
-    blocks: Vec<BlockPlace>,
-    keys: Vec<BlockKey>,
-    row_bytes: u64,
-    plain_bytes_max: u64,
+    /// Offset of the index's first page.
+    pub(super) first_page: u64,
+    pub(super) blocks: u64,
+    pub(super) rows: u64,
+    /// Bytes of all rows.
+    pub(super) row_bytes: u64,
+    /// Of the largest block, on disk.
+    pub(super) block_bytes_max: u32,
+    /// Largest payload of a compressed block.
+    pub(super) plain_bytes_max: u32,
+}
+
+impl RunRecord {
+    pub(super) const EMPTY: Self = Self {
+        first_page: 0,
+        blocks: 0,
+        rows: 0,
+        row_bytes: 0,
+        block_bytes_max: 0,
+        plain_bytes_max: 0,
+    };
 }
 
 impl SortedRun {
+    pub(super) fn new(
+        file: &Arc<SpillFile>,
+        shape: RunRecord,
+        order: InputOrder,
+        consumer: &Consumer,
+    ) -> Result<Self> {
+        let held = consumer.try_reserve(RUN_BYTES as u64)?;
+        Ok(Self { file: Arc::clone(file), order, shape, _held: held })
+    }
+
     /// The run as it is noted for a later process.
     pub(crate) fn record(&self) -> RunRecord {
-        RunRecord {
-            blocks: self.run.blocks().to_vec(),
-            keys: self.index.clone(),
-            row_bytes: self.row_bytes,
-            plain_bytes_max: self.run.plain_bytes_max() as u64,
-        }
+        self.shape
     }
 
     /// A run that another process wrote to `file` and noted.
     pub(crate) fn adopt(
         file: &Arc<SpillFile>,
-        record: &RunRecord,
+        record: RunRecord,
         order: InputOrder,
         consumer: &Consumer,
     ) -> Result<Self> {
-        if record.blocks.len() != record.keys.len() {
-            return Err(Error::corrupt("a noted run has blocks without keys: sort again"));
-        }
-        let index = consumer.try_reserve(size_of_val(&record.keys[..]) as u64)?;
-        let plain = usize::try_from(record.plain_bytes_max).unwrap_or(usize::MAX);
-        // Which codec it was is in the blocks; room is held for the one that takes most.
-        let codec = if plain > 0 { Codec::HEAVIEST } else { Codec::None };
-        Ok(Self {
-            run: Arc::new(Run::adopt(file, &record.blocks, (plain, codec), consumer)?),
-            index: record.keys.clone(),
-            order,
-            row_bytes: record.row_bytes,
-            _index: index,
-        })
+        Self::new(file, record, order, consumer)
     }
 
     /// Number of rows.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.run.records()
+        self.shape.rows
     }
 
     /// Bytes of all rows, without their keys.
     #[must_use]
     pub fn row_bytes(&self) -> u64 {
-        self.row_bytes
+        self.shape.row_bytes
     }
 
     /// Its place among runs with equal keys.
@@ -114,92 +106,45 @@ impl SortedRun {
     pub fn order(&self) -> InputOrder {
         self.order
     }
-}
 
-/// Writes a sorted run.
-pub struct SortedRunWriter {
-    writer: RunWriter,
-    index: Vec<BlockKey>,
-    reservation: Reservation,
-    row_bytes: u64,
-}
-
-impl SortedRunWriter {
-    /// Begins a run.
-    ///
-    /// # Errors
-    /// [`crate::ErrorKind::OutOfBudget`].
-    pub fn new(file: &Arc<SpillFile>, consumer: &Consumer, block_bytes: usize) -> Result<Self> {
-        Ok(Self {
-            writer: RunWriter::new(file, consumer, block_bytes)?,
-            index: Vec::new(),
-            reservation: consumer.try_reserve(0)?,
-            row_bytes: 0,
-        })
+    pub(super) fn file(&self) -> &Arc<SpillFile> {
+        &self.file
     }
 
-    /// Appends a row; rows come in order.
-    ///
-    /// # Errors
-    /// As [`RunWriter::push_with`].
-    #[inline]
-    pub fn push(&mut self, lane: &mut WriteLane, sorted: Sorted<'_>) -> Result<()> {
-        let Sorted { prefix, extra, row } = sorted;
-        let mut head = [0; LENGTH_BYTES_MAX + PREFIX_BYTES];
-        let at = put_length(&mut head, 0, extra.len());
-        head[at..at + PREFIX_BYTES].copy_from_slice(&prefix.to_be_bytes());
-        let head_bytes = at + PREFIX_BYTES;
-        let bytes = head_bytes + extra.len() + row.len();
-        let begins = self.writer.push_with(lane, bytes, |record| {
-            let (first, rest) = record.split_at_mut(head_bytes);
-            first.copy_from_slice(&head[..head_bytes]);
-            let (key, last) = rest.split_at_mut(extra.len());
-            key.copy_from_slice(extra);
-            last.copy_from_slice(row);
-        })?;
-        if begins {
-            self.begin_block(prefix)?;
+    /// What a reader of its blocks reserves: bytes on disk, and decompressed.
+    pub(crate) fn reader_shape(&self) -> (usize, usize) {
+        let wide = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+        (wide(self.shape.block_bytes_max), wide(self.shape.plain_bytes_max))
+    }
+
+    /// Gives its place on disk back, now that its rows stand elsewhere. What its index does not
+    /// tell any more goes with the file.
+    pub(super) fn give_back(&self, index: &mut IndexReader) -> Result<()> {
+        let mut place = EntryPlace { page: self.shape.first_page, at: 0 };
+        // Blocks that lie together go back together: one request each would be slower.
+        let mut together = (0, 0);
+        let mut add = |(offset, bytes): (u64, u64)| {
+            if together.0 + together.1 == offset {
+                together.1 += bytes;
+                return;
+            }
+            if together.1 > 0 {
+                self.file.free(together.0, together.1);
+            }
+            together = (offset, bytes);
+        };
+        let mut page = None;
+        for _ in 0..self.shape.blocks {
+            let (entry, next) = index.entry(&self.file, place)?;
+            add((entry.place.offset, u64::from(entry.place.bytes)));
+            if page != Some(next.page) {
+                page = Some(next.page);
+                add((next.page, crate::storage::SECTOR_BYTES as u64));
+            }
+            place = next;
         }
-        self.row_bytes += row.len() as u64;
+        add((u64::MAX, 0));
         Ok(())
-    }
-
-    fn begin_block(&mut self, prefix: u128) -> Result<()> {
-        if self.index.len() == self.index.capacity() {
-            let more = self.index.capacity().max(16);
-            self.reservation.try_grow((more * size_of::<BlockKey>()) as u64)?;
-            self.index.reserve_exact(more);
-        }
-        #[allow(clippy::cast_possible_truncation)] // the two halves
-        let prefix = [(prefix >> 64) as u64, prefix as u64];
-        self.index.push(BlockKey { prefix, row_bytes_before: self.row_bytes });
-        Ok(())
-    }
-
-    /// Writes all of a sorted arena.
-    ///
-    /// # Errors
-    /// As [`SortedRunWriter::push`].
-    pub fn push_all(&mut self, lane: &mut WriteLane, arena: &Arena) -> Result<()> {
-        arena.iter().try_for_each(|sorted| self.push(lane, sorted))
-    }
-
-    /// Ends the run and begins another with the same buffers.
-    ///
-    /// # Errors
-    /// As [`RunWriter::cut`].
-    pub fn cut(&mut self, lane: &mut WriteLane, order: InputOrder) -> Result<SortedRun> {
-        let spare = self.index.capacity() - self.index.len();
-        self.index.shrink_to_fit();
-        self.reservation.shrink((spare * size_of::<BlockKey>()) as u64);
-        let none = self.reservation.split(0);
-        Ok(SortedRun {
-            run: Arc::new(self.writer.cut(lane)?),
-            index: std::mem::take(&mut self.index),
-            order,
-            row_bytes: std::mem::take(&mut self.row_bytes),
-            _index: std::mem::replace(&mut self.reservation, none),
-        })
     }
 }
 
@@ -240,38 +185,85 @@ impl RecordPlace {
 /// A place between two rows of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cut {
-    pub(super) block: usize,
+    pub(super) block: u64,
     /// Byte of the block's payload.
     pub(super) at: usize,
     /// Bytes of rows before it.
     pub(super) row_bytes: u64,
+    /// The block's place in the index.
+    pub(super) entry: EntryPlace,
 }
 
 impl SortedRun {
-    pub(super) const START: Cut = Cut { block: 0, at: 0, row_bytes: 0 };
-
-    pub(super) fn end(&self) -> Cut {
-        Cut { block: self.index.len(), at: 0, row_bytes: self.row_bytes }
+    pub(super) fn start(&self) -> Cut {
+        let entry = EntryPlace { page: self.shape.first_page, at: 0 };
+        Cut { block: 0, at: 0, row_bytes: 0, entry }
     }
 
-    /// The place of the first row whose prefix is not below `prefix`; reads one block at most.
+    pub(super) fn end(&self) -> Cut {
+        let (block, row_bytes) = (self.shape.blocks, self.shape.row_bytes);
+        Cut { block, at: 0, row_bytes, ..self.start() }
+    }
+
+    /// For each of `prefixes`, which ascend, the place of the first row whose prefix is not below
+    /// it; walks the index once and reads one block a prefix at most.
     ///
     /// # Errors
     /// As [`BlockReader::load`].
-    pub(super) fn cut(&self, prefix: u128, reader: &mut BlockReader) -> Result<Cut> {
-        let after = self.index.partition_point(|block| block.prefix() < prefix);
-        let Some(block) = after.checked_sub(1) else { return Ok(Self::START) };
-        reader.load(self.run.file(), self.run.blocks()[block])?;
-        let mut at = 0;
-        let mut row_bytes = self.index[block].row_bytes_before;
-        while at < reader.payload().len() {
-            let Some(record) = RecordPlace::read(reader.payload(), at) else { break };
-            if record.prefix >= prefix {
-                return Ok(Cut { block, at, row_bytes });
+    pub(super) fn cuts(
+        &self,
+        prefixes: &[u128],
+        index: &mut IndexReader,
+        reader: &mut BlockReader,
+    ) -> Result<Vec<Cut>> {
+        let mut cuts = Vec::with_capacity(prefixes.len());
+        // The last block that begins below the prefix; none at first.
+        let mut last = None;
+        let mut here = self.start();
+        let mut walk = prefixes.iter();
+        let mut wanted = walk.next();
+        while let Some(&prefix) = wanted {
+            if here.block < self.shape.blocks {
+                let (entry, next) = index.entry(&self.file, here.entry)?;
+                if entry.prefix() < prefix {
+                    here.row_bytes = entry.row_bytes_before;
+                    last = Some((here, entry.place));
+                    here = Cut { block: here.block + 1, entry: next, ..here };
+                    continue;
+                }
             }
-            at = record.next;
-            row_bytes += record.row_bytes();
+            let cut = match last {
+                None => self.start(),
+                Some((cut, place)) => {
+                    reader.load(&self.file, place)?;
+                    within(reader.payload(), prefix, cut).unwrap_or_else(|row_bytes| Cut {
+                        row_bytes,
+                        at: 0,
+                        ..here
+                    })
+                }
+            };
+            cuts.push(cut);
+            wanted = walk.next();
         }
-        Ok(Cut { block: block + 1, at: 0, row_bytes })
+        Ok(cuts)
     }
 }
+
+/// The first row of a block that is not below `prefix`; without one, the bytes of rows up to the
+/// block's end.
+fn within(payload: &[u8], prefix: u128, begin: Cut) -> Result<Cut, u64> {
+    let Cut { mut at, mut row_bytes, .. } = begin;
+    while at < payload.len() {
+        let Some(record) = RecordPlace::read(payload, at) else { break };
+        if record.prefix >= prefix {
+            return Ok(Cut { at, row_bytes, ..begin });
+        }
+        at = record.next;
+        row_bytes += record.row_bytes();
+    }
+    Err(row_bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,25 +1,31 @@
 //! Splits a merge over threads by keys, with each part's exact place in the output.
 //!
 //! ```text
-//!   keys of all blocks, sorted ──> splitters at equal shares
+//!   keys of blocks, sorted ──> splitters at equal shares
 //!   run 0: |   part 0   |  part 1  |    a run is cut at the first row not below the splitter
 //!   run 1: | part 0 |    part 1    |
 //!   output:|     part 0      |   part 1   |    bytes before a cut are known from the index
 //! ```
 //!
-//! As in the merge path of Odeh et al. (2012), with sampled instead of exact ranks: the first keys
-//! of all blocks are the sample, so that parts differ by a block a run at most.
+//! As in the merge path of Odeh et al. (2012), with sampled instead of exact ranks: the sample are
+//! first keys of blocks, of all or of every nth, so that parts differ by n blocks a run at most.
 //!
-//! Promises: the parts are disjoint and together everything; rows with one prefix stay together.
-//! Never: a second read of more than one block a run and splitter.
+//! Promises: the parts are disjoint and together everything; rows with one prefix stay together;
+//! memory for the sample, a page and a block.
+//! Never: more read than the indexes, twice, and one block a run and splitter.
 
 use std::sync::Arc;
 
-use super::merge::{Merge, Part};
+use super::index::IndexReader;
+use super::merge::{Merge, Part, reader_shape};
 use super::run::{Cut, SortedRun};
 use crate::budget::Consumer;
 use crate::error::Result;
 use crate::spill::{BlockReader, Codec};
+
+/// First keys of blocks that splitters are chosen from: enough that the shares of 64 threads
+/// differ by a few percent.
+const SAMPLE_MAX: usize = 2048;
 
 /// One thread's share of a merge.
 #[derive(Debug)]
@@ -50,14 +56,9 @@ pub(crate) fn split(
     workers: usize,
     consumer: &Consumer,
 ) -> Result<Vec<Range>> {
-    let mut cuts = vec![runs.iter().map(|_| SortedRun::START).collect::<Vec<Cut>>()];
-    for prefix in splitters(runs, workers, consumer)? {
-        let blocks = runs.iter().flat_map(|r| r.run.blocks());
-        let block_bytes = blocks.map(|b| b.bytes as usize).max().unwrap_or(0);
-        let plain = runs.iter().map(|r| r.run.plain_bytes_max()).max().unwrap_or(0);
-        let codec = Codec::heaviest(runs.iter().map(|r| r.run.codec()));
-        let mut reader = BlockReader::alone(consumer, (block_bytes, plain), codec)?;
-        cuts.push(runs.iter().map(|run| run.cut(prefix, &mut reader)).collect::<Result<_>>()?);
+    let mut cuts = vec![runs.iter().map(|run| run.start()).collect::<Vec<Cut>>()];
+    if workers > 1 {
+        cuts.extend(inner_cuts(runs, workers, consumer)?);
     }
     cuts.push(runs.iter().map(|run| run.end()).collect());
     let before = |cuts: &[Cut]| cuts.iter().map(|c| c.row_bytes).sum::<u64>();
@@ -75,15 +76,51 @@ pub(crate) fn split(
     Ok(ranges.filter(|range| range.row_bytes > 0).collect())
 }
 
+/// For each splitter, where it cuts the runs.
+fn inner_cuts(
+    runs: &[Arc<SortedRun>],
+    workers: usize,
+    consumer: &Consumer,
+) -> Result<Vec<Vec<Cut>>> {
+    let mut index = IndexReader::new(consumer)?;
+    let splitters = splitters(runs, workers, &mut index, consumer)?;
+    let (block_bytes, plain_bytes) = reader_shape(runs.iter().map(|run| &**run));
+    let mut reader =
+        BlockReader::alone(consumer, (block_bytes, plain_bytes), Codec::of(plain_bytes))?;
+    let mut cuts = vec![Vec::with_capacity(runs.len()); splitters.len()];
+    for run in runs {
+        let of_run = run.cuts(&splitters, &mut index, &mut reader)?;
+        cuts.iter_mut().zip(of_run).for_each(|(cuts, cut)| cuts.push(cut));
+    }
+    Ok(cuts)
+}
+
 /// Prefixes at equal shares of all blocks.
-fn splitters(runs: &[Arc<SortedRun>], workers: usize, consumer: &Consumer) -> Result<Vec<u128>> {
-    let blocks: usize = runs.iter().map(|run| run.index.len()).sum();
-    let _sample = consumer.try_reserve((blocks * size_of::<u128>()) as u64)?;
-    let mut sample: Vec<u128> =
-        runs.iter().flat_map(|run| &run.index).map(super::run::BlockKey::prefix).collect();
+fn splitters(
+    runs: &[Arc<SortedRun>],
+    workers: usize,
+    index: &mut IndexReader,
+    consumer: &Consumer,
+) -> Result<Vec<u128>> {
+    let blocks: u64 = runs.iter().map(|run| run.shape.blocks).sum();
+    let step = blocks.div_ceil(SAMPLE_MAX as u64).max(1);
+    let _sample = consumer.try_reserve((SAMPLE_MAX * size_of::<u128>()) as u64)?;
+    let mut sample: Vec<u128> = Vec::with_capacity(SAMPLE_MAX);
+    let mut number = 0;
+    for run in runs {
+        let mut place = run.start().entry;
+        for _ in 0..run.shape.blocks {
+            let (entry, next) = index.entry(run.file(), place)?;
+            if number % step == 0 {
+                sample.push(entry.prefix());
+            }
+            number += 1;
+            place = next;
+        }
+    }
     sample.sort_unstable();
     let mut splitters: Vec<u128> =
-        (1..workers).filter_map(|n| sample.get(n * blocks / workers).copied()).collect();
+        (1..workers).filter_map(|n| sample.get(n * sample.len() / workers).copied()).collect();
     splitters.dedup();
     Ok(splitters)
 }

@@ -3,8 +3,6 @@
 //! Promises: a number once given is never another codec's.
 //! Never: a codec's work; that is the packer's and the unpacker's.
 
-use super::packing::Expander;
-
 /// How blocks are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Codec {
@@ -35,11 +33,10 @@ impl Codec {
         })
     }
 
-    /// Of several codecs the one whose decompressing takes most memory.
-    pub(crate) fn heaviest(codecs: impl Iterator<Item = Self>) -> Self {
-        codecs
-            .max_by_key(|codec| (Expander::cost_bytes(*codec), codec.number()))
-            .unwrap_or_default()
+    /// What room is held for where payloads of `plain_bytes` are decompressed, and only their
+    /// headers tell by what; 0 where none is compressed.
+    pub(crate) fn of(plain_bytes: usize) -> Self {
+        if plain_bytes > 0 { Self::HEAVIEST } else { Self::None }
     }
 
     /// The word that names it in settings.

@@ -97,14 +97,31 @@ impl BlockReader {
         place: BlockPlace,
         unpacker: &mut Option<Unpacker>,
     ) -> Result<u32> {
-        self.payload_bytes = 0;
-        let refuse = |why: &str| block::refuse(&file.place(place.offset), why);
-        let block = &mut self.room[..place.bytes as usize];
-        file.read(block, place.offset)?;
-        let header = block::open(block, file.tag() ^ place.offset).map_err(refuse)?;
-        if header.records != place.records {
-            return Err(refuse("it holds another number of records"));
+        let records = self.load_any(file, (place.offset, place.bytes as usize), unpacker)?;
+        if records != place.records {
+            self.payload_bytes = 0;
+            let at = file.place(place.offset);
+            return Err(block::refuse(&at, "it holds another number of records"));
         }
+        Ok(records)
+    }
+
+    /// As [`BlockReader::load_with`], for a block that tells itself how many records it has.
+    pub(crate) fn load_any(
+        &mut self,
+        file: &SpillFile,
+        (offset, bytes): (u64, usize),
+        unpacker: &mut Option<Unpacker>,
+    ) -> Result<u32> {
+        self.payload_bytes = 0;
+        let refuse = |why: &str| block::refuse(&file.place(offset), why);
+        let room = self.room.len();
+        // A place beyond the buffer comes from an index that another process wrote.
+        let block = self.room.get_mut(..bytes).ok_or_else(|| {
+            refuse(&format!("its index says {bytes} bytes, and {room} are the longest here"))
+        })?;
+        file.read(block, offset)?;
+        let header = block::open(block, file.tag() ^ offset).map_err(refuse)?;
         let stored = HEADER_BYTES..HEADER_BYTES + header.stored as usize;
         let payload = HEADER_BYTES..HEADER_BYTES + header.payload as usize;
         match (Codec::from_number(header.codec), unpacker) {

@@ -48,24 +48,6 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run that another process wrote to `file`.
-    pub(crate) fn adopt(
-        file: &Arc<SpillFile>,
-        blocks: &[BlockPlace],
-        (plain_bytes_max, codec): (usize, Codec),
-        consumer: &Consumer,
-    ) -> Result<Self> {
-        let index = consumer.try_reserve(size_of_val(blocks) as u64)?;
-        Ok(Self {
-            file: Arc::clone(file),
-            blocks: blocks.to_vec(),
-            records: blocks.iter().map(|b| u64::from(b.records)).sum(),
-            plain_bytes_max,
-            codec,
-            _index: index,
-        })
-    }
-
     /// Number of records.
     #[must_use]
     pub fn records(&self) -> u64 {

@@ -18,7 +18,7 @@ use plimsoll::expr::testing::Random;
 use plimsoll::files::{Input, Output, SortFile, Summary, Tool, Watch};
 use plimsoll::format::{Delimiter, Format};
 use plimsoll::record::key::parse_by;
-use plimsoll::sort::ChunkStrategy;
+use plimsoll::sort::{ChunkStrategy, SortPlan};
 use plimsoll::spill::SpillOptions;
 use plimsoll::storage::testing::Faulty;
 use plimsoll::storage::{Disk, Storage};
@@ -96,6 +96,11 @@ impl Desk {
     }
 
     fn sort(&self) -> Result<Summary> {
+        self.planned_sort().map(|(_, summary)| summary)
+    }
+
+    /// Sorts; with what was done, what was planned.
+    fn planned_sort(&self) -> Result<(SortPlan, Summary)> {
         let storage: Arc<dyn Storage> = Arc::new(self.disk.clone());
         let spill_root = self.spill_root();
         let tool = Tool {
@@ -107,7 +112,8 @@ impl Desk {
             threads: self.threads,
             watch: &self.watch,
         };
-        self.job.plan(tool)?.run()
+        let planned = self.job.plan(tool)?;
+        Ok((*planned.plan(), planned.run()?))
     }
 
     fn spill_root(&self) -> PathBuf {

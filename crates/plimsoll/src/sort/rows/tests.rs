@@ -66,3 +66,27 @@ fn sorting_equals_a_model_for_short_long_and_shared_keys() {
         assert!(!equals_model(&rows, 64 << 20), "fits");
     }
 }
+
+#[test]
+fn a_full_list_of_runs_is_merged_while_rows_are_pushed() {
+    let root = tempfile::tempdir().unwrap();
+    let (budget, mut sorter) = sorter(root.path(), 1 << 20);
+    sorter.plan.runs_max = 3;
+    let mut random = Random::new(9);
+    let mut model = Vec::new();
+    for n in 0..300_000_u32 {
+        let (key, row) = (key(&mut random, 3, 6), n.to_le_bytes());
+        sorter.push(&key, &row).unwrap();
+        assert!(sorter.runs.len() < 3);
+        model.push((key, row));
+    }
+    assert!(sorter.runs_made > 6, "{}", sorter.runs_made);
+    model.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut sorted = sorter.finish().unwrap();
+    for (_, row) in &model {
+        assert_eq!(sorted.next().unwrap(), Some(&row[..]));
+    }
+    assert_eq!(sorted.next().unwrap(), None);
+    drop(sorted);
+    assert_eq!(budget.reserved_bytes(), 0);
+}

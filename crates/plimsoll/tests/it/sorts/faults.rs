@@ -10,7 +10,7 @@ use plimsoll::storage::testing::{Call, EIO, ENOSPC, Fault};
 use super::{Desk, numbered};
 
 /// Calls a sort of these tests makes at most.
-const CALLS_MAX: u64 = 400;
+const CALLS_MAX: u64 = 800;
 
 /// What a sort under one fault came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -95,7 +95,11 @@ fn every_call_of_a_sort_with_several_threads_and_a_codec_may_fail() {
 #[test]
 fn every_call_of_a_sort_in_several_passes_may_fail() {
     let (input, sorted) = numbered(640, 3);
-    let make = || Desk::new(&input, "k:num").fixed_runs(40);
+    let make = || {
+        let mut desk = Desk::new(&input, "k:num").fixed_runs(12);
+        desk.workspace_bytes = 850 << 10;
+        desk
+    };
     let passes = make().sort().unwrap().passes;
     assert!(passes > 1, "{passes}");
     let refused = fail_every_call(&make, &Fault::Errno(EIO), &sorted);
@@ -165,15 +169,30 @@ fn a_sort_with_short_reads_is_right() {
 
 #[test]
 fn a_damaged_run_is_corrupt_and_gives_no_output() {
-    let (input, _) = numbered(900, 7);
-    for fault in [Fault::Flip(77), Fault::Flip(9000 * 8), Fault::Tear] {
+    let (input, sorted) = numbered(900, 7);
+    // Every write of a block of rows or of a page of the index has its 10th byte, but not all
+    // have a 9000th or anything but zeros in their second half: such damage does no harm.
+    for (fault, always) in
+        [(Fault::Flip(77), true), (Fault::Flip(9000 * 8), false), (Fault::Tear, false)]
+    {
+        let mut seen = 0;
         for nth in 1..=6 {
             let desk = Desk::new(&input, "k:num").fixed_runs(300);
             desk.disk.at(Some(Call::Write), nth, fault.clone());
-            let error = desk.sort().expect_err("the damage is seen");
-            assert_eq!(error.kind(), ErrorKind::Corrupt, "{fault:?} {nth}: {error}");
-            desk.assert_nothing_left();
+            match desk.sort() {
+                Ok(_) => {
+                    assert!(!always, "{fault:?} {nth}: the damage is seen");
+                    assert!(desk.sorted() == sorted, "{fault:?} {nth}: the damage does no harm");
+                    desk.assert_given_back();
+                }
+                Err(error) => {
+                    seen += 1;
+                    assert_eq!(error.kind(), ErrorKind::Corrupt, "{fault:?} {nth}: {error}");
+                    desk.assert_nothing_left();
+                }
+            }
         }
+        assert!(seen >= 3, "{fault:?}: seen {seen} times");
     }
 }
 

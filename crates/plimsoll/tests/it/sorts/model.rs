@@ -246,6 +246,20 @@ fn orders_that_are_hard_on_a_sort_come_out_right() {
 }
 
 #[test]
+fn more_runs_than_the_list_has_room_for_are_merged_on_the_way() {
+    let (input, sorted) = numbered(900, 24);
+    for threads in [1, 2] {
+        let mut desk = Desk::new(&input, "k:num").fixed_runs(1).threads(threads);
+        desk.workspace_bytes = 850 << 10;
+        let (plan, summary) = desk.planned_sort().unwrap();
+        assert!(plan.runs_max < 800, "{}", plan.runs_max);
+        assert!(summary.runs >= 900, "{}", summary.runs);
+        assert!(desk.sorted() == sorted, "{threads} threads");
+        desk.assert_given_back();
+    }
+}
+
+#[test]
 fn one_row_and_none_come_out() {
     for (input, sorted) in [
         (&b"n,k,f\n"[..], &b"n,k,f\n"[..]),

@@ -45,6 +45,34 @@ fn a_ragged_row_gives_no_output() {
 }
 
 #[test]
+fn of_bad_rows_far_apart_the_first_is_told_whatever_the_threads() {
+    // Several segments for each of two generators.
+    let (input, _) = numbered(60_000, 39);
+    let lines: Vec<&[u8]> = input.split_inclusive(|&byte| byte == b'\n').collect();
+    let mut told = 0;
+    for first in (22_000..42_000).step_by(1000) {
+        for second in [first + 2, first + 15_000] {
+            let (good, bad) = (lines[..first - 1].concat(), &b"1,2\n"[..]);
+            // Behind the second every row is bad: the segment after its own fails at once, while
+            // another generator still looks for the first.
+            let input = [
+                &good,
+                bad,
+                &lines[first..second - 1].concat(),
+                &b"1,2,3,4\n".repeat(lines.len() - second),
+            ];
+            let desk = Desk::new(&input.concat(), "k:num").threads(2);
+            let desk = Desk { workspace_bytes: 6 << 20, ..desk };
+            let error = refusal(&desk);
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+            assert!(error.to_string().contains(&format!("line {first}")), "{second}: {error}");
+            told += 1;
+        }
+    }
+    assert_eq!(told, 40);
+}
+
+#[test]
 fn a_row_beyond_the_longest_or_the_workspace_is_too_large() {
     let (input, _) = numbered(600, 34);
     for length in [5 << 10, 600 << 10, 3 << 20] {

@@ -23,7 +23,7 @@ fn a_stop_in_the_middle_leaves_nothing() {
         (Call::Write, 1),
         (Call::Write, 20),
         (Call::Read, 1),
-        (Call::Read, 40),
+        (Call::Read, 8),
     ] {
         for threads in [1, 2] {
             let desk = Desk::new(&input, "k:num").threads(threads);

@@ -1,0 +1,211 @@
+//! All runs of a sort's input, by all its generators.
+//!
+//! ```text
+//!   round:  generators, until the input ends or the list of runs is full
+//!             │ full                                   │ end
+//!             └─> arenas given back ─> some merged ─┐  └─> runs in the order of the input
+//!                 next round  <─────────────────────┘
+//! ```
+//!
+//! Promises: the list of runs is bounded whatever the input; of several faults the one of the
+//! earliest segment is told.
+//! Never: arenas beside a merge.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::generate::{Ended, Generator, Made};
+use super::input::Input;
+use super::resume::Resumable;
+use super::sort::PlannedSort;
+use super::watch::Phase;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sort::{Passes, SortPlan, SortedRun, reader_shape};
+use crate::spill::{SpillArea, SpillFile};
+
+/// Where runs go.
+#[derive(Clone, Copy)]
+pub(super) struct RunPlace<'a> {
+    pub(super) area: &'a SpillArea,
+    pub(super) file: &'a Arc<SpillFile>,
+    pub(super) notes: Option<&'a Mutex<Resumable>>,
+}
+
+/// What the generators of a round have in common.
+pub(super) struct Round {
+    failed: AtomicBool,
+    /// Runs there are, those of earlier rounds too.
+    runs: AtomicU64,
+    runs_max: u64,
+}
+
+impl Round {
+    /// Whether another generator failed, so that further segments are not needed: earlier ones are
+    /// with generators that look after them.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.runs.load(Ordering::Relaxed) >= self.runs_max
+    }
+
+    pub(super) fn add_run(&self) {
+        self.runs.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl PlannedSort<'_> {
+    /// Makes sorted runs of all of the input, or one sorted arena where it is short.
+    pub(super) fn generate(&self) -> Result<Made> {
+        let mut first = self.generator(0)?;
+        // An input of no rows fits as well: only the header is written.
+        if !first.fill().map_err(|fault| fault.error)? || first.is_all() {
+            return Ok(first.keep());
+        }
+        let area = self.tool.area()?;
+        let file = area.file("sort")?;
+        let place = RunPlace { area: &area, file: &file, notes: None };
+        let mut made = self.generate_all(Some(first), Made::default(), 0, place)?;
+        made.spilled = Some((area, file));
+        Ok(made)
+    }
+
+    /// Goes on behind the runs that an earlier process finished.
+    pub(super) fn take_over(self) -> Result<(Self, Made)> {
+        let (format, delimiter) = (&self.job.format, &self.job.delimiter);
+        let keys = format!("{:?} {format:?} {delimiter:?}", self.terms);
+        let resumable = Resumable::open(&self.tool, &self.job.input, &keys)?;
+        let found = &resumable.found;
+        let before = found.segments;
+        let header_bytes = self.scanning.segments.header().len() as u64;
+        let made = Made {
+            runs: found.runs.clone(),
+            runs_made: found.runs.len() as u64,
+            rows: found.rows,
+            bytes: found.input_offset.saturating_sub(header_bytes),
+            resumed: before,
+            ..Made::default()
+        };
+        let sort = self.entered(found.segments, found.input_offset, found.line)?;
+        let (area, file) = (resumable.area.clone(), Arc::clone(&resumable.file));
+        let notes = Mutex::new(resumable);
+        let place = RunPlace { area: &area, file: &file, notes: Some(&notes) };
+        let mut made = sort.generate_all(None, made, before, place)?;
+        made.spilled = Some((area, file));
+        Ok((sort, made))
+    }
+
+    /// The same sort, with its input read from behind so many segments on.
+    fn entered(self, segments: u64, offset: u64, line: u64) -> Result<Self> {
+        let (Input::File(path), true) = (&self.job.input, segments > 0) else { return Ok(self) };
+        let input = self.job.input.open_at(path, offset)?;
+        self.tool.watch.add(offset);
+        Ok(Self { scanning: self.scanning.enter(input, offset, line)?, ..self })
+    }
+
+    fn generator(&self, segments_before: u64) -> Result<Generator<'_>> {
+        Generator::new(&self.tool, &self.plan, &self.scanning, &self.terms, segments_before)
+    }
+
+    /// Rounds of generators until the input ends; the runs come behind those of `made`.
+    fn generate_all<'s>(
+        &'s self,
+        mut first: Option<Generator<'s>>,
+        mut made: Made,
+        segments_before: u64,
+        place: RunPlace<'_>,
+    ) -> Result<Made> {
+        loop {
+            let round = Round {
+                failed: AtomicBool::new(false),
+                runs: AtomicU64::new(made.runs.len() as u64),
+                runs_max: self.plan.runs_max,
+            };
+            let ended =
+                self.generate_round(first.take(), &mut made, segments_before, place, &round)?;
+            made.runs.sort_unstable_by_key(|run| run.order());
+            if ended == Ended::Input {
+                return Ok(made);
+            }
+            self.make_room(&mut made.runs, place)?;
+        }
+    }
+
+    /// All generators, until the input ends or the list of runs is full.
+    fn generate_round<'s>(
+        &'s self,
+        first: Option<Generator<'s>>,
+        made: &mut Made,
+        segments_before: u64,
+        place: RunPlace<'_>,
+        round: &Round,
+    ) -> Result<Ended> {
+        let faults = Mutex::new(Vec::new());
+        let all = Mutex::new((made, Ended::Full));
+        let work = |generator: Result<Generator<'_>>| {
+            let worked = generator.map_err(|error| Fault { segment: u64::MAX, error });
+            match worked.and_then(|generator| generator.run(place, round)) {
+                Ok((more, ended)) => {
+                    let mut all = lock(&all);
+                    all.0.add(more);
+                    if ended == Ended::Input {
+                        all.1 = ended;
+                    }
+                }
+                Err(fault) => {
+                    round.failed.store(true, Ordering::Relaxed);
+                    lock(&faults).push(fault);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.plan.generators {
+                scope.spawn(|| work(self.generator(segments_before)));
+            }
+            work(first.map_or_else(|| self.generator(segments_before), Ok));
+        });
+        match first_in_input(into_inner(faults)) {
+            Some(error) => Err(error),
+            None => Ok(into_inner(all).1),
+        }
+    }
+
+    /// Merges runs of a full list until it has room for as many again as are left.
+    fn make_room(&self, runs: &mut Vec<Arc<SortedRun>>, place: RunPlace<'_>) -> Result<()> {
+        let reader = reader_shape(runs.iter().map(|run| &**run));
+        // The input is still open.
+        let merge_bytes = self.plan.merge_bytes.saturating_sub(self.scanning.held_bytes());
+        let plan = SortPlan { merge_bytes, ..self.plan };
+        let plan = plan.with_runs(runs.len() as u64, 1, reader)?;
+        let most = usize::try_from(self.plan.runs_max / 2).unwrap_or(usize::MAX);
+        self.tool.consumer.purge();
+        self.tool.watch.begin(Phase::Pass, None);
+        let (codec, consumer) = (place.area.codec(), self.tool.consumer);
+        let passes = Passes { consumer, file: place.file, codec, plan: &plan };
+        passes.reduce(runs, plan.fan_in.min(most).max(1), &|_| self.tool.watch.check())?;
+        self.tool.consumer.purge();
+        self.tool.watch.begin(Phase::Read, self.bytes_len);
+        Ok(())
+    }
+}
+
+/// A generator's fault, and the segment it was at: beyond all where it was at none.
+pub(super) struct Fault {
+    pub(super) segment: u64,
+    pub(super) error: Error,
+}
+
+/// The fault to tell: of the earliest segment, and no stop that followed it.
+fn first_in_input(faults: Vec<Fault>) -> Option<Error> {
+    let rank = |fault: &Fault| (fault.error.kind() == ErrorKind::Stopped, fault.segment);
+    faults.into_iter().min_by_key(rank).map(|fault| fault.error)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn into_inner<T>(mutex: Mutex<T>) -> T {
+    mutex.into_inner().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,178 @@
+//! The end of a sort: its rows in order, to the output.
+//!
+//! ```text
+//!   runs ─> passes, if they are too many ─> split ─┬─> worker 0: merge ─> range of the file
+//!                                                  └─> worker 1: merge ─> range of the file
+//!   stream, compressed file: one merge ─> sink
+//! ```
+//!
+//! Promises: the output appears whole or not at all; ranges meet exactly.
+//! Never: an output begun before its runs are few enough.
+
+use std::sync::Arc;
+
+use super::generate::Made;
+use super::output::{Output, Packing, PartialFile};
+use super::range_writer::RangeWriter;
+use super::sink::Sink;
+use super::sort::{SortFile, first_fault, panicked};
+use super::tool::{Summary, Tool};
+use super::watch::Phase;
+use crate::error::Result;
+use crate::sort::{
+    Arena, LANE_SPARES, Merge, Passes, Range, SortPlan, SortedRun, ahead, reader_shape, split,
+};
+use crate::spill::{BlockTarget as _, SpillArea, SpillFile};
+
+/// Rows between two looks at the wish to stop.
+const CHECK_ROWS: usize = 4096;
+
+/// What the end of a sort needs.
+pub(super) struct SortedOutput<'a> {
+    pub(super) job: &'a SortFile,
+    pub(super) tool: Tool<'a>,
+    pub(super) plan: SortPlan,
+    pub(super) header: &'a [u8],
+}
+
+impl SortedOutput<'_> {
+    /// Writes the rows of an input that fitted.
+    pub(super) fn write_memory(&self, made: Made, mut summary: Summary) -> Result<Summary> {
+        let header = self.header;
+        self.tool.watch.begin(Phase::Write, Some(made.bytes));
+        let mut sink = Sink::create(&self.job.output, &self.tool, self.plan.out_block_bytes)?;
+        sink.push(header)?;
+        for (n, sorted) in made.arena.iter().flat_map(Arena::iter).enumerate() {
+            sink.push(sorted.row)?;
+            if n.is_multiple_of(CHECK_ROWS) {
+                self.tool.watch.check()?;
+            }
+        }
+        summary.bytes_out = sink.finish()?;
+        Ok(summary)
+    }
+
+    /// Merges runs into the output.
+    pub(super) fn write_runs(
+        &self,
+        mut runs: Vec<Arc<SortedRun>>,
+        area: &SpillArea,
+        file: &Arc<SpillFile>,
+        mut summary: Summary,
+    ) -> Result<Summary> {
+        let reader = reader_shape(runs.iter().map(|run| &**run));
+        let plan = self.plan.with_runs(runs.len() as u64, self.tool.threads, reader)?;
+        self.tool.consumer.purge();
+        let row_bytes: u64 = runs.iter().map(|run| run.row_bytes()).sum();
+        summary.passes = plan.passes.unwrap_or(1);
+        if runs.len() > plan.fan_in {
+            self.tool.watch.begin(Phase::Pass, None);
+            let passes =
+                Passes { consumer: self.tool.consumer, file, codec: area.codec(), plan: &plan };
+            passes.reduce(&mut runs, plan.fan_in, &|_| self.tool.watch.check())?;
+            self.tool.consumer.purge();
+        }
+        self.tool.watch.begin(Phase::Write, Some(row_bytes));
+        summary.bytes_out = match (&self.job.output, self.job.output.packing()) {
+            (Output::File { path, fsync }, Packing::Plain) => {
+                let partial = PartialFile::create(self.tool.storage, path, *fsync)?;
+                self.write_ranges(&runs, &plan, row_bytes, partial)?
+            }
+            _ => self.write_stream(&runs, &plan)?,
+        };
+        let stats = area.stats();
+        summary.spill_bytes = stats.written_bytes;
+        summary.spill_peak_bytes = stats.peak_bytes;
+        Ok(summary)
+    }
+
+    fn write_ranges(
+        &self,
+        runs: &[Arc<SortedRun>],
+        plan: &SortPlan,
+        row_bytes: u64,
+        partial: PartialFile,
+    ) -> Result<u64> {
+        let header = self.header;
+        let total = header.len() as u64 + row_bytes;
+        partial.allocate(total)?;
+        let partial = Arc::new(partial);
+        let ranges = split(runs, plan.merge_workers, self.tool.consumer)?;
+        if ranges.is_empty() {
+            // With rows the first range writes it.
+            partial.write(header, 0)?;
+        }
+        let outcomes: Vec<Result<()>> = std::thread::scope(|scope| {
+            let work: Vec<_> = ranges
+                .into_iter()
+                .enumerate()
+                .map(|(n, range)| {
+                    let partial = Arc::clone(&partial);
+                    scope.spawn(move || {
+                        let done = self.write_range(n, range, plan, partial);
+                        if done.is_err() {
+                            self.tool.watch.stop();
+                        }
+                        done
+                    })
+                })
+                .collect();
+            work.into_iter().map(|w| w.join().unwrap_or_else(|_| Err(panicked()))).collect()
+        });
+        first_fault(outcomes)?;
+        let partial = Arc::into_inner(partial).expect("the workers' handles are gone");
+        partial.finish(total)?;
+        Ok(total)
+    }
+
+    fn write_range(
+        &self,
+        number: usize,
+        range: Range,
+        plan: &SortPlan,
+        partial: Arc<PartialFile>,
+    ) -> Result<()> {
+        let header = self.header;
+        let (offset, end) = (range.row_bytes_before, range.row_bytes_before + range.row_bytes);
+        let begin = if number == 0 { 0 } else { header.len() as u64 + offset };
+        let block = plan.out_block_bytes;
+        let mut writer =
+            RangeWriter::start(partial, begin, self.tool.consumer, block, LANE_SPARES)?;
+        if number == 0 {
+            writer.push(header)?;
+        }
+        let mut merge = range.merge(ahead(plan.fan_in), self.tool.consumer)?;
+        let mut rows = 0_usize;
+        let mut told = writer.position();
+        while let Some(sorted) = merge.next()? {
+            writer.push(sorted.row)?;
+            rows += 1;
+            if rows.is_multiple_of(CHECK_ROWS) {
+                self.tool.watch.check()?;
+                self.tool.watch.add(writer.position() - told);
+                told = writer.position();
+            }
+        }
+        let written = writer.finish()?;
+        assert_eq!(written, header.len() as u64 + end, "a range ends where the next one begins");
+        Ok(())
+    }
+
+    fn write_stream(&self, runs: &[Arc<SortedRun>], plan: &SortPlan) -> Result<u64> {
+        let mut sink = Sink::create(&self.job.output, &self.tool, plan.out_block_bytes)?;
+        sink.push(self.header)?;
+        let mut merge = Merge::of_runs(runs, ahead(plan.fan_in), self.tool.consumer)?;
+        let mut rows = 0_usize;
+        let mut told = 0;
+        while let Some(sorted) = merge.next()? {
+            sink.push(sorted.row)?;
+            rows += 1;
+            if rows.is_multiple_of(CHECK_ROWS) {
+                self.tool.watch.check()?;
+                self.tool.watch.add(sink.bytes() - told);
+                told = sink.bytes();
+            }
+        }
+        sink.finish()
+    }
+}
