@@ -27,6 +27,7 @@ mod sorted;
 pub mod sqlite;
 pub mod steps;
 mod store;
+mod stream;
 mod write;
 
 pub use aggregate::{
@@ -43,6 +44,7 @@ pub use sorted::{
     SORT_WORKSPACE_BYTES_MIN, SortRequest, SortSpace, SortedRange, sort, sort_workspace_bytes,
 };
 pub use store::Store;
+pub use stream::RowQuery;
 pub use write::{
     OnConflict, Priority, ReadBack, RefusedRow, Remember, Write, WriteOutcome, WriteUnit,
 };

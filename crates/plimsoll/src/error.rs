@@ -52,6 +52,13 @@ impl Error {
         Self::new(ErrorKind::TooLarge, message)
     }
 
+    /// A budget refused, and its refusal came here as a sentence; where the refusal is at hand,
+    /// the error is made from it.
+    #[must_use]
+    pub fn out_of_budget(message: impl Into<Box<str>>) -> Self {
+        Self::new(ErrorKind::OutOfBudget, message)
+    }
+
     /// Damaged data.
     #[must_use]
     pub fn corrupt(message: impl Into<Box<str>>) -> Self {

@@ -13,6 +13,7 @@ mod resumed;
 mod slices;
 mod sorted;
 mod steps;
+mod stream;
 mod untouched;
 mod waiting;
 mod writes;

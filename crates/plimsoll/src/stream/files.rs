@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Stream;
+use super::named::NamedRow;
 use super::output::Output;
 use super::record::Record;
 use crate::budget::Reservation;
@@ -37,7 +38,9 @@ impl Stream<Record> {
         let opener = engine.clone();
         Self::from_source(engine, move || FileRecords::open(&opener, &path, format))
     }
+}
 
+impl<R: NamedRow + Clone + Send + 'static> Stream<R> {
     /// Writes a CSV file with a header; returns its bytes. Without records the file is empty.
     ///
     /// # Errors
@@ -47,7 +50,8 @@ impl Stream<Record> {
         self.to_format(path.as_ref(), Format::Csv)
     }
 
-    /// Writes a file with one JSON object a line; returns its bytes. Fields are texts.
+    /// Writes a file with one JSON object a line; returns its bytes. The fields of a [`Record`] are
+    /// texts; those of a [`super::TypedRecord`] are what they are.
     ///
     /// # Errors
     /// As [`Stream::to_csv`].

@@ -53,6 +53,27 @@ pub trait PageSource<T> {
     /// # Errors
     /// The source's.
     fn page(&mut self, after: Option<&Cursor>, limit: usize) -> Result<Page<T>>;
+
+    /// Passes over up to `count` items behind `after`, or the first ones; at least one, if there
+    /// is one. This reads and drops them, `limit` at a time: a source that knows a shorter way has
+    /// its own.
+    ///
+    /// # Errors
+    /// The source's.
+    fn pass(&mut self, after: Option<&Cursor>, count: u64, limit: usize) -> Result<Passed> {
+        let limit = usize::try_from(count).unwrap_or(usize::MAX).min(limit);
+        let page = self.page(after, limit)?;
+        Ok(Passed { items: page.items.len() as u64, next: page.next })
+    }
+}
+
+/// How many items were passed over and where those after them begin; `None` at the end.
+#[derive(Clone, Debug)]
+pub struct Passed {
+    /// At most as many as were asked for.
+    pub items: u64,
+    /// Behind them.
+    pub next: Option<Cursor>,
 }
 
 /// A source of pages from a function of an offset and a number of items. A page that is short is
@@ -65,17 +86,26 @@ pub struct OffsetPages<F>(
 
 impl<T, F: FnMut(u64, usize) -> Result<Vec<T>>> PageSource<T> for OffsetPages<F> {
     fn page(&mut self, after: Option<&Cursor>, limit: usize) -> Result<Page<T>> {
-        let offset = match after {
-            None => 0,
-            Some(cursor) => u64::from_le_bytes(cursor.as_bytes().try_into().map_err(|_| {
-                Error::invalid("reading a page by its offset: the cursor is not one of this source")
-            })?),
-        };
+        let offset = offset_of(after)?;
         let items = (self.0)(offset, limit)?;
         let behind = offset + items.len() as u64;
         let next = (items.len() == limit).then(|| Cursor::new(behind.to_le_bytes()));
         Ok(Page { items, next })
     }
+
+    /// Adds up: nothing is read.
+    fn pass(&mut self, after: Option<&Cursor>, count: u64, _limit: usize) -> Result<Passed> {
+        let behind = offset_of(after)?.saturating_add(count);
+        Ok(Passed { items: count, next: Some(Cursor::new(behind.to_le_bytes())) })
+    }
+}
+
+fn offset_of(after: Option<&Cursor>) -> Result<u64> {
+    let Some(cursor) = after else { return Ok(0) };
+    let bytes = cursor.as_bytes().try_into().map_err(|_| {
+        Error::invalid("reading a page by its offset: the cursor is not one of this source")
+    })?;
+    Ok(u64::from_le_bytes(bytes))
 }
 
 /// How a [`LazyIterator`] reads.
@@ -83,6 +113,10 @@ impl<T, F: FnMut(u64, usize) -> Result<Vec<T>>> PageSource<T> for OffsetPages<F>
 pub struct LazyOptions {
     /// Items of a page; 500 by default.
     pub batch_size: usize,
+    /// Items passed over first; none by default. The source passes over them by its keys, page by
+    /// page, so that their number costs time but no memory: going on behind a [`Cursor`] is quicker
+    /// than a large offset.
+    pub offset: u64,
     /// Items in all at most; the last page is asked for no more than is left.
     pub limit: Option<u64>,
     /// Whether a thread fetches the next page while one is used; not by default.
@@ -91,7 +125,7 @@ pub struct LazyOptions {
 
 impl Default for LazyOptions {
     fn default() -> Self {
-        Self { batch_size: 500, limit: None, prefetch: false }
+        Self { batch_size: 500, offset: 0, limit: None, prefetch: false }
     }
 }
 
@@ -140,6 +174,7 @@ impl<T: HeapSize + Send + 'static> LazyIterator<T> {
             source,
             consumer: engine.consumer().clone(),
             batch_size: options.batch_size,
+            to_pass: options.offset,
             left: options.limit.unwrap_or(u64::MAX),
             after: None,
             ended: false,
@@ -183,6 +218,8 @@ struct Pages<T, S> {
     source: S,
     consumer: Consumer,
     batch_size: usize,
+    /// Items still to be passed over.
+    to_pass: u64,
     left: u64,
     after: Option<Cursor>,
     ended: bool,
@@ -190,6 +227,25 @@ struct Pages<T, S> {
 }
 
 impl<T: HeapSize, S: PageSource<T>> Pages<T, S> {
+    /// Passes over what stands in front of the first item wanted.
+    fn start(&mut self) -> Result<()> {
+        while self.to_pass > 0 && !self.ended {
+            // A source that reads what it passes over holds a page of it.
+            let _page = self.consumer.try_reserve((self.batch_size * size_of::<T>()) as u64)?;
+            let passed = self.source.pass(self.after.as_ref(), self.to_pass, self.batch_size)?;
+            if passed.items > self.to_pass || (passed.items == 0 && passed.next.is_some()) {
+                return Err(Error::invalid(format!(
+                    "passing over {} items: the source passed over {} and did not end; correct it",
+                    self.to_pass, passed.items
+                )));
+            }
+            self.to_pass -= passed.items;
+            self.ended = passed.next.is_none();
+            self.after = passed.next;
+        }
+        Ok(())
+    }
+
     fn fetch(&mut self) -> Result<HeldPage<T>> {
         let limit = usize::try_from(self.left).unwrap_or(usize::MAX).min(self.batch_size);
         let mut held = self.consumer.try_reserve((limit * size_of::<T>()) as u64)?;
@@ -217,7 +273,11 @@ impl<T: HeapSize, S: PageSource<T>> Iterator for Pages<T, S> {
         if self.ended || self.left == 0 {
             return None;
         }
-        let page = self.fetch();
+        let started = self.start();
+        if started.is_ok() && self.ended {
+            return None;
+        }
+        let page = started.and_then(|()| self.fetch());
         self.ended = self.ended || page.is_err();
         Some(page)
     }

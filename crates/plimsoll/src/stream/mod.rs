@@ -20,19 +20,26 @@ mod ends;
 mod files;
 mod filtered;
 mod lazy;
+mod named;
 mod operators;
 mod output;
 mod record;
+mod row_bytes;
 mod source;
 mod stages;
 mod streaming;
+mod texts;
+mod typed_record;
 
 pub use ends::Collected;
 pub use filtered::{Filter, FilteredIterator};
-pub use lazy::{Cursor, LazyIterator, LazyOptions, OffsetPages, Page, PageSource};
+pub use lazy::{Cursor, LazyIterator, LazyOptions, OffsetPages, Page, PageSource, Passed};
+pub use named::NamedRow;
 pub use record::Record;
+pub use row_bytes::RowBytes;
 pub use source::Items;
 pub use streaming::{Chunk, ErrorHandling, StreamingIterator, StreamingOptions};
+pub use typed_record::TypedRecord;
 
 use std::sync::Arc;
 

@@ -1,65 +1,24 @@
 //! A record of a file, owned: small, with names that are shared.
 //!
 //! ```text
-//!   names  ─> Arc ─┐   text "1teaoolong"   ends [1, 4|NULL, ...]
-//!   Record ────────┴─> one allocation for all texts, one for where they end
+//!   Record { names ─> Arc<Texts>, shared   fields: Texts, its own }
 //! ```
 //!
 //! Promises: NULL stays apart from the empty text, through spilling too.
 //! Never: a type; a field is the text that stands in the file.
 
-use std::cell::RefCell;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::ser::SerializeTuple as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::named::NamedRow;
+use super::texts::{Texts, shared_names};
 use crate::error::{Error, Result};
 use crate::format::Field;
 use crate::heap_size::HeapSize;
 use crate::record::{Row, ValueRef};
-
-/// Marks a field that is NULL, in the number that says where its text ends.
-const NULL: u32 = 1 << 31;
-
-/// Texts one behind the other.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Texts {
-    text: Box<str>,
-    ends: Box<[u32]>,
-}
-
-impl Texts {
-    fn new<'a>(fields: impl Iterator<Item = Option<&'a str>>) -> Result<Self> {
-        let (mut text, mut ends) = (String::new(), Vec::new());
-        for field in fields {
-            text.push_str(field.unwrap_or_default());
-            let end =
-                u32::try_from(text.len()).ok().filter(|end| *end < NULL).ok_or_else(|| {
-                    Error::too_large("keeping a record: its texts take 2 GiB or more; split it")
-                })?;
-            ends.push(if field.is_none() { end | NULL } else { end });
-        }
-        Ok(Self { text: text.into(), ends: ends.into() })
-    }
-
-    fn get(&self, position: usize) -> Option<&str> {
-        let end = self.ends[position];
-        let start = position.checked_sub(1).map_or(0, |before| self.ends[before] & !NULL);
-        (end & NULL == 0).then(|| &self.text[start as usize..end as usize])
-    }
-
-    /// Whether every text is where its end says.
-    fn is_sound(&self) -> bool {
-        let ends = self.ends.iter().map(|end| (end & !NULL) as usize);
-        ends.clone().is_sorted() && ends.clone().all(|end| self.text.is_char_boundary(end))
-    }
-
-    fn bytes(&self) -> usize {
-        self.text.len() + size_of_val::<[u32]>(&self.ends)
-    }
-}
 
 /// One record of a CSV or JSON file, as [`super::Stream::from_csv`] gives it.
 ///
@@ -129,7 +88,7 @@ impl Record {
     /// Number of fields.
     #[must_use]
     pub fn width(&self) -> usize {
-        self.fields.ends.len()
+        self.fields.len()
     }
 
     /// Name of the field at `position`.
@@ -138,7 +97,7 @@ impl Record {
     /// From [`Record::width`] on.
     #[must_use]
     pub fn name(&self, position: usize) -> &str {
-        self.names.get(position).expect("names are not NULL")
+        self.names.name(position)
     }
 
     /// The field at `position`; `None` for NULL.
@@ -153,10 +112,16 @@ impl Record {
     /// The field called `name`; `None` when it is NULL or there is none.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        (0..self.width()).find(|at| self.name(*at) == name).and_then(|at| self.field(at))
+        self.names.position(name).and_then(|at| self.field(at))
+    }
+}
+
+impl NamedRow for Record {
+    fn name(&self, position: usize) -> &str {
+        Record::name(self, position)
     }
 
-    pub(super) fn has_names_of(&self, other: &Self) -> bool {
+    fn has_names_of(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.names, &other.names) || self.names == other.names
     }
 }
@@ -212,17 +177,10 @@ impl std::hash::Hash for Record {
 impl Serialize for Record {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let mut parts = serializer.serialize_tuple(4)?;
-        for texts in [&*self.names, &self.fields] {
-            parts.serialize_element(&*texts.text)?;
-            parts.serialize_element(&*texts.ends)?;
-        }
+        self.names.serialize_into(&mut parts)?;
+        self.fields.serialize_into(&mut parts)?;
         parts.end()
     }
-}
-
-thread_local! {
-    /// Names of the record read back last: the next one mostly has the same.
-    static NAMES: RefCell<Weak<Texts>> = RefCell::default();
 }
 
 impl<'de> Deserialize<'de> for Record {
@@ -241,28 +199,11 @@ impl<'de> Visitor<'de> for RecordVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> std::result::Result<Record, A::Error> {
-        let mut texts = || {
-            let text = parts.next_element::<Box<str>>()?;
-            let ends = parts.next_element::<Box<[u32]>>()?;
-            match (text, ends) {
-                (Some(text), Some(ends)) => Ok(Texts { text, ends }),
-                _ => Err(A::Error::custom("a record is cut off")),
-            }
-        };
-        let (names, fields) = (texts()?, texts()?);
-        let whole = names.ends.len() == fields.ends.len();
-        let named = names.ends.iter().all(|end| end & NULL == 0);
-        if !whole || !named || !names.is_sound() || !fields.is_sound() {
-            return Err(A::Error::custom("a record's ends are not those of its texts"));
+        let names = shared_names(Texts::deserialize_from(&mut parts)?)?;
+        let fields = Texts::deserialize_from(&mut parts)?;
+        if names.len() != fields.len() {
+            return Err(A::Error::custom("a record has more names than fields, or fewer"));
         }
-        let names = NAMES.with_borrow_mut(|last| match last.upgrade() {
-            Some(shared) if *shared == names => shared,
-            _ => {
-                let shared = Arc::new(names);
-                *last = Arc::downgrade(&shared);
-                shared
-            }
-        });
         Ok(Record { names, fields })
     }
 }

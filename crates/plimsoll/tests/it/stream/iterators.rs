@@ -202,12 +202,42 @@ fn prefetch_fetches_the_next_page_while_one_is_used() {
         send.send(offset).unwrap();
         Ok((offset..1_000).take(limit).collect::<Vec<u64>>())
     });
-    let options = LazyOptions { batch_size: 100, prefetch: true, limit: None };
+    let options = LazyOptions { batch_size: 100, prefetch: true, ..LazyOptions::default() };
     let mut items = LazyIterator::new(&bench.engine, pages, options).unwrap();
     assert_eq!(items.next().unwrap().unwrap(), 0);
     assert_eq!(offsets.recv().unwrap(), 0);
     assert_eq!(offsets.recv_timeout(Duration::from_secs(20)).unwrap(), 100);
     drop(items);
+    bench.assert_clean();
+}
+
+#[test]
+fn an_offset_passes_over_so_many_items_with_or_without_reading_them() {
+    let bench = Bench::new(MIB);
+    let (asked, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
+    let keys = || Keys { end: 1_000, asked: Arc::clone(&asked), most: Arc::clone(&most) };
+    let options = LazyOptions { batch_size: 100, ..LazyOptions::default() };
+    for (offset, limit) in [(0, None), (1, None), (250, Some(120)), (999, None), (1_000, None)] {
+        for prefetch in [false, true] {
+            let options = LazyOptions { offset, limit, prefetch, ..options };
+            let items = LazyIterator::new(&bench.engine, keys(), options).unwrap();
+            let end = limit.map_or(1_000, |limit| offset + limit);
+            assert!(items.map(Result::unwrap).eq(offset..end), "{offset} {limit:?}");
+        }
+    }
+    asked.store(0, Ordering::SeqCst);
+    let far = LazyOptions { offset: 5_000, ..options };
+    assert_eq!(LazyIterator::new(&bench.engine, keys(), far).unwrap().count(), 0);
+    assert_eq!(asked.load(Ordering::SeqCst), 10, "by keys, page by page, to the end once");
+    let (send, offsets) = sync_channel(100);
+    let pages = OffsetPages(move |offset, limit| {
+        send.send(offset).unwrap();
+        Ok((offset..10_000).take(limit).collect::<Vec<u64>>())
+    });
+    let options = LazyOptions { offset: 9_950, ..options };
+    let items = LazyIterator::new(&bench.engine, pages, options).unwrap();
+    assert!(items.map(Result::unwrap).eq(9_950..10_000));
+    assert_eq!(offsets.iter().collect::<Vec<_>>(), [9_950], "nothing in front of it is read");
     bench.assert_clean();
 }
 
