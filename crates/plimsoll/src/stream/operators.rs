@@ -13,7 +13,7 @@ use super::source::Items;
 use super::stages::{ChunkEnd, Chunks, Later, Windows};
 use crate::error::Result;
 use crate::heap_size::HeapSize;
-use crate::typed::{Distinct, GroupBy, Join, JoinKind, Sorter, Spillable};
+use crate::typed::{Distinct, GroupBy, Join, JoinKind, MergeJoin, Sorter, Spillable};
 
 impl<T: Send + 'static> Stream<T> {
     /// Every item changed by `change`.
@@ -271,6 +271,31 @@ impl<T: Send + 'static> Stream<T> {
                     join.push(row?)?;
                 }
                 Ok(Box::new(join.probe(items, left_key, kind)?) as Items<(T, Option<R>)>)
+            }))
+        })
+    }
+
+    /// The pairs of [`Stream::join`] where both sides come sorted by their keys, in the order of
+    /// the left side; see [`MergeJoin`]. A row out of order is an error.
+    pub fn join_sorted<R, K>(
+        self,
+        right: Stream<R>,
+        left_key: impl Fn(&T) -> K + Send + Sync + Clone + 'static,
+        right_key: impl Fn(&R) -> K + Send + Sync + Clone + 'static,
+        kind: JoinKind,
+    ) -> Stream<(T, Option<R>)>
+    where
+        T: Clone,
+        R: Spillable + Clone + Send + 'static,
+        K: Ord + Send + 'static,
+    {
+        let engine = self.engine.clone();
+        self.then(move |items| {
+            let (engine, right) = (engine.clone(), right.clone());
+            let keys = (left_key.clone(), right_key.clone());
+            Box::new(Later::new(move || {
+                let pairs = MergeJoin::new(&engine, items, right.iter(), keys, kind)?;
+                Ok(Box::new(pairs) as Items<(T, Option<R>)>)
             }))
         })
     }

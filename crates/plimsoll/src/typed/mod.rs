@@ -5,7 +5,8 @@
 //!   Engine ── Workspace ─┬─ Sorter   ── Rows ── Runs ── Merge
 //!   budget,  one         ├─ GroupBy  ─┐
 //!   disk     operator's  ├─ Distinct ─┼─ Table ── Partitions
-//!            account     └─ Join     ─┘
+//!            account     ├─ Join     ─┘
+//!                        └─ MergeJoin ── SameKey ── Rows, Runs
 //! ```
 //!
 //! Records are serde types. While they fit into memory they stay as they are; what must be
@@ -23,10 +24,12 @@ mod group;
 mod join;
 mod join_stream;
 mod merge;
+mod merge_join;
 mod partitions;
 mod plan;
 mod rows;
 mod runs;
+mod same_key;
 mod sorter;
 mod table;
 mod workspace;
@@ -37,5 +40,6 @@ pub use engine::Engine;
 pub use group::{GroupBy, GroupStream};
 pub use join::{Join, JoinKind};
 pub use join_stream::JoinStream;
+pub use merge_join::MergeJoin;
 pub use plan::{ChunkStrategy, Plan, PlanInput};
 pub use sorter::{SortStats, SortedStream, Sorter, Spillable};

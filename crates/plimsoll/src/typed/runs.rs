@@ -19,7 +19,7 @@ use super::encoder::Encoder;
 use super::merge::Merge;
 use super::workspace::{self, Workspace};
 use crate::error::Result;
-use crate::spill::{Codec, Run, RunWriter, SpillFile, WriteLane};
+use crate::spill::{Codec, Run, RunReader, RunWriter, SpillFile, WriteLane};
 
 #[derive(Debug)]
 pub(super) struct Runs {
@@ -37,6 +37,21 @@ impl Runs {
 
     pub(super) fn len(&self) -> usize {
         self.runs.len()
+    }
+
+    /// Gives the buffers for writing back.
+    pub(super) fn stop_writing(&mut self) {
+        self.lane = None;
+    }
+
+    /// What reading one run takes at most.
+    pub(super) fn reader_bytes(&self) -> u64 {
+        self.runs.iter().map(|run| run.reader_bytes()).max().unwrap_or(0) as u64
+    }
+
+    /// Reads the run of this number.
+    pub(super) fn reader(&self, workspace: &mut Workspace, number: usize) -> Result<RunReader> {
+        self.runs[number].reader(workspace.lender()?)
     }
 
     /// Writes one run of `records`.
@@ -140,8 +155,7 @@ impl Runs {
 
     /// Sets aside what it takes to read as many runs as possible at a time, up to `fan_in`.
     fn take_width(&self, workspace: &mut Workspace, fan_in: usize, writing: bool) -> Result<usize> {
-        let reader = self.runs.iter().map(|run| run.reader_bytes()).max().unwrap_or(0) as u64;
-        let each = reader + workspace.record_bytes_max();
+        let each = self.reader_bytes() + workspace.record_bytes_max();
         let index: u64 = self.runs.iter().map(|run| run.blocks().len() as u64 * 16).sum();
         let memory = workspace.memory_bytes();
         let beside = if writing {

@@ -4,6 +4,7 @@ mod adaptors;
 mod distinct;
 mod group;
 mod join;
+mod merge_join;
 mod rounds;
 mod sort;
 

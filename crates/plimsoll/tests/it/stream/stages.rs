@@ -132,9 +132,13 @@ fn sort_distinct_group_and_join_spill_and_equal_the_model() {
     let groups = stream.clone().group_by(|n| *n, count, |n: &mut u64, more| *n += more);
     assert_eq!(all(&groups).len(), kinds.len());
     let (right, _) = counted(&bench.engine, 6_000);
-    let pairs = stream.join(right, |n| *n, |n| *n, JoinKind::Left);
+    let pairs = stream.clone().join(right.clone(), |n| *n, |n| *n, JoinKind::Left);
     let matched = items.iter().filter(|n| **n < 6_000).count();
-    let found = all(&pairs);
+    let mut found = all(&pairs);
+    let merged = stream.sort().join_sorted(right, |n| *n, |n| *n, JoinKind::Left);
+    found.sort_unstable();
+    assert!(all(&merged) == found, "a join of sorted sides gives the same pairs");
+    drop(merged);
     assert_eq!(found.len(), items.len());
     assert_eq!(found.iter().filter(|pair| pair.1.is_some()).count(), matched);
     assert!(bench.engine.spill_stats().written_bytes > 0);
