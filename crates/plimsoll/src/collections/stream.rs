@@ -1,16 +1,20 @@
 //! Blocks of a file in order, the next ones being read while these are used.
 //!
 //! ```text
-//!   stream ── places of a group, empty buffer ──> thread ── read_at ──┐
-//!     ^                                                               │
-//!     └────────────── the buffer, full, and how it went ──────────────┘
+//!   stream ── places of a group, empty buffer ──> thread 0, thread 1 ── read_at ──┐
+//!     ^                                           in turns                        │
+//!     └──────────────── the buffer, full, and how it went ────────────────────────┘
 //!   group: blocks that lie together on disk, as many as a buffer takes
 //! ```
 //!
-//! Promises: two buffers, made once; blocks come in the order they were asked for; a block larger
-//! than a buffer is read alone.
+//! Two requests are on their way while a group is used: with one, the disk waits from its end until
+//! two threads have woken up.
+//!
+//! Promises: three buffers, made once, or two where there is no room for three; blocks come in the
+//! order they were asked for; a block larger than a buffer is read alone.
 //! Never: a request beyond the list of places it was given.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -25,26 +29,37 @@ use crate::spill::block::{self, HEADER_BYTES};
 use crate::spill::{BlockPlace, BlockReader, Codec, Expander, SpillFile};
 use crate::storage::AlignedBytes;
 
+/// Groups on their way at most, each by a thread of its own.
+const AHEAD: usize = 2;
+
 #[derive(Debug)]
 pub(super) struct BlockStream {
     file: Arc<SpillFile>,
-    jobs: Option<SyncSender<Job>>,
-    done: Receiver<Done>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<Thread>,
+    /// Which of them reads the group that is asked for next.
+    turn: usize,
     group_bytes: usize,
     /// Blocks of the list that have been asked for.
     asked: usize,
     /// The group in use: its buffer, and the blocks of it that were not given out.
     group: Group,
-    /// Groups with the thread, in order: the numbers of their blocks.
-    ahead: Option<Range<usize>>,
-    spare: Option<AlignedBytes>,
+    /// Groups on their way, in order: who reads them, and the numbers of their blocks.
+    ahead: VecDeque<(usize, Range<usize>)>,
+    spares: Vec<AlignedBytes>,
     current: Current,
     plain: Vec<u8>,
     expander: Expander,
     /// A block too large for the buffers.
     large: Option<BlockReader>,
     _reservation: Reservation,
+}
+
+/// A thread that reads one group at a time.
+#[derive(Debug)]
+struct Thread {
+    jobs: Option<SyncSender<Job>>,
+    done: Receiver<Done>,
+    handle: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -76,35 +91,26 @@ impl BlockStream {
     pub(super) fn start(log: &BlockLog) -> Result<Self> {
         let group_bytes = log.chunk_bytes();
         let plain = if log.codec() == Codec::None { 0 } else { PAYLOAD_BYTES };
-        let expander = Expander::cost_bytes(log.codec());
-        let cost = 2 * AlignedBytes::cost_bytes(group_bytes) + plain + expander;
-        let reservation = log.consumer().try_reserve(cost as u64)?;
+        let buffer = AlignedBytes::cost_bytes(group_bytes);
+        let fixed = plain + Expander::cost_bytes(log.codec());
+        let cost = |ahead| ((1 + ahead) * buffer + fixed) as u64;
+        let consumer = log.consumer();
+        let (ahead, reservation) = match consumer.try_reserve(cost(AHEAD)) {
+            Ok(reservation) => (AHEAD, reservation),
+            // One request at a time is slower, but better than none.
+            Err(_) => (1, consumer.try_reserve(cost(1))?),
+        };
         let file = Arc::clone(log.file());
-        let source = Arc::clone(&file);
-        let (jobs, queue) = sync_channel::<Job>(1);
-        let (back, done) = sync_channel(1);
-        let thread = std::thread::Builder::new()
-            .name("spill-read".to_owned())
-            .stack_size(THREAD_STACK_BYTES)
-            .spawn(move || {
-                while let Ok(Job { offset, bytes, mut buffer }) = queue.recv() {
-                    let read = source.read(&mut buffer[..bytes], offset);
-                    if back.send((buffer, read)).is_err() {
-                        break;
-                    }
-                }
-            })
-            .map_err(|e| Error::io("starting a thread that reads spilled blocks", e))?;
+        let threads = (0..ahead).map(|_| Thread::start(&file)).collect::<Result<_>>()?;
         Ok(Self {
             file,
-            jobs: Some(jobs),
-            done,
-            thread: Some(thread),
+            threads,
+            turn: 0,
             group_bytes,
             asked: 0,
             group: Group { buffer: Some(AlignedBytes::zeroed(group_bytes)), at: 0, blocks: 0..0 },
-            ahead: None,
-            spare: Some(AlignedBytes::zeroed(group_bytes)),
+            ahead: VecDeque::with_capacity(ahead),
+            spares: (0..ahead).map(|_| AlignedBytes::zeroed(group_bytes)).collect(),
             current: Current::Group(0..0),
             plain: Vec::with_capacity(plain),
             expander: Expander::default(),
@@ -123,11 +129,11 @@ impl BlockStream {
         self.large = None;
         while self.group.blocks.is_empty() {
             self.ask(count, &place)?;
-            let Some(blocks) = self.ahead.take() else {
+            let Some((reader, blocks)) = self.ahead.pop_front() else {
                 return self.next_large(log, count, place);
             };
-            let (buffer, read) = self.done.recv().map_err(|_| died())?;
-            self.spare = self.group.buffer.replace(buffer);
+            let (buffer, read) = self.threads[reader].done.recv().map_err(|_| died())?;
+            self.spares.extend(self.group.buffer.replace(buffer));
             self.group.at = 0;
             self.group.blocks = blocks;
             read?;
@@ -138,27 +144,29 @@ impl BlockStream {
         self.open(place(number)).map(|()| Some(number))
     }
 
-    /// Has the next group read, if there is one and a buffer for it.
+    /// Has the next groups read, while there are groups and threads for them.
     fn ask(&mut self, count: usize, place: impl Fn(usize) -> BlockPlace) -> Result<()> {
-        if self.ahead.is_some() || self.asked >= count {
-            return Ok(());
-        }
-        let first = place(self.asked);
-        let (mut end, mut bytes) = (self.asked, 0);
-        while end < count {
-            let next = place(end);
-            let joins = next.offset == first.offset + bytes as u64;
-            if !joins || bytes + next.bytes as usize > self.group_bytes {
+        while self.ahead.len() < self.threads.len() && self.asked < count {
+            let first = place(self.asked);
+            let (mut end, mut bytes) = (self.asked, 0);
+            while end < count {
+                let next = place(end);
+                let joins = next.offset == first.offset + bytes as u64;
+                if !joins || bytes + next.bytes as usize > self.group_bytes {
+                    break;
+                }
+                bytes += next.bytes as usize;
+                end += 1;
+            }
+            if end == self.asked {
+                // A block for itself, when its turn comes.
                 break;
             }
-            bytes += next.bytes as usize;
-            end += 1;
-        }
-        if end > self.asked {
-            let buffer = self.spare.take().expect("one is in use, one is spare or on the way");
-            let job = Job { offset: first.offset, bytes, buffer };
-            self.jobs.as_ref().expect("open until dropped").send(job).map_err(|_| died())?;
-            self.ahead = Some(self.asked..end);
+            let buffer = self.spares.pop().expect("one for each thread, and one in use");
+            let jobs = self.threads[self.turn].jobs.as_ref().expect("open until dropped");
+            jobs.send(Job { offset: first.offset, bytes, buffer }).map_err(|_| died())?;
+            self.ahead.push_back((self.turn, self.asked..end));
+            self.turn = (self.turn + 1) % self.threads.len();
             self.asked = end;
         }
         Ok(())
@@ -219,12 +227,33 @@ impl BlockStream {
     }
 }
 
-impl Drop for BlockStream {
+impl Thread {
+    fn start(file: &Arc<SpillFile>) -> Result<Self> {
+        let source = Arc::clone(file);
+        let (jobs, queue) = sync_channel::<Job>(1);
+        let (back, done) = sync_channel(1);
+        let handle = std::thread::Builder::new()
+            .name("spill-read".to_owned())
+            .stack_size(THREAD_STACK_BYTES)
+            .spawn(move || {
+                while let Ok(Job { offset, bytes, mut buffer }) = queue.recv() {
+                    let read = source.read(&mut buffer[..bytes], offset);
+                    if back.send((buffer, read)).is_err() {
+                        break;
+                    }
+                }
+            })
+            .map_err(|e| Error::io("starting a thread that reads spilled blocks", e))?;
+        Ok(Self { jobs: Some(jobs), done, handle: Some(handle) })
+    }
+}
+
+impl Drop for Thread {
     fn drop(&mut self) {
         drop(self.jobs.take());
-        if let Some(thread) = self.thread.take() {
+        if let Some(handle) = self.handle.take() {
             // It only forwards errors; a panic there has been printed.
-            let _panicked = thread.join();
+            let _panicked = handle.join();
         }
     }
 }

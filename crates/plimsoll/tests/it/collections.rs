@@ -16,7 +16,7 @@ use plimsoll::storage::Disk;
 struct Place {
     consumer: Consumer,
     area: SpillArea,
-    _budget: Budget,
+    budget: Budget,
     _root: tempfile::TempDir,
 }
 
@@ -29,7 +29,7 @@ impl Place {
         let budget = Budget::new(limit_bytes, 16 << 20, Arc::new(Unmeasured)).unwrap();
         let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let area = SpillArea::open(Arc::new(Disk), root.path(), options).unwrap();
-        Self { consumer: budget.consumer("test").unwrap(), area, _budget: budget, _root: root }
+        Self { consumer: budget.consumer("test").unwrap(), area, budget, _root: root }
     }
 
     /// Nothing is held and nothing is on disk.

@@ -14,7 +14,7 @@ use crate::error::Result;
 #[derive(Debug)]
 pub struct Drain<T> {
     head: std::vec::IntoIter<T>,
-    spilled: Option<(Box<Spilled<T>>, Cursor)>,
+    spilled: Option<(Box<Spilled<T>>, Cursor<T>)>,
     _held: Held,
 }
 

@@ -186,6 +186,29 @@ fn truncating_and_draining_give_the_disk_back() {
 }
 
 #[test]
+fn reading_takes_three_buffers_of_a_chunk_and_two_where_there_is_no_room_for_three() {
+    let place = Place::new();
+    let memory = 1 << 20;
+    let builder = SpillVec::builder().memory_bytes(memory);
+    let mut vec = builder.build(&place.area, &place.consumer).unwrap();
+    (0..1_000_000_u64).for_each(|n| vec.push(n).unwrap());
+    let (chunk, sector) = (memory / 16, 4 << 10);
+    let before = place.consumer.held_bytes();
+    for (buffers, room) in [(3, u64::MAX), (2, 2 * (chunk + sector) + (9 << 10))] {
+        let left = place.budget.reservable_bytes() - place.budget.reserved_bytes();
+        let _others = place.consumer.try_reserve(left.saturating_sub(room)).unwrap();
+        let others = place.consumer.held_bytes() - before;
+        let mut elements = vec.iter().unwrap();
+        let held = place.consumer.held_bytes() - before - others;
+        assert_eq!(held, buffers * (chunk + sector) + (8 << 10), "and 8 KiB of decoded ones");
+        assert!(elements.by_ref().map(Result::unwrap).eq(0..1_000_000), "{buffers} buffers");
+        assert!(elements.next().is_none());
+    }
+    drop(vec);
+    place.assert_given_back();
+}
+
+#[test]
 fn several_threads_read_at_once() {
     let place = Place::new();
     let builder = SpillVec::builder().memory_items(10);
