@@ -1,13 +1,17 @@
-//! `bench-collections <directory> <MiB>`: the map beside two databases, and the vector's rates.
+//! `bench-collections <directory> <MiB>`: the map beside two databases, the vector's rates, and the
+//! sorter beside the standard library's sort where everything fits.
 //!
 //! ```text
-//!   data: five times the memory, keys of 16 B and values of 100 B in random order
-//!   each: insert all ─> get 400 000 at random ─> overwrite 50 000 at random
+//!   map:  five times the memory, keys of 16 B and values of 100 B in random order
+//!         insert all ─> get 400 000 at random ─> overwrite 50 000 at random
+//!   sort: see `sorting`
 //! ```
 //!
 //! Promises: one process per contestant, so that one's memory is not another's; the same memory,
 //! durability off, every value that was read is compared.
 //! Never: a figure without the peak of resident memory beside it.
+
+mod sorting;
 
 use std::error::Error;
 use std::path::Path;
@@ -27,7 +31,7 @@ type Value = [u8; 100];
 
 const GETS: u64 = 400_000;
 const OVERWRITES: u64 = 50_000;
-const CONTESTANTS: [&str; 4] = ["vec", "map", "fjall", "redb"];
+const CONTESTANTS: [&str; 5] = ["vec", "sort", "map", "fjall", "redb"];
 const TABLE: redb::TableDefinition<'_, Key, Value> = redb::TableDefinition::new("items");
 /// A vector's rates are given as the least and the middle of so many runs.
 const VEC_RUNS: usize = 5;
@@ -49,6 +53,8 @@ fn main() -> Outcome {
     let root = tempfile::tempdir_in(directory)?;
     match &contestant[..] {
         "vec" => vec(root.path(), memory),
+        "sort" => sorting::compare(program, directory),
+        "sort-one" => sorting::one(root.path(), rest),
         "map" => map(root.path(), memory),
         "fjall" => fjall(root.path(), memory),
         "redb" => redb(root.path(), memory),
