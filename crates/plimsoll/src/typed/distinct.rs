@@ -24,6 +24,9 @@ use crate::spill::{Run, RunReader};
 
 /// Gives each record out once.
 ///
+/// Costs up to [`Engine::memory_bytes`], of which 2.3 MiB of 16 MiB are set aside for spilling
+/// from the start; see [the module](super) for other sizes.
+///
 /// ```
 /// # use std::sync::Arc;
 /// # use plimsoll::budget::{Budget, Unmeasured};
@@ -69,7 +72,8 @@ impl<T: Spillable + Hash + Eq + Clone> Sieve<T> {
         }
         let bytes = record.heap_bytes() as u64;
         if self.partitions.is_none() {
-            match self.seen.make_room(workspace, bytes) {
+            let admitted = workspace.admit(size_of::<T>() as u64 + bytes);
+            match admitted.and_then(|()| self.seen.make_room(workspace, bytes)) {
                 Ok(()) if given => {
                     self.seen.map.insert(record, ());
                     return Ok(None);

@@ -29,7 +29,10 @@ use crate::spill::Run;
 ///
 /// An accumulator is measured after each record folded into it, so its
 /// [`heap_bytes`](crate::heap_size::HeapSize::heap_bytes) should be cheap. One accumulator must
-/// fit a 32nd of the memory.
+/// fit a 32nd of the memory with its key.
+///
+/// Costs up to [`Engine::memory_bytes`], of which 2.3 MiB of 16 MiB are set aside for spilling
+/// from the start; see [the module](super) for other sizes.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -101,9 +104,9 @@ where
             return self.measure(workspace, &key, before, after);
         }
         let heap = key.heap_bytes() as u64;
-        if self.table.make_room(workspace, heap).is_err() {
+        if self.make_room(workspace, heap).is_err() {
             self.spill(workspace)?;
-            self.table.make_room(workspace, heap)?;
+            self.make_room(workspace, heap)?;
         }
         let Entry::Vacant(place) = self.table.map.entry(key) else {
             unreachable!("it was looked up above");
@@ -114,6 +117,12 @@ where
             return Ok(());
         }
         self.measure_grown(workspace, heap + after, 0, after)
+    }
+
+    /// For one more group, with a key of `heap` bytes.
+    fn make_room(&mut self, workspace: &mut Workspace, heap: u64) -> Result<()> {
+        workspace.admit(size_of::<(K, A)>() as u64 + heap)?;
+        self.table.make_room(workspace, heap)
     }
 
     fn measure(

@@ -40,6 +40,10 @@ pub enum JoinKind {
 
 /// The right side of a join, on which the left side is looked up.
 ///
+/// Costs up to [`Engine::memory_bytes`], of which 2.3 MiB of 16 MiB are set aside for spilling
+/// until the right side is known to fit; see [the module](super) for other sizes. Where both sides
+/// are sorted by their keys already, [`super::MergeJoin`] holds the rows of one key only.
+///
 /// ```
 /// # use std::sync::Arc;
 /// # use plimsoll::budget::{Budget, Unmeasured};

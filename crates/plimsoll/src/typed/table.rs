@@ -48,9 +48,9 @@ impl<K: Hash + Eq, V> Table<K, V> {
         Self { map: HashMap::new(), held: Held::default() }
     }
 
-    /// Makes room for one more entry with `heap` bytes behind it, which count from now on.
+    /// Makes room for one more entry with `heap` bytes behind it, which count from now on. The
+    /// record that the entry is for was admitted.
     pub(super) fn make_room(&mut self, workspace: &mut Workspace, heap: u64) -> Result<()> {
-        workspace.admit(size_of::<(K, V)>() as u64 + heap)?;
         if self.map.len() == self.map.capacity() {
             self.grow(workspace)?;
         }

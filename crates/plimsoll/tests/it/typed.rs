@@ -1,6 +1,7 @@
 //! Typed operators: the answer of a model in memory, in a fraction of its bytes.
 
 mod adaptors;
+mod bounds;
 mod distinct;
 mod group;
 mod join;
