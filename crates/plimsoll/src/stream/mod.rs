@@ -16,6 +16,7 @@
 //! Never: a second reading that is silently empty.
 
 mod ahead;
+mod csv_writer;
 mod ends;
 mod files;
 mod filtered;
@@ -31,6 +32,7 @@ mod streaming;
 mod texts;
 mod typed_record;
 
+pub use csv_writer::CsvWriter;
 pub use ends::Collected;
 pub use filtered::{Filter, FilteredIterator};
 pub use lazy::{Cursor, LazyIterator, LazyOptions, OffsetPages, Page, PageSource, Passed};

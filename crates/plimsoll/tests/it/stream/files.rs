@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use plimsoll::stream::{Record, Stream};
+use plimsoll::format::{CsvOptions, LineEnd};
+use plimsoll::record::{Value, ValueRow};
+use plimsoll::stream::{CsvWriter, Record, Stream};
 use plimsoll::{Error, ErrorKind, Result};
 
 use super::super::typed::{Bench, KIB, MIB, random};
@@ -69,6 +71,43 @@ fn a_wrong_record_is_an_error_item_with_its_line_and_the_next_one_follows() {
     assert_eq!(items[2].as_ref().unwrap().get("b"), Some("5"));
     let missing = Stream::from_csv(&bench.engine, work.path().join("none.csv"));
     assert_eq!(missing.count().unwrap_err().kind(), ErrorKind::Io);
+}
+
+#[test]
+fn a_csv_file_is_written_row_by_row_and_appears_when_it_is_whole() {
+    let bench = Bench::new(MIB);
+    let work = tempfile::tempdir().unwrap();
+    let path = work.path().join("sales.csv");
+    fs::write(&path, "before").unwrap();
+    let open = |options| CsvWriter::create(&bench.engine, &path, options).unwrap();
+    let row = |n: i64, note: &str| [Value::Int(n), Value::Text(note.into()), Value::Null];
+    let mut writer = open(CsvOptions::default());
+    writer.write_headers(&["n", "note", "rest"]).unwrap();
+    for n in 0..20_000 {
+        writer.write_row(&ValueRow(&row(n, "=SUM(A1),\"x\""))).unwrap();
+    }
+    assert_eq!(bench.budget.reserved_bytes(), 128 * KIB);
+    let narrow = writer.write_row(&ValueRow(&[Value::Null])).unwrap_err();
+    assert_eq!(narrow.kind(), ErrorKind::Invalid);
+    assert!(narrow.to_string().contains("a row of 1 fields"), "{narrow}");
+    assert!(writer.write_headers(&["again"]).is_err());
+    assert_eq!(fs::read_to_string(&path).unwrap(), "before");
+    let bytes = writer.finish().unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(text.len() as u64, bytes);
+    assert!(text.starts_with("n,note,rest\r\n0,\"'=SUM(A1),\"\"x\"\"\",\r\n"), "{text:.60}");
+    assert_eq!(text.lines().count(), 20_001);
+    // Dropped in the middle, and without headers.
+    let mut dropped = open(CsvOptions::default());
+    dropped.write_row(&ValueRow(&row(1, "a"))).unwrap();
+    drop(dropped);
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    let mut bare = open(CsvOptions { line_end: LineEnd::Lf, ..CsvOptions::default() });
+    bare.write_row(&ValueRow(&row(1, "a"))).unwrap();
+    bare.finish().unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "1,a,\n");
+    assert_eq!(fs::read_dir(work.path()).unwrap().count(), 1, "no part is left");
+    bench.assert_clean();
 }
 
 #[test]
