@@ -33,6 +33,7 @@
 
 pub mod aggregate;
 pub mod budget;
+mod caret;
 pub mod collections;
 pub mod error;
 pub mod expr;

@@ -4,8 +4,9 @@
 //! Never: two measures of one name.
 
 use super::{Aggregate, Input, Measure};
+use crate::caret::{Source, Span, refuse};
 use crate::error::{Error, ErrorKind, Result, excerpt};
-use crate::expr::{Argument, Call, Expr, Source, Span, call_list, refuse};
+use crate::expr::{Argument, Call, Expr, call_list};
 use crate::limits::{MEASURES_MAX, NAME_BYTES_MAX};
 use crate::record::{ColumnType, Schema, Value};
 

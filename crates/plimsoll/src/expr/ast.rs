@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-use super::caret::Span;
 use super::{ArithmeticOp, CompareOp};
+use crate::caret::Span;
 
 /// A part of a filter.
 #[derive(Debug)]

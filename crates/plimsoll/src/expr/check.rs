@@ -15,10 +15,10 @@
 mod operation;
 
 use super::ast::{Literal, Node, NodeKind};
-use super::caret::{Source, Span, refuse};
 use super::literal::{alone, beside, no_column};
 use super::typed::literal_kind;
 use super::{CompareOp, Expr};
+use crate::caret::{Source, Span, refuse};
 use crate::error::{Error, ErrorKind, Result, excerpt};
 use crate::record::{self, ColumnType, Schema, Value};
 

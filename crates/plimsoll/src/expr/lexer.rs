@@ -12,7 +12,7 @@
 
 use std::borrow::Cow;
 
-use super::caret::{Source, Span, refuse};
+use crate::caret::{Source, Span, refuse};
 use crate::error::{Error, ErrorKind, Result, excerpt};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -57,7 +57,6 @@
 mod arithmetic;
 mod ast;
 mod canonical;
-mod caret;
 mod check;
 mod compare_op;
 mod eval;
@@ -70,7 +69,6 @@ mod typed;
 
 pub use arithmetic::{ArithmeticOp, arithmetic};
 pub use canonical::Canonical;
-pub(crate) use caret::{Source, Span, refuse};
 pub use compare_op::CompareOp;
 pub use eval::{Evaluated, evaluate, matches};
 pub use function::{Function, call};
@@ -78,6 +76,7 @@ pub use literal::compare;
 pub(crate) use parser::{Argument, Call, call_list};
 pub use typed::{ColumnCompare, Expr};
 
+use crate::caret::Source;
 use crate::error::Result;
 use crate::limits::{FILTER_BYTES_MAX, FILTER_LIST_ITEMS_MAX, FILTER_NODES_MAX};
 use crate::record::{Schema, Value};
@@ -89,7 +88,7 @@ const CHECKED_BYTES_MAX: usize = 4 * FILTER_NODES_MAX * size_of::<Expr>()
     + 2 * FILTER_BYTES_MAX;
 /// Most bytes of a filter's tree; a growing vector holds twice what is in it.
 const TREE_BYTES_MAX: usize = 2 * FILTER_NODES_MAX * size_of::<ast::Node<'_>>()
-    + 2 * FILTER_LIST_ITEMS_MAX * size_of::<(caret::Span, ast::Literal<'_>)>()
+    + 2 * FILTER_LIST_ITEMS_MAX * size_of::<(crate::caret::Span, ast::Literal<'_>)>()
     + FILTER_BYTES_MAX;
 const _: () = assert!(CHECKED_BYTES_MAX <= 96 << 10);
 const _: () = assert!(CHECKED_BYTES_MAX + TREE_BYTES_MAX <= 192 << 10);

@@ -13,8 +13,8 @@ pub(crate) use call_list::{Argument, Call, call_list};
 
 use super::ArithmeticOp;
 use super::ast::{Node, NodeKind};
-use super::caret::{Source, Span, refuse};
 use super::lexer::{Keyword, Lexer, Token};
+use crate::caret::{Source, Span, refuse};
 use crate::error::{Error, ErrorKind, Result, excerpt};
 use crate::limits::{FILTER_BYTES_MAX, FILTER_DEPTH_MAX, FILTER_NODES_MAX};
 

@@ -16,27 +16,28 @@
 //! Promises: ties are decided by the caller, and so the order is total and stable.
 //! Never: a comparison between a source and itself.
 
-/// A tree over sources numbered from 0, with numbers of 128 bits to compare first.
+/// A tree over sources numbered from 0, with a number each to compare first; `()` where nothing
+/// but the caller tells them apart.
 #[derive(Debug)]
-pub(super) struct LoserTree {
+pub(crate) struct LoserTree<P> {
     /// Node 0 is the winner; node n's children are 2n and 2n + 1; leaves follow the nodes.
-    nodes: Vec<Node>,
+    nodes: Vec<Node<P>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Node {
-    prefix: u128,
+struct Node<P> {
+    prefix: P,
     source: u32,
 }
 
-impl LoserTree {
+impl<P: Copy + Ord> LoserTree<P> {
     /// What a tree over `sources` holds, in bytes.
-    pub(super) const fn cost_bytes(sources: usize) -> usize {
-        sources * size_of::<Node>()
+    pub(crate) const fn cost_bytes(sources: usize) -> usize {
+        sources * size_of::<Node<P>>()
     }
 
     /// Plays all matches. `before(a, b)` decides ties of two sources.
-    pub(super) fn build(prefixes: &[u128], before: &impl Fn(u32, u32) -> bool) -> Self {
+    pub(crate) fn build(prefixes: &[P], before: &impl Fn(u32, u32) -> bool) -> Self {
         let leaves = prefixes.len();
         assert!(leaves > 0, "a tree has a source");
         let leaf = |n: usize| Node {
@@ -60,13 +61,13 @@ impl LoserTree {
     }
 
     /// The source with the least row.
-    pub(super) fn winner(&self) -> usize {
+    pub(crate) fn winner(&self) -> usize {
         self.nodes[0].source as usize
     }
 
     /// The winner's source has a new row that begins with `prefix`.
     #[inline]
-    pub(super) fn replay(&mut self, prefix: u128, before: &impl Fn(u32, u32) -> bool) {
+    pub(crate) fn replay(&mut self, prefix: P, before: &impl Fn(u32, u32) -> bool) {
         let mut current = Node { prefix, source: self.nodes[0].source };
         let mut at = (self.nodes.len() + current.source as usize) / 2;
         while at > 0 {
@@ -81,6 +82,6 @@ impl LoserTree {
 }
 
 #[inline]
-fn less(a: Node, b: Node, before: &impl Fn(u32, u32) -> bool) -> bool {
+fn less<P: Ord>(a: Node<P>, b: Node<P>, before: &impl Fn(u32, u32) -> bool) -> bool {
     a.prefix < b.prefix || (a.prefix == b.prefix && before(a.source, b.source))
 }

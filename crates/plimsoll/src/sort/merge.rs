@@ -50,7 +50,7 @@ impl Part {
 pub struct Merge {
     parts: Vec<Part>,
     sources: Vec<Source>,
-    tree: Option<LoserTree>,
+    tree: Option<LoserTree<u128>>,
     forecast: Forecast,
     /// The winner's row was given out; it moves on before the next.
     given: bool,
@@ -83,7 +83,7 @@ impl Merge {
     }
 
     const fn sources_bytes(parts: usize) -> usize {
-        parts * (size_of::<Source>() + size_of::<Part>()) + LoserTree::cost_bytes(3 * parts)
+        parts * (size_of::<Source>() + size_of::<Part>()) + LoserTree::<u128>::cost_bytes(3 * parts)
     }
 
     /// All rows of `runs`.

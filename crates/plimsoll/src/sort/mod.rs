@@ -35,6 +35,7 @@ pub use rows::{RowSorter, SortedRows};
 pub use run::{InputOrder, SortedRun};
 pub use run_writer::SortedRunWriter;
 
+pub(crate) use loser_tree::LoserTree;
 pub(crate) use merge::reader_shape;
 pub(crate) use passes::Passes;
 pub(crate) use plan::{LANE_SPARES, ahead};

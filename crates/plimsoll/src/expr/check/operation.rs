@@ -4,11 +4,11 @@
 //! Never: a conversion, but of a bare literal.
 
 use super::super::ast::{Literal, Node, NodeKind};
-use super::super::caret::Span;
 use super::super::literal::{beside, wanted};
 use super::super::typed::literal_kind;
 use super::super::{ArithmeticOp, Expr, Function};
 use super::{Checker, Typed, comparable};
+use crate::caret::Span;
 use crate::error::{Result, excerpt};
 use crate::record::{ColumnType, Money, Value};
 

@@ -9,10 +9,10 @@
 //! Never: a meaning for a call's name; that is its reader's.
 
 use super::super::Expr;
-use super::super::caret::{Source, Span};
 use super::super::check::check_value;
 use super::super::lexer::Token;
 use super::{OR, Parser};
+use crate::caret::{Source, Span};
 use crate::error::Result;
 use crate::record::{ColumnType, Schema};
 

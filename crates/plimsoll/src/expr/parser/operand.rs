@@ -6,9 +6,9 @@
 //! Never: a node for parentheses.
 
 use super::super::ast::{Literal, Node, NodeKind};
-use super::super::caret::Span;
 use super::super::lexer::{Keyword, Token};
 use super::{NOT, OR, Parser, SIGN, height};
+use crate::caret::Span;
 use crate::error::Result;
 
 impl<'t> Parser<'t> {

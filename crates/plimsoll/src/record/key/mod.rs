@@ -17,7 +17,6 @@
 //! equal.
 //! Never: locale, a rounded number, or an error on a stranger's field.
 
-mod caret;
 mod decimal;
 mod digits;
 mod number;

@@ -15,8 +15,9 @@
 
 use std::ops::Range;
 
-use super::{KeyKind, Nulls, caret};
-use crate::error::{Error, Result, excerpt};
+use super::{KeyKind, Nulls};
+use crate::caret::{self, Source};
+use crate::error::{Error, ErrorKind, Result, excerpt};
 use crate::limits::{NAME_BYTES_MAX, SORT_TERMS_MAX};
 
 const OPTIONS: &str = "asc, desc, num, text, nulls-first and nulls-last";
@@ -176,12 +177,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn source(&self) -> Source<'_> {
+        Source { text: self.spec, noun: "key columns" }
+    }
+
     fn refuse(&self, span: &Range<usize>, what: impl Into<String>) -> Error {
-        Error::invalid(caret::show(self.spec, span, what.into()))
+        caret::refuse(ErrorKind::Invalid, self.source(), span, &what.into())
     }
 
     fn refuse_size(&self, span: &Range<usize>, what: String) -> Error {
-        Error::too_large(caret::show(self.spec, span, what))
+        caret::refuse(ErrorKind::TooLarge, self.source(), span, &what)
     }
 }
 

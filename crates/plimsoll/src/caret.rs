@@ -6,17 +6,19 @@
 //!                ^^^^^
 //! ```
 //!
-//! Promises: three lines whatever was sent; of a long filter only the surroundings of the place.
+//! One for all that a person writes on one line: filters, lists of measures, key columns.
+//!
+//! Promises: three lines whatever was sent; of a long text only the surroundings of the place.
 //! Never: a control character of the stranger's text in a message.
 
 use std::ops::Range;
 
 use crate::error::{Error, ErrorKind};
 
-/// Bytes of a filter's text.
+/// Bytes of a text.
 pub(crate) type Span = Range<usize>;
 
-/// A text that is read, and what a refusal calls it: a filter, or a list of measures.
+/// A text that is read, and what a refusal calls it: a filter, a list of measures, key columns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source<'t> {
     pub(crate) text: &'t str,
