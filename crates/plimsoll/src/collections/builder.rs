@@ -14,6 +14,26 @@ use crate::spill::SpillArea;
 const MEMORY_BYTES_DEFAULT: u64 = 8 << 20;
 
 /// Thresholds of a collection that is about to be made; both hold, whichever is met first.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use plimsoll::budget::{Budget, Unmeasured};
+/// use plimsoll::collections::{SpillMap, SpillQueue, SpillVec};
+/// # use plimsoll::spill::{SpillArea, SpillOptions};
+/// # use plimsoll::storage::Disk;
+/// # let budget = Budget::new(64 << 20, 16 << 20, Arc::new(Unmeasured))?;
+/// # let root = tempfile::tempdir()?;
+/// # let area = SpillArea::open(Arc::new(Disk), root.path(), SpillOptions::default())?;
+/// # let consumer = budget.consumer("work")?;
+/// let mut list = SpillVec::builder().memory_bytes(1 << 20).build(&area, &consumer)?;
+/// list.push(7_u64)?;
+/// let mut stock = SpillMap::builder().memory_items(10_000).build(&area, &consumer)?;
+/// stock.insert("tea".to_owned(), 12_u32)?;
+/// let mut queue = SpillQueue::builder().build(&area, &consumer)?;
+/// queue.push_back("first".to_owned())?;
+/// assert!(!list.is_spilled() && !queue.is_spilled());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Builder<C> {
     thresholds: Thresholds,

@@ -127,6 +127,16 @@ impl HyperLogLog {
     ///
     /// # Errors
     /// [`crate::ErrorKind::Invalid`] when its precision differs.
+    ///
+    /// ```
+    /// use plimsoll::sketch::HyperLogLog;
+    /// let (mut monday, mut tuesday) = (HyperLogLog::new(12)?, HyperLogLog::new(12)?);
+    /// (0..3_000_u32).for_each(|user| monday.add_bytes(&user.to_le_bytes()));
+    /// (2_000..5_000_u32).for_each(|user| tuesday.add_bytes(&user.to_le_bytes()));
+    /// monday.merge(&tuesday)?;
+    /// assert!((monday.estimate() / 5_000.0 - 1.0).abs() < 3.0 * monday.standard_error());
+    /// # Ok::<(), plimsoll::Error>(())
+    /// ```
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         if self.precision != other.precision {
             return Err(Error::invalid(format!(
@@ -164,6 +174,17 @@ impl HyperLogLog {
     }
 
     /// Appends the sketch as bytes.
+    ///
+    /// ```
+    /// use plimsoll::sketch::HyperLogLog;
+    /// let mut seen = HyperLogLog::new(10)?;
+    /// seen.add_bytes(b"tea");
+    /// let mut bytes = Vec::with_capacity(seen.encoded_bytes());
+    /// seen.encode(&mut bytes);
+    /// assert_eq!(HyperLogLog::decode(&bytes)?, seen);
+    /// assert!(HyperLogLog::decode(&bytes[1..]).is_err());
+    /// # Ok::<(), plimsoll::Error>(())
+    /// ```
     pub fn encode(&self, out: &mut Vec<u8>) {
         KIND.seal(out, |out| {
             out.push(self.precision);

@@ -111,6 +111,17 @@ impl<T: OrderKey> Kll<T> {
     /// # Errors
     /// [`crate::ErrorKind::Invalid`] when its k differs, [`crate::ErrorKind::TooLarge`] beyond
     /// 2^62 values; the sketch is as before.
+    ///
+    /// ```
+    /// use plimsoll::sketch::Kll;
+    /// let (mut first, mut second) = (Kll::new(200, 1)?, Kll::new(200, 2)?);
+    /// (0..50_000).try_for_each(|ms: i64| first.add(ms))?;
+    /// (50_000..100_000).try_for_each(|ms| second.add(ms))?;
+    /// first.merge(&second)?;
+    /// assert_eq!(first.values(), 100_000);
+    /// assert_eq!(first.quantile(1.0), Some(99_999));
+    /// # Ok::<(), plimsoll::Error>(())
+    /// ```
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         if self.k() != other.k() {
             return Err(Error::invalid(format!(

@@ -32,6 +32,22 @@ impl<T: Send + 'static> Stream<T> {
     /// # Errors
     /// [`crate::ErrorKind::TooLarge`] when they do, [`crate::ErrorKind::OutOfBudget`], and the
     /// first of the items.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use plimsoll::budget::{Budget, Unmeasured};
+    /// use plimsoll::stream::Stream;
+    /// # use plimsoll::typed::Engine;
+    /// # let budget = Budget::new(64 << 20, 16 << 20, Arc::new(Unmeasured))?;
+    /// # let root = tempfile::tempdir()?;
+    /// # let engine = Engine::new(budget.consumer("work")?, 1 << 20, root.path())?;
+    /// let numbers = Stream::from_source(&engine, || Ok((0..100_u64).map(Ok)));
+    /// let collected = numbers.collect_within(1 << 10)?;
+    /// assert_eq!(collected.len(), 100);
+    /// assert!(budget.reserved_bytes() >= 800, "they stay reserved");
+    /// assert!(numbers.collect_within(100).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn collect_within(&self, bytes: u64) -> Result<Collected<T>>
     where
         T: HeapSize,

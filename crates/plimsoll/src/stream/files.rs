@@ -46,6 +46,22 @@ impl<R: NamedRow + Clone + Send + 'static> Stream<R> {
     /// # Errors
     /// The first of the items; [`crate::ErrorKind::Io`]; [`crate::ErrorKind::Invalid`] for records
     /// of different names. The file is then as it was before.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use plimsoll::budget::{Budget, Unmeasured};
+    /// use plimsoll::stream::Stream;
+    /// # use plimsoll::typed::Engine;
+    /// # let budget = Budget::new(64 << 20, 16 << 20, Arc::new(Unmeasured))?;
+    /// # let root = tempfile::tempdir()?;
+    /// # let engine = Engine::new(budget.consumer("work")?, 1 << 20, root.path())?;
+    /// let (raw, sorted) = (root.path().join("raw.csv"), root.path().join("sorted.csv"));
+    /// std::fs::write(&raw, "id,name\n2,tea\n1,cup\n")?;
+    /// let rows = Stream::from_csv(&engine, &raw);
+    /// rows.sort_by_key(|row| row.get("id").map(str::to_owned)).to_csv(&sorted)?;
+    /// assert_eq!(std::fs::read_to_string(&sorted)?, "id,name\r\n1,cup\r\n2,tea\r\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn to_csv(&self, path: impl AsRef<Path>) -> Result<u64> {
         self.to_format(path.as_ref(), Format::Csv)
     }

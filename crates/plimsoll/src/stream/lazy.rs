@@ -47,6 +47,23 @@ pub struct Page<T> {
 }
 
 /// Something that can be read page by page.
+///
+/// ```
+/// use plimsoll::Result;
+/// use plimsoll::stream::{Cursor, Page, PageSource};
+/// /// Keys from 1 on.
+/// struct Keys;
+/// impl PageSource<u64> for Keys {
+///     fn page(&mut self, after: Option<&Cursor>, limit: usize) -> Result<Page<u64>> {
+///         let last = after.map_or(0, |c| u64::from_le_bytes(c.as_bytes().try_into().unwrap()));
+///         let items: Vec<u64> = (last + 1..).take(limit).collect();
+///         let next = items.last().map(|last| Cursor::new(last.to_le_bytes()));
+///         Ok(Page { items, next })
+///     }
+/// }
+/// assert_eq!(Keys.pass(None, 10, 4)?.items, 4, "it reads what it passes over");
+/// # Ok::<(), plimsoll::Error>(())
+/// ```
 pub trait PageSource<T> {
     /// Up to `limit` items behind `after`, or the first ones.
     ///

@@ -6,6 +6,15 @@
 use crate::record::Row;
 
 /// A row with names, such as [`super::Record`] and [`super::TypedRecord`].
+///
+/// ```
+/// use plimsoll::record::Value;
+/// use plimsoll::stream::{NamedRow, TypedRecord};
+/// let tea = TypedRecord::new(&["id"], &[Value::Int(1)])?;
+/// assert_eq!(NamedRow::name(&tea, 0), "id");
+/// assert!(tea.has_names_of(&tea.with_values(&[Value::Null])?));
+/// # Ok::<(), plimsoll::Error>(())
+/// ```
 pub trait NamedRow: Row {
     /// Name of the field at `position`.
     ///

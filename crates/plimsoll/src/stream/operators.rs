@@ -137,6 +137,20 @@ impl<T: Send + 'static> Stream<T> {
 
     /// Vectors of `size` neighbours, each beginning `step` items after the one before; what is
     /// left at the end is no window.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use plimsoll::budget::{Budget, Unmeasured};
+    /// use plimsoll::stream::Stream;
+    /// # use plimsoll::typed::Engine;
+    /// # let budget = Budget::new(64 << 20, 16 << 20, Arc::new(Unmeasured))?;
+    /// # let root = tempfile::tempdir()?;
+    /// # let engine = Engine::new(budget.consumer("work")?, 1 << 20, root.path())?;
+    /// let days = Stream::from_iter(&engine, [3_u64, 5, 7, 9]);
+    /// let sums = days.window(2, 1).map(|two| two.iter().sum::<u64>());
+    /// assert_eq!(sums.iter().collect::<Result<Vec<_>, _>>()?, [8, 12, 16]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn window(self, size: usize, step: usize) -> Stream<Vec<T>>
     where
@@ -223,6 +237,24 @@ impl<T: Send + 'static> Stream<T> {
     }
 
     /// One accumulator for each key, in no order; see [`GroupBy::new`].
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use plimsoll::budget::{Budget, Unmeasured};
+    /// use plimsoll::stream::Stream;
+    /// # use plimsoll::typed::Engine;
+    /// # let budget = Budget::new(64 << 20, 16 << 20, Arc::new(Unmeasured))?;
+    /// # let root = tempfile::tempdir()?;
+    /// # let engine = Engine::new(budget.consumer("work")?, 1 << 20, root.path())?;
+    /// let words = ["tea", "cup", "milk"].map(str::to_owned);
+    /// let lengths = Stream::from_iter(&engine, words).group_by(
+    ///     |word| word.len(),
+    ///     |count: &mut u64, _| *count += 1,
+    ///     |count, more| *count += more,
+    /// );
+    /// assert_eq!(*lengths.sort().collect_within(1 << 10)?, [(3, 2), (4, 1)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn group_by<K, A>(
         self,
         key: impl Fn(&T) -> K + Send + Sync + Clone + 'static,
@@ -249,6 +281,22 @@ impl<T: Send + 'static> Stream<T> {
 
     /// Every item with each item of `right` that has its key; of [`JoinKind::Left`] also those
     /// without. The right side is held, so it should be the smaller one.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use plimsoll::budget::{Budget, Unmeasured};
+    /// use plimsoll::stream::Stream;
+    /// use plimsoll::typed::JoinKind;
+    /// # use plimsoll::typed::Engine;
+    /// # let budget = Budget::new(64 << 20, 16 << 20, Arc::new(Unmeasured))?;
+    /// # let root = tempfile::tempdir()?;
+    /// # let engine = Engine::new(budget.consumer("work")?, 1 << 20, root.path())?;
+    /// let sold = Stream::from_iter(&engine, [1_u32, 2]);
+    /// let prices = Stream::from_iter(&engine, [(1_u32, 250_u64)]);
+    /// let pairs = sold.join(prices, |id| *id, |price| price.0, JoinKind::Left);
+    /// assert_eq!(pairs.iter().collect::<Result<Vec<_>, _>>()?, [(1, Some((1, 250))), (2, None)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join<R, K>(
         self,
         right: Stream<R>,
@@ -277,6 +325,22 @@ impl<T: Send + 'static> Stream<T> {
 
     /// The pairs of [`Stream::join`] where both sides come sorted by their keys, in the order of
     /// the left side; see [`MergeJoin`]. A row out of order is an error.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use plimsoll::budget::{Budget, Unmeasured};
+    /// use plimsoll::stream::Stream;
+    /// use plimsoll::typed::JoinKind;
+    /// # use plimsoll::typed::Engine;
+    /// # let budget = Budget::new(64 << 20, 16 << 20, Arc::new(Unmeasured))?;
+    /// # let root = tempfile::tempdir()?;
+    /// # let engine = Engine::new(budget.consumer("work")?, 1 << 20, root.path())?;
+    /// let left = Stream::from_source(&engine, || Ok((0..1_000_u32).map(Ok)));
+    /// let even = Stream::from_source(&engine, || Ok((0..1_000_u32).step_by(2).map(Ok)));
+    /// let pairs = left.join_sorted(even, |n| *n, |n| *n, JoinKind::Inner);
+    /// assert_eq!(pairs.count()?, 500);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_sorted<R, K>(
         self,
         right: Stream<R>,

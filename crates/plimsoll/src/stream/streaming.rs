@@ -35,6 +35,30 @@ pub enum ErrorHandling {
 }
 
 /// How a [`StreamingIterator`] reads.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use plimsoll::budget::{Budget, Unmeasured};
+/// use plimsoll::stream::{ErrorHandling, StreamingIterator, StreamingOptions};
+/// # use plimsoll::typed::Engine;
+/// # let budget = Budget::new(64 << 20, 16 << 20, Arc::new(Unmeasured))?;
+/// # let root = tempfile::tempdir()?;
+/// # let engine = Engine::new(budget.consumer("work")?, 1 << 20, root.path())?;
+/// let options = StreamingOptions {
+///     chunk_size: 2,
+///     error_handling: ErrorHandling::Continue,
+///     cache_bytes: 1 << 10,
+///     ..StreamingOptions::default()
+/// };
+/// let rows = [Ok(1_u64), Err(plimsoll::Error::invalid("torn")), Ok(3)].into_iter();
+/// let mut chunks = StreamingIterator::new(&engine, rows, options)?;
+/// assert_eq!(*chunks.next().unwrap()?, [1, 3]);
+/// assert!(chunks.next().is_none());
+/// assert_eq!(chunks.passed_over(), 1);
+/// chunks.rewind()?;
+/// assert_eq!(chunks.count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamingOptions {
     /// Items of a chunk at most; 1000 by default.
@@ -198,6 +222,26 @@ impl<T: HeapSize + Send + Sync + 'static> StreamingIterator<T> {
     ///
     /// # Errors
     /// The first of the source or of `act`; chunks that other workers have begun are finished.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use plimsoll::budget::{Budget, Unmeasured};
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// use plimsoll::stream::{StreamingIterator, StreamingOptions};
+    /// # use plimsoll::typed::Engine;
+    /// # let budget = Budget::new(64 << 20, 16 << 20, Arc::new(Unmeasured))?;
+    /// # let root = tempfile::tempdir()?;
+    /// # let engine = Engine::new(budget.consumer("work")?, 1 << 20, root.path())?;
+    /// let sum = AtomicU64::new(0);
+    /// let rows = (0..10_000_u64).map(Ok);
+    /// let chunks = StreamingIterator::new(&engine, rows, StreamingOptions::default())?;
+    /// chunks.for_each_parallel(4, |chunk| {
+    ///     sum.fetch_add(chunk.iter().sum(), Ordering::Relaxed);
+    ///     Ok(())
+    /// })?;
+    /// assert_eq!(sum.into_inner(), 9_999 * 10_000 / 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn for_each_parallel(
         self,
         workers: usize,

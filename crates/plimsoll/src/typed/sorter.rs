@@ -25,6 +25,23 @@ use crate::heap_size::HeapSize;
 use crate::units::ByteSize;
 
 /// What a record must be able to do to be held, spilled and read back.
+///
+/// ```
+/// use plimsoll::heap_size::HeapSize;
+/// use serde::{Deserialize, Serialize};
+/// #[derive(Serialize, Deserialize)]
+/// struct Sale {
+///     shop: String,
+///     cents: u64,
+/// }
+/// impl HeapSize for Sale {
+///     fn heap_bytes(&self) -> usize {
+///         self.shop.heap_bytes()
+///     }
+/// }
+/// fn sorts<T: plimsoll::typed::Spillable>() {}
+/// sorts::<Sale>();
+/// ```
 pub trait Spillable: Serialize + DeserializeOwned + HeapSize {}
 
 impl<T: Serialize + DeserializeOwned + HeapSize> Spillable for T {}
@@ -37,6 +54,24 @@ impl<T: Serialize + DeserializeOwned + HeapSize> Spillable for T {}
 ///
 /// Costs up to [`Engine::memory_bytes`]: what the records take, as much again up to 8 MB of them
 /// and half as much beyond for the sort itself, and a few blocks for spilling.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use plimsoll::budget::{Budget, Unmeasured};
+/// use plimsoll::typed::{ChunkStrategy, Engine, Sorter};
+/// # let budget = Budget::new(64 << 20, 16 << 20, Arc::new(Unmeasured))?;
+/// # let root = tempfile::tempdir()?;
+/// # let engine = Engine::new(budget.consumer("work")?, 1 << 20, root.path())?;
+/// let sorter = Sorter::by(&engine, |a: &f64, b: &f64| a.total_cmp(b))?;
+/// let mut sorter = sorter.with_strategy(ChunkStrategy::Fixed(1_000));
+/// for n in 0..10_000 {
+///     sorter.push(f64::from(n * 7 % 10_000))?;
+/// }
+/// let mut sorted = sorter.finish()?;
+/// assert_eq!(sorted.next().transpose()?, Some(0.0));
+/// assert_eq!(sorted.stats().runs, 10);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Sorter<T, C> {
     compare: C,

@@ -245,6 +245,25 @@ impl<K: Spillable + Eq, V: Spillable> SpillMap<K, V> {
     /// # Errors
     /// [`crate::ErrorKind::Invalid`] for a fraction outside of 0 to 1; those of writing: then all
     /// items are where they were.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use plimsoll::budget::{Budget, Unmeasured};
+    /// use plimsoll::collections::SpillMap;
+    /// # use plimsoll::spill::{SpillArea, SpillOptions};
+    /// # use plimsoll::storage::Disk;
+    /// # let budget = Budget::new(64 << 20, 16 << 20, Arc::new(Unmeasured))?;
+    /// # let root = tempfile::tempdir()?;
+    /// # let area = SpillArea::open(Arc::new(Disk), root.path(), SpillOptions::default())?;
+    /// # let consumer = budget.consumer("work")?;
+    /// let mut prices = SpillMap::builder().build(&area, &consumer)?;
+    /// for id in 0..1_000_u32 {
+    ///     prices.insert(id, f64::from(id) / 100.0)?;
+    /// }
+    /// assert_eq!(prices.evict_cold_items(0.5)?, 500);
+    /// assert_eq!(prices.get(&7)?, Some(0.07));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn evict_cold_items(&mut self, fraction: f64) -> Result<usize> {
         if !(0.0..=1.0).contains(&fraction) {
             return Err(Error::invalid(format!(

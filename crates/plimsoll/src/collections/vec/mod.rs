@@ -31,8 +31,8 @@ use spilled::Spilled;
 ///
 /// In memory an element costs its size and what it owns. Once spilled, the vector costs, whatever
 /// its length, a block of 64 KiB, three requests of 64 KiB to 1 MiB (1/16 of the threshold), up
-/// to eight cached blocks, and 16 bytes for every 64 KiB on disk; an iterator reads ahead with two
-/// requests more.
+/// to eight cached blocks, and 16 bytes for every 64 KiB on disk; an iterator reads ahead with
+/// three requests more, or two where there is no room, and decodes 8 KiB at a time.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -222,6 +222,24 @@ impl<T: Spillable> SpillVec<T> {
     ///
     /// # Errors
     /// [`crate::ErrorKind::OutOfBudget`] for the buffers that read ahead; the vector is as before.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use plimsoll::budget::{Budget, Unmeasured};
+    /// use plimsoll::collections::SpillVec;
+    /// # use plimsoll::spill::{SpillArea, SpillOptions};
+    /// # use plimsoll::storage::Disk;
+    /// # let budget = Budget::new(64 << 20, 16 << 20, Arc::new(Unmeasured))?;
+    /// # let root = tempfile::tempdir()?;
+    /// # let area = SpillArea::open(Arc::new(Disk), root.path(), SpillOptions::default())?;
+    /// # let consumer = budget.consumer("work")?;
+    /// let mut numbers = SpillVec::builder().memory_items(1_000).build(&area, &consumer)?;
+    /// numbers.extend(0..100_000_u64)?;
+    /// assert_eq!(numbers.drain()?.sum::<plimsoll::Result<u64>>()?, 99_999 * 100_000 / 2);
+    /// assert!(numbers.is_empty());
+    /// assert_eq!(area.stats().used_bytes, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn drain(&mut self) -> Result<Drain<T>> {
         Drain::new(self)
     }
