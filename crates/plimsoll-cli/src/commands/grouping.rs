@@ -61,13 +61,25 @@ pub(super) fn explain<'a>(
     let size = |bytes: u64| ByteSize::new(bytes).to_string();
     let known = |number: Option<String>| number.unwrap_or_else(|| "unknown before".to_owned());
     let keys: Vec<String> = keys.map(|(name, kind)| format!("{name}:{kind}")).collect();
+    let spills = match &plan.sort {
+        None => ("partitions", format!("{} when a table is full", plan.partitions)),
+        Some(sort) => (
+            "values",
+            format!(
+                "sorted with the states, {} x {}, merged {} runs at a time",
+                plan.threads,
+                size(sort.arena_bytes as u64),
+                sort.fan_in
+            ),
+        ),
+    };
     let lines = [
         ("memory limit", ready.limit()),
         ("keys", keys.join(",")),
         ("workspace", size(plan.workspace_bytes)),
         ("tables", format!("{} x {}", plan.threads, size(plan.table_bytes as u64))),
         ("segment", size(plan.segment_bytes as u64)),
-        ("partitions", format!("{} when a table is full", plan.partitions)),
+        spills,
         ("block", size(plan.block_bytes as u64)),
         ("passes over disk", known(plan.levels.map(|n| format!("{n} at most")))),
         ("temporary bytes", known(plan.temp_bytes.map(|n| format!("{} at most", size(n))))),

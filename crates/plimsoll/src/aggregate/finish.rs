@@ -66,7 +66,7 @@ fn out_of_range(measure: &str, kind: ColumnType) -> Error {
 }
 
 /// `sum / count` to the nearest float, ties to even; `count` is not 0.
-fn quotient(sum: i128, count: u64) -> f64 {
+pub(super) fn quotient(sum: i128, count: u64) -> f64 {
     let magnitude = sum.unsigned_abs();
     if magnitude == 0 {
         return 0.0;
@@ -82,7 +82,7 @@ fn quotient(sum: i128, count: u64) -> f64 {
 }
 
 /// `sum / count` rounded half to even; `count` is not 0.
-fn half_even(sum: i128, count: u64) -> i128 {
+pub(super) fn half_even(sum: i128, count: u64) -> i128 {
     let count = i128::from(count);
     let (floor, rest) = (sum.div_euclid(count), sum.rem_euclid(count));
     match (2 * rest).cmp(&count) {

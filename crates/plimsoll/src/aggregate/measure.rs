@@ -108,7 +108,7 @@ impl Measure {
         self.input.expr()
     }
 
-    /// Type of the result: int for a count; float for `avg` of int and float, else the
+    /// Type of the result: int for a count; float for the mean or a quantile of ints, else the
     /// argument's.
     #[must_use]
     pub fn kind(&self) -> ColumnType {
@@ -116,9 +116,17 @@ impl Measure {
             Aggregate::Count | Aggregate::CountDistinct | Aggregate::ApproxCountDistinct => {
                 ColumnType::Int
             }
-            Aggregate::Avg if self.input_kind == ColumnType::Int => ColumnType::Float,
+            Aggregate::Avg | Aggregate::Quantile(_) if self.input_kind == ColumnType::Int => {
+                ColumnType::Float
+            }
             _ => self.input_kind,
         }
+    }
+
+    /// `count(x)` of an argument.
+    pub(super) fn count_of(input: &Input, input_kind: ColumnType, name: &str) -> Self {
+        let (name, input) = (Box::<str>::from(name), input.clone());
+        Self { text: name.clone(), name, aggregate: Aggregate::Count, input, input_kind }
     }
 }
 
@@ -135,8 +143,10 @@ impl Measure {
 ///                       fourth decimal                                  money
 ///                       float: compensated                              float
 ///   min(x) max(x)       any type, by record::compare                    x's type
-///   median(x)           quantile(x, 0.5)                                x's type
-///   quantile(x, 0.9)    int, float, money, time                         x's type
+///   median(x)           quantile(x, 0.5)                                as that
+///   quantile(x, 0.9)    int: to the nearest float                       float
+///                       money, time: half to even at the last digit     x's type
+///                       float                                           float
 ///   approx_count_distinct(x)  approx_quantile(x, 0.9)                   by sketches
 /// ```
 ///

@@ -16,19 +16,24 @@
 //! Never: an allocation per row, or a state that grows with the rows of its group.
 
 mod arena;
+mod division;
 mod finish;
 mod group;
 mod input;
 mod layout;
 mod measure;
 mod partial;
+mod rank;
 mod read;
 mod slot;
+mod values;
 mod wire;
 
 pub use arena::Full;
 pub(crate) use arena::{Arena, Entries, Place};
+pub(crate) use division::{Division, GroupValues};
 pub use group::{Group, GroupRef};
 use input::Input;
 pub use layout::{Layout, UpdateError};
 pub use measure::{Aggregate, Keeps, Measure, parse};
+pub(crate) use values::push_length;

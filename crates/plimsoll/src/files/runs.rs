@@ -20,7 +20,7 @@ use super::resume::Resumable;
 use super::sort::PlannedSort;
 use super::watch::Phase;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sort::{Passes, SortPlan, SortedRun, reader_shape};
+use crate::sort::{Passes, ReaderShape, SortPlan, SortedRun};
 use crate::spill::{SpillArea, SpillFile};
 
 /// Where runs go.
@@ -173,7 +173,7 @@ impl PlannedSort<'_> {
 
     /// Merges runs of a full list until it has room for as many again as are left.
     fn make_room(&self, runs: &mut Vec<Arc<SortedRun>>, place: RunPlace<'_>) -> Result<()> {
-        let reader = reader_shape(runs.iter().map(|run| &**run));
+        let reader = ReaderShape::of(runs.iter().map(|run| &**run));
         // The input is still open.
         let merge_bytes = self.plan.merge_bytes.saturating_sub(self.scanning.held_bytes());
         let plan = SortPlan { merge_bytes, ..self.plan };

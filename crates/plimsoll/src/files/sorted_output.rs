@@ -20,7 +20,7 @@ use super::tool::{Summary, Tool};
 use super::watch::Phase;
 use crate::error::Result;
 use crate::sort::{
-    Arena, LANE_SPARES, Merge, Passes, Range, SortPlan, SortedRun, ahead, reader_shape, split,
+    Arena, LANE_SPARES, Merge, Passes, Range, ReaderShape, SortPlan, SortedRun, ahead, split,
 };
 use crate::spill::{BlockTarget as _, SpillArea, SpillFile};
 
@@ -60,7 +60,7 @@ impl SortedOutput<'_> {
         file: &Arc<SpillFile>,
         mut summary: Summary,
     ) -> Result<Summary> {
-        let reader = reader_shape(runs.iter().map(|run| &**run));
+        let reader = ReaderShape::of(runs.iter().map(|run| &**run));
         let plan = self.plan.with_runs(runs.len() as u64, self.tool.threads, reader)?;
         self.tool.consumer.purge();
         let row_bytes: u64 = runs.iter().map(|run| run.row_bytes()).sum();

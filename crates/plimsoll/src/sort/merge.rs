@@ -16,10 +16,10 @@ use std::sync::Arc;
 use super::arena::Sorted;
 use super::forecast::Forecast;
 use super::loser_tree::LoserTree;
-use super::run::{Cut, RecordPlace, SortedRun};
+use super::run::{Cut, ReaderShape, RecordPlace, SortedRun};
 use crate::budget::{Consumer, Reservation};
 use crate::error::{Error, Result};
-use crate::spill::{BlockReader, Codec};
+use crate::spill::BlockReader;
 
 /// A range of one run.
 #[derive(Clone, Debug)]
@@ -71,15 +71,13 @@ struct Source {
 }
 
 impl Merge {
-    /// What a merge of `parts` parts with `ahead` blocks read ahead reserves, in bytes, for
-    /// blocks that take `block_bytes` on disk, and `plain_bytes` in memory where they are
-    /// compressed.
-    #[must_use]
-    pub fn cost_bytes(parts: usize, ahead: usize, block_bytes: usize, plain_bytes: usize) -> usize {
-        let reader = BlockReader::cost_bytes(block_bytes, plain_bytes);
+    /// What a merge of `parts` parts with `ahead` blocks read ahead reserves, in bytes.
+    pub(super) fn cost_bytes(parts: usize, ahead: usize, reader: ReaderShape) -> usize {
+        let ReaderShape { block_bytes, plain_bytes, codec } = reader;
+        let each = BlockReader::cost_bytes(block_bytes, plain_bytes);
         let room_bytes = BlockReader::room_bytes(block_bytes, plain_bytes);
-        let forecast = Forecast::cost_bytes(parts, room_bytes, Codec::of(plain_bytes));
-        (parts + ahead) * reader + forecast + Self::sources_bytes(parts)
+        let forecast = Forecast::cost_bytes(parts, room_bytes, codec);
+        (parts + ahead) * each + forecast + Self::sources_bytes(parts)
     }
 
     const fn sources_bytes(parts: usize) -> usize {
@@ -103,10 +101,9 @@ impl Merge {
         let parts: Vec<Part> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         let own = Forecast::held_bytes(parts.len()) + Self::sources_bytes(parts.len());
         let reservation = consumer.try_reserve(own as u64)?;
-        let (_, plain_bytes) = reader_shape(parts.iter().map(|part| &*part.run));
-        let readers = readers(&parts, ahead, consumer)?;
-        let codec = Codec::of(plain_bytes);
-        let mut forecast = Forecast::start(&parts, readers, codec, consumer)?;
+        let shape = ReaderShape::of(parts.iter().map(|part| &*part.run));
+        let readers = readers(parts.len(), ahead, shape, consumer)?;
+        let mut forecast = Forecast::start(&parts, readers, shape.codec, consumer)?;
         let mut sources = Vec::with_capacity(parts.len());
         for (n, part) in (0_u32..).zip(&parts) {
             let mut source = Source {
@@ -223,26 +220,24 @@ fn before(sources: &[Source], parts: &[Part], a: u32, b: u32) -> bool {
     first.sorted().extra.cmp(second.sorted().extra).then_with(|| order(a).cmp(&order(b))).is_lt()
 }
 
-fn readers(parts: &[Part], ahead: usize, consumer: &Consumer) -> Result<Vec<BlockReader>> {
-    let (block_bytes, plain_bytes) = reader_shape(parts.iter().map(|part| &*part.run));
-    let reader = || BlockReader::new(consumer, block_bytes, plain_bytes);
-    let mut readers = Vec::with_capacity(parts.len() + ahead.max(1));
-    for _ in 0..parts.len() {
+fn readers(
+    parts: usize,
+    ahead: usize,
+    shape: ReaderShape,
+    consumer: &Consumer,
+) -> Result<Vec<BlockReader>> {
+    let reader = || BlockReader::new(consumer, shape.block_bytes, shape.plain_bytes);
+    let mut readers = Vec::with_capacity(parts + ahead.max(1));
+    for _ in 0..parts {
         readers.push(reader()?);
     }
     for _ in 0..ahead.max(1) {
         match reader() {
             Ok(reader) => readers.push(reader),
             // Reading ahead is speed, not need; but one is what the exchange works with.
-            Err(_) if readers.len() > parts.len() => break,
+            Err(_) if readers.len() > parts => break,
             Err(error) => return Err(error),
         }
     }
     Ok(readers)
-}
-
-/// What a reader needs for a block of any of `runs`: bytes on disk, and decompressed.
-pub(crate) fn reader_shape<'a>(runs: impl Iterator<Item = &'a SortedRun>) -> (usize, usize) {
-    runs.map(SortedRun::reader_shape)
-        .fold((0, 0), |most, one| (most.0.max(one.0), most.1.max(one.1)))
 }

@@ -36,8 +36,7 @@ pub use run::{InputOrder, SortedRun};
 pub use run_writer::SortedRunWriter;
 
 pub(crate) use loser_tree::LoserTree;
-pub(crate) use merge::reader_shape;
 pub(crate) use passes::Passes;
 pub(crate) use plan::{LANE_SPARES, ahead};
-pub(crate) use run::RunRecord;
+pub(crate) use run::{ReaderShape, RunRecord};
 pub(crate) use split::{Range, split};

@@ -18,7 +18,7 @@
 
 use super::arena::ENTRY_BYTES;
 use super::merge::Merge;
-use super::run::RUN_BYTES;
+use super::run::{RUN_BYTES, ReaderShape};
 use super::run_writer::SortedRunWriter;
 use crate::error::{Error, Result};
 use crate::spill::{Codec, WriteLane};
@@ -215,7 +215,7 @@ pub fn plan(input: SortInput) -> Result<SortPlan> {
         run_bytes,
         runs,
         runs_max,
-        block_bytes: merge.reader.0,
+        block_bytes: merge.reader.block_bytes,
         request_bytes,
         fan_in: merge.fan_in,
         passes,
@@ -228,7 +228,7 @@ pub fn plan(input: SortInput) -> Result<SortPlan> {
 /// The least a sort works in: a small arena, or a merge of two runs.
 fn least_bytes(generator_bytes: usize, codec: Codec) -> usize {
     let generate = generator_bytes + ARENA_BYTES_MIN + write_buffers(BLOCK_BYTES_MIN, codec);
-    let merge = worker_bytes(2, 1, reader_of(BLOCK_BYTES_MIN, codec), OUT_BLOCK_BYTES_MIN);
+    let merge = worker_bytes(2, 1, ReaderShape::new(BLOCK_BYTES_MIN, codec), OUT_BLOCK_BYTES_MIN);
     generate.max(merge) + list_bytes(RUNS_MAX_MIN)
 }
 
@@ -249,19 +249,14 @@ fn write_buffers(request_bytes: usize, codec: Codec) -> usize {
         + WriteLane::cost_bytes(request_bytes, LANE_SPARES, Codec::None)
 }
 
-/// Room for a block of `block_bytes` that may be compressed.
-fn reader_of(block_bytes: usize, codec: Codec) -> Reader {
-    (block_bytes, if codec == Codec::None { 0 } else { block_bytes })
-}
-
 /// What a merge worker holds; the output of one that merges into a run is a request and a spare.
-fn worker_bytes(fan_in: usize, ahead: usize, reader: Reader, out_block: usize) -> usize {
-    let (block, plain) = reader;
+fn worker_bytes(fan_in: usize, ahead: usize, reader: ReaderShape, out_block: usize) -> usize {
+    let block = reader.block_bytes;
     let output = AlignedBytes::cost_bytes(out_block) * (1 + LANE_SPARES);
     let request = pass_request(block, out_block);
-    let run = SortedRunWriter::cost_bytes(block.min(request), request, Codec::of(plain))
+    let run = SortedRunWriter::cost_bytes(block.min(request), request, reader.codec)
         + WriteLane::cost_bytes(request, PASS_SPARES, Codec::None);
-    Merge::cost_bytes(fan_in, ahead, block, plain) + output.max(run)
+    Merge::cost_bytes(fan_in, ahead, reader) + output.max(run)
 }
 
 /// What a pass writes at a time: about what the output's blocks have room for.
@@ -304,14 +299,11 @@ fn arena(input: SortInput, most: usize) -> usize {
     wished.min(most) / 8 * 8
 }
 
-/// What a reader has to have room for: a block on disk, and decompressed.
-type Reader = (usize, usize);
-
 #[derive(Clone, Copy, Debug)]
 struct MergeShape {
     workers: usize,
     fan_in: usize,
-    reader: Reader,
+    reader: ReaderShape,
     out_block_bytes: usize,
 }
 
@@ -323,7 +315,7 @@ fn merge_shape(
     block_max: usize,
     codec: Codec,
 ) -> MergeShape {
-    let shape = |block| shape_of(workspace, threads, runs, reader_of(block, codec));
+    let shape = |block| shape_of(workspace, threads, runs, ReaderShape::new(block, codec));
     let sizes = || {
         std::iter::successors(Some(block_max), |block| Some(block / 2))
             .take_while(|&block| block >= BLOCK_BYTES_MIN)
@@ -338,7 +330,7 @@ fn merge_shape(
     let work = |shape: &MergeShape| {
         let reads = 1.0 + rewritten(runs, shape.fan_in);
         // A request takes a disk about as long as so many bytes more.
-        reads * (1.0 + BLOCK_BYTES_MIN as f64 / shape.reader.0 as f64)
+        reads * (1.0 + BLOCK_BYTES_MIN as f64 / shape.reader.block_bytes as f64)
     };
     let shapes = sizes().map(shape);
     shapes.min_by(|a, b| work(a).total_cmp(&work(b))).unwrap_or_else(|| shape(BLOCK_BYTES_MIN))
@@ -365,7 +357,7 @@ const RUNS_MAX_MIN: u64 = 64;
 const LIST_BYTES_MAX: usize = 512 << 10;
 
 /// How blocks of one size are merged: by as many threads as leave each of them all runs.
-fn shape_of(workspace: usize, threads: usize, runs: u64, reader: Reader) -> MergeShape {
+fn shape_of(workspace: usize, threads: usize, runs: u64, reader: ReaderShape) -> MergeShape {
     let runs = usize::try_from(runs).unwrap_or(usize::MAX).max(2);
     let threads = threads.clamp(1, WORKERS_MAX);
     let mut shape = MergeShape { workers: 1, fan_in: 2, reader, out_block_bytes: 0 };
@@ -383,7 +375,7 @@ fn shape_of(workspace: usize, threads: usize, runs: u64, reader: Reader) -> Merg
 
 impl SortPlan {
     /// The rest of the plan, now that there are `runs` runs with blocks for readers of `reader`.
-    pub(crate) fn with_runs(self, runs: u64, threads: usize, reader: Reader) -> Result<Self> {
+    pub(crate) fn with_runs(self, runs: u64, threads: usize, reader: ReaderShape) -> Result<Self> {
         let workspace = usize::try_from(self.merge_bytes).unwrap_or(usize::MAX);
         let shape = shape_of(workspace, threads, runs, reader);
         let least = worker_bytes(2, 1, reader, OUT_BLOCK_BYTES_MIN);
@@ -391,7 +383,7 @@ impl SortPlan {
             return Err(Error::invalid(format!(
                 "merging runs with blocks of {} needs a workspace of {} at least, and {} are left; \
                  raise the memory limit, or remove the runs of the earlier sort",
-                ByteSize::new(reader.0 as u64),
+                ByteSize::new(reader.block_bytes as u64),
                 ByteSize::new(least as u64),
                 ByteSize::new(workspace as u64)
             )));
@@ -416,7 +408,7 @@ fn out_block(share: usize) -> usize {
 }
 
 /// Runs one worker can merge in `share`, with an eighth more blocks read ahead.
-fn fan_in(share: usize, reader: Reader, out_block_bytes: usize) -> usize {
+fn fan_in(share: usize, reader: ReaderShape, out_block_bytes: usize) -> usize {
     let fixed = worker_bytes(0, 0, reader, out_block_bytes);
     let one = worker_bytes(1, 0, reader, out_block_bytes) - fixed;
     let places = share.saturating_sub(fixed) / one;

@@ -13,10 +13,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::arena::{Arena, Sorted};
-use super::merge::{Merge, reader_shape};
+use super::merge::Merge;
 use super::passes::Passes;
 use super::plan::{self, ChunkStrategy, LANE_SPARES, SortInput, SortPlan};
-use super::run::SortedRun;
+use super::run::{ReaderShape, SortedRun};
 use super::run_writer::SortedRunWriter;
 use crate::budget::Consumer;
 use crate::error::Result;
@@ -165,7 +165,7 @@ impl RowSorter {
     /// for them.
     fn reduce(&mut self, runs_max: usize) -> Result<SortPlan> {
         let spilled = self.spilled.as_ref().expect("runs are in it");
-        let reader = reader_shape(self.runs.iter().map(|run| &**run));
+        let reader = ReaderShape::of(self.runs.iter().map(|run| &**run));
         let plan = self.plan.with_runs(self.runs.len() as u64, 1, reader)?;
         let (consumer, codec) = (&self.consumer, spilled.area.codec());
         let passes = Passes { consumer, file: &spilled.file, codec, plan: &plan };

@@ -19,7 +19,7 @@ use super::arena::PREFIX_BYTES;
 use super::index::{EntryPlace, IndexReader};
 use crate::budget::{Consumer, Reservation};
 use crate::error::Result;
-use crate::spill::{BlockReader, SpillFile, length_at};
+use crate::spill::{BlockReader, Codec, SpillFile, length_at};
 
 /// Where a run stands among those of equal keys: earlier input first.
 pub type InputOrder = (u64, u32);
@@ -50,6 +50,36 @@ pub(crate) struct RunRecord {
     pub(super) block_bytes_max: u32,
     /// Largest payload of a compressed block.
     pub(super) plain_bytes_max: u32,
+    /// What such blocks are compressed by.
+    pub(super) codec: u8,
+}
+
+/// What reading blocks of a run takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ReaderShape {
+    /// Of the largest block, on disk.
+    pub(crate) block_bytes: usize,
+    /// Largest payload of a compressed one.
+    pub(crate) plain_bytes: usize,
+    /// What those are compressed by.
+    pub(crate) codec: Codec,
+}
+
+impl ReaderShape {
+    /// Of blocks of `block_bytes` that are written by `codec`.
+    pub(super) fn new(block_bytes: usize, codec: Codec) -> Self {
+        let plain_bytes = if codec == Codec::None { 0 } else { block_bytes };
+        Self { block_bytes, plain_bytes, codec }
+    }
+
+    /// Of any of `runs`.
+    pub(crate) fn of<'a>(runs: impl Iterator<Item = &'a SortedRun>) -> Self {
+        runs.map(SortedRun::reader_shape).fold(Self::default(), |most, one| Self {
+            block_bytes: most.block_bytes.max(one.block_bytes),
+            plain_bytes: most.plain_bytes.max(one.plain_bytes),
+            codec: most.codec.heavier(one.codec),
+        })
+    }
 }
 
 impl RunRecord {
@@ -60,6 +90,7 @@ impl RunRecord {
         row_bytes: 0,
         block_bytes_max: 0,
         plain_bytes_max: 0,
+        codec: 0,
     };
 }
 
@@ -111,10 +142,15 @@ impl SortedRun {
         &self.file
     }
 
-    /// What a reader of its blocks reserves: bytes on disk, and decompressed.
-    pub(crate) fn reader_shape(&self) -> (usize, usize) {
+    /// What a reader of its blocks has to have room for.
+    pub(crate) fn reader_shape(&self) -> ReaderShape {
         let wide = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
-        (wide(self.shape.block_bytes_max), wide(self.shape.plain_bytes_max))
+        ReaderShape {
+            block_bytes: wide(self.shape.block_bytes_max),
+            plain_bytes: wide(self.shape.plain_bytes_max),
+            // A number from a journal that is no codec's is refused with the first block.
+            codec: Codec::from_number(self.shape.codec).unwrap_or_default(),
+        }
     }
 
     /// Gives its place on disk back, now that its rows stand elsewhere. What its index does not

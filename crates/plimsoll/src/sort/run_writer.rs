@@ -213,6 +213,7 @@ impl SortedRunWriter {
         shape.block_bytes_max = shape.block_bytes_max.max(bytes);
         if header.codec != Codec::None.number() {
             shape.plain_bytes_max = shape.plain_bytes_max.max(header.payload);
+            shape.codec = header.codec;
         }
         Ok(())
     }

@@ -17,11 +17,11 @@
 use std::sync::Arc;
 
 use super::index::IndexReader;
-use super::merge::{Merge, Part, reader_shape};
-use super::run::{Cut, SortedRun};
+use super::merge::{Merge, Part};
+use super::run::{Cut, ReaderShape, SortedRun};
 use crate::budget::Consumer;
 use crate::error::Result;
-use crate::spill::{BlockReader, Codec};
+use crate::spill::BlockReader;
 
 /// First keys of blocks that splitters are chosen from: enough that the shares of 64 threads
 /// differ by a few percent.
@@ -84,9 +84,9 @@ fn inner_cuts(
 ) -> Result<Vec<Vec<Cut>>> {
     let mut index = IndexReader::new(consumer)?;
     let splitters = splitters(runs, workers, &mut index, consumer)?;
-    let (block_bytes, plain_bytes) = reader_shape(runs.iter().map(|run| &**run));
+    let shape = ReaderShape::of(runs.iter().map(|run| &**run));
     let mut reader =
-        BlockReader::alone(consumer, (block_bytes, plain_bytes), Codec::of(plain_bytes))?;
+        BlockReader::alone(consumer, (shape.block_bytes, shape.plain_bytes), shape.codec)?;
     let mut cuts = vec![Vec::with_capacity(runs.len()); splitters.len()];
     for run in runs {
         let of_run = run.cuts(&splitters, &mut index, &mut reader)?;

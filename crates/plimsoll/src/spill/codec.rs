@@ -3,6 +3,8 @@
 //! Promises: a number once given is never another codec's.
 //! Never: a codec's work; that is the packer's and the unpacker's.
 
+use super::packing::Expander;
+
 /// How blocks are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Codec {
@@ -18,9 +20,6 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// The one whose decompressing takes most memory.
-    pub(crate) const HEAVIEST: Self = Self::Zstd;
-
     /// The codec a setting's word names.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
@@ -33,10 +32,10 @@ impl Codec {
         })
     }
 
-    /// What room is held for where payloads of `plain_bytes` are decompressed, and only their
-    /// headers tell by what; 0 where none is compressed.
-    pub(crate) fn of(plain_bytes: usize) -> Self {
-        if plain_bytes > 0 { Self::HEAVIEST } else { Self::None }
+    /// Of two, the one whose decompressing takes more memory.
+    pub(crate) fn heavier(self, other: Self) -> Self {
+        let bytes = |codec: Self| (Expander::cost_bytes(codec), codec.number());
+        if bytes(other) > bytes(self) { other } else { self }
     }
 
     /// The word that names it in settings.

@@ -142,6 +142,11 @@ impl Batch {
         (self.hashes[row], &self.keys[start..self.key_ends[row] as usize])
     }
 
+    /// What all texts of the rows take.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.texts.len()
+    }
+
     #[inline]
     pub(super) fn row(&self, row: usize) -> BatchRow<'_> {
         let cells = &self.cells[row * self.width..(row + 1) * self.width];

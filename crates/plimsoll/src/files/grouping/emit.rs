@@ -45,6 +45,20 @@ impl Emit<'_> {
         }
     }
 
+    /// One group by the values of its measures, which are taken.
+    pub(super) fn group(&mut self, work: &Work, key: &[u8], values: &mut Vec<Value>) -> Result<()> {
+        match self {
+            Self::Count(groups) => {
+                *groups += 1;
+                Ok(())
+            }
+            Self::Rows(rows) => {
+                std::mem::swap(&mut rows.values, values);
+                rows.group(work, key)
+            }
+        }
+    }
+
     /// Hands the rest over; gives the number of groups.
     pub(super) fn finish(self) -> Result<u64> {
         match self {
@@ -135,19 +149,24 @@ impl<'a> Rows<'a> {
     fn table(&mut self, work: &Work, table: &Table) -> Result<()> {
         for group in table {
             self.values.clear();
-            work.layout.finish(group, &mut self.values)?;
-            let texts: usize = self.values.iter().map(Value::heap_bytes).sum();
-            let width = work.keys.len() + self.values.len();
-            // Six bytes for one are the most JSON makes of a character; CSV makes two.
-            let factor = if matches!(self.encoder, Encoder::Ndjson(_)) { 6 } else { 2 };
-            let bytes = factor * (group.key().len() + texts) + 48 * width + work.names_bytes;
-            if self.frame.len() + bytes > self.frame.capacity() {
-                self.make_room(bytes)?;
-            }
-            self.row(work, group.key())?;
+            work.division.layout().finish(group, &mut self.values)?;
+            self.group(work, group.key())?;
         }
-        self.rows += table.len() as u64;
         Ok(())
+    }
+
+    /// Writes the group of `key` with the values that are there.
+    fn group(&mut self, work: &Work, key: &[u8]) -> Result<()> {
+        let texts: usize = self.values.iter().map(Value::heap_bytes).sum();
+        let width = work.keys.len() + self.values.len();
+        // Six bytes for one are the most JSON makes of a character; CSV makes two.
+        let factor = if matches!(self.encoder, Encoder::Ndjson(_)) { 6 } else { 2 };
+        let bytes = factor * (key.len() + texts) + 48 * width + work.names_bytes;
+        if self.frame.len() + bytes > self.frame.capacity() {
+            self.make_room(bytes)?;
+        }
+        self.rows += 1;
+        self.row(work, key)
     }
 
     #[cold]

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::batch::{BATCH_ROWS, Batch};
 use super::partitions::{Partitions, parts};
 use super::plan::{AHEAD, GroupPlan, SPARES};
+use super::reading::Takes;
 use super::spilling::Spilling;
 use super::{SEED, Work};
 use crate::aggregate::{Full, UpdateError};
@@ -59,7 +60,7 @@ impl<'a> Grouper<'a> {
             work,
             plan,
             spilling,
-            table: Table::new(plan.table_bytes, &work.layout, SEED)?,
+            table: Table::new(plan.table_bytes, work.division.layout(), SEED)?,
             partitions: None,
             level: 0,
             bypass: Bypass::default(),
@@ -83,51 +84,11 @@ impl<'a> Grouper<'a> {
         Ok(())
     }
 
-    /// Adds the rows of `batch`.
-    pub(super) fn add(&mut self, batch: &Batch) -> Result<()> {
-        let mut from = 0;
-        while from < batch.len() {
-            if self.bypass.passes() && self.partitions.is_some() {
-                return self.pass(batch, from);
-            }
-            let fresh = self.table.is_empty();
-            self.found.clear();
-            batch.hashes(from).iter().for_each(|hash| self.table.touch(*hash));
-            for row in from..batch.len() {
-                let (hash, key) = batch.key(row);
-                match self.table.find_or_insert(hash, key) {
-                    Ok(found) => self.found.push(found),
-                    Err(Full) => break,
-                }
-            }
-            self.touch_texts();
-            let mut added = 0;
-            if self.work.has_states() {
-                for (n, found) in self.found.iter().enumerate() {
-                    let mut group = self.table.group(*found);
-                    match self.work.layout.update(&mut group, &batch.row(from + n)) {
-                        Ok(()) => added += 1,
-                        Err(UpdateError::Full) => break,
-                        Err(UpdateError::Failed(error)) => return Err(error),
-                    }
-                }
-            } else {
-                added = self.found.len();
-            }
-            self.rows += added as u64;
-            from += added;
-            if from < batch.len() {
-                self.make_room(fresh && added == 0)?;
-            }
-        }
-        Ok(())
-    }
-
     /// The texts of the groups found lie elsewhere than their states.
     fn touch_texts(&mut self) {
-        if self.work.layout.has_texts() {
+        if self.work.division.layout().has_texts() {
             for found in &self.found {
-                self.work.layout.touch_texts(self.table.group(*found).view());
+                self.work.division.layout().touch_texts(self.table.group(*found).view());
             }
         }
     }
@@ -138,7 +99,7 @@ impl<'a> Grouper<'a> {
         for row in from..batch.len() {
             let (hash, key) = batch.key(row);
             self.state.clear();
-            self.work.layout.encode_row(&batch.row(row), &mut self.state)?;
+            self.work.division.layout().encode_row(&batch.row(row), &mut self.state)?;
             partitions.push(hash, key, &self.state)?;
         }
         self.bypass.passed((batch.len() - from) as u64);
@@ -221,7 +182,7 @@ impl<'a> Grouper<'a> {
         for (n, (found, (start, end))) in self.found.iter().zip(&self.states).enumerate() {
             let state = &block.payload()[*start as usize..*end as usize];
             let mut group = self.table.group(*found);
-            match self.work.layout.merge_encoded(&mut group, state) {
+            match self.work.division.layout().merge_encoded(&mut group, state) {
                 Ok(()) => {}
                 Err(UpdateError::Full) => return Ok(n),
                 Err(UpdateError::Failed(error)) => return Err(error),
@@ -258,7 +219,9 @@ impl<'a> Grouper<'a> {
             loop {
                 let fresh = self.table.is_empty();
                 let merged = match self.table.find_or_insert(hash, group.key()) {
-                    Ok(found) => self.work.layout.merge(&mut self.table.group(found), group),
+                    Ok(found) => {
+                        self.work.division.layout().merge(&mut self.table.group(found), group)
+                    }
                     Err(Full) => Err(UpdateError::Full),
                 };
                 match merged {
@@ -302,7 +265,7 @@ impl<'a> Grouper<'a> {
         let partitions = self.partitions.as_mut().expect("made above");
         for group in &self.table {
             self.state.clear();
-            self.work.layout.encode(group, &mut self.state);
+            self.work.division.layout().encode(group, &mut self.state);
             partitions.push(self.work.hash(group.key()), group.key(), &self.state)?;
         }
         self.bypass.written_out(self.rows, self.table.len() as u64);
@@ -334,6 +297,48 @@ impl<'a> Grouper<'a> {
 
     pub(super) fn table(&self) -> &Table {
         &self.table
+    }
+}
+
+impl Takes for Grouper<'_> {
+    fn add(&mut self, batch: &Batch) -> Result<()> {
+        let layout = self.work.division.layout();
+        let mut from = 0;
+        while from < batch.len() {
+            if self.bypass.passes() && self.partitions.is_some() {
+                return self.pass(batch, from);
+            }
+            let fresh = self.table.is_empty();
+            self.found.clear();
+            batch.hashes(from).iter().for_each(|hash| self.table.touch(*hash));
+            for row in from..batch.len() {
+                let (hash, key) = batch.key(row);
+                match self.table.find_or_insert(hash, key) {
+                    Ok(found) => self.found.push(found),
+                    Err(Full) => break,
+                }
+            }
+            self.touch_texts();
+            let mut added = 0;
+            if self.work.has_states() {
+                for (n, found) in self.found.iter().enumerate() {
+                    let mut group = self.table.group(*found);
+                    match layout.update(&mut group, &batch.row(from + n)) {
+                        Ok(()) => added += 1,
+                        Err(UpdateError::Full) => break,
+                        Err(UpdateError::Failed(error)) => return Err(error),
+                    }
+                }
+            } else {
+                added = self.found.len();
+            }
+            self.rows += added as u64;
+            from += added;
+            if from < batch.len() {
+                self.make_room(fresh && added == 0)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -18,14 +18,17 @@ mod emit;
 mod grouper;
 mod partitions;
 mod plan;
+mod reading;
 mod run;
 mod spilling;
+mod values;
+mod writing;
 
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::quality::FixedState;
 
-use crate::aggregate::{self, Layout, Measure};
+use crate::aggregate::{self, Division, Measure};
 use crate::error::{Error, Result, excerpt};
 use crate::expr::{self, Expr};
 use crate::record::{Column, Schema};
@@ -44,7 +47,7 @@ pub(super) struct Work {
     reads: Vec<Source>,
     filter_reads: usize,
     filter: Option<Expr>,
-    layout: Layout,
+    division: Division,
     measures: Vec<Measure>,
     names_bytes: usize,
     /// Rows without a key are passed over.
@@ -88,13 +91,13 @@ impl Work {
         let narrow = Schema { columns: reads.iter().map(|read| read.column.clone()).collect() };
         let measures = measures.map_or(Ok(Vec::new()), |text| aggregate::parse(text, &narrow))?;
         let filter = filter.map(|text| expr::parse(text, &narrow)).transpose()?;
-        let layout = Layout::new(&measures)?;
+        let division = Division::new(&measures)?;
         let mut work = Self {
             keys,
             reads,
             filter_reads,
             filter,
-            layout,
+            division,
             measures,
             names_bytes: 0,
             skip_null: false,

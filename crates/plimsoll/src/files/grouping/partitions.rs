@@ -44,7 +44,8 @@ impl Partitions {
         codec: Codec,
         consumer: &Consumer,
     ) -> Result<Self> {
-        let levels_max = plan.spill.levels_max();
+        let spill = plan.spill.expect("a grouping by partitions has it");
+        let levels_max = spill.levels_max();
         if level >= levels_max {
             return Err(Error::too_large(format!(
                 "groups were split {levels_max} times by their hashes and still do not fit into a \
@@ -60,7 +61,7 @@ impl Partitions {
         Ok(Self {
             writers: writers.collect::<Result<_>>()?,
             lane: WriteLane::start(consumer, block, SPARES, codec)?,
-            plan: plan.spill,
+            plan: spill,
             level,
             with_states,
         })

@@ -4,6 +4,9 @@
 //!   share of a thread = segment + batch + table + partitions x buffer        reading
 //!                       + spares and readers, buffers of the same size
 //!                       + 2 frames + its part of the output's blocks         writing
+//!
+//!   by values           segment + batch + 2 tables, a quarter + the sort     reading
+//!                       2 frames + a table + the merge                       writing
 //! ```
 //!
 //! Promises: a pure function; the parts of a plan stay within the workspace.
@@ -12,7 +15,7 @@
 use super::batch::batch_bytes;
 use crate::error::{Error, Result};
 use crate::group::{self, GROUP_OVERHEAD_BYTES, Load, PARTITION_BUFFER_BYTES_MIN};
-use crate::sort::LANE_SPARES;
+use crate::sort::{self, ChunkStrategy, LANE_SPARES, SortInput, SortPlan};
 use crate::spill::{Codec, ReadAhead, WriteLane};
 use crate::storage::{AlignedBytes, SECTOR_BYTES};
 use crate::units::ByteSize;
@@ -35,6 +38,8 @@ const INDEX_SHARE: usize = 32;
 const SHARE_BYTES_MIN: usize = 640 << 10;
 /// A table of some use, and the buffers of the fewest partitions.
 const REST_BYTES_MIN: usize = 320 << 10;
+/// Of a thread's share, the part of tables that bring equal values together before the sort.
+const TABLES_SHARE: usize = 4;
 /// Threads beyond this only wait for each other.
 const WORKERS_MAX: usize = 64;
 
@@ -49,6 +54,8 @@ pub(super) struct GroupInput {
     pub(super) state_bytes: usize,
     /// Columns of a batch's cells.
     pub(super) reads: usize,
+    /// Columns of which every value is needed.
+    pub(super) value_columns: usize,
     pub(super) workspace_bytes: u64,
     pub(super) threads: usize,
     /// Of spilled blocks.
@@ -64,18 +71,20 @@ pub struct GroupPlan {
     pub threads: usize,
     /// Whole records a thread takes at a time.
     pub segment_bytes: usize,
-    /// Table of each thread.
+    /// Table of each thread, or both of its tables.
     pub table_bytes: usize,
-    /// Partitions of a table that is full, by hash; a power of two.
+    /// Partitions of a table that is full, by hash; a power of two, or 0 where `sort` is.
     pub partitions: usize,
-    /// Block of a partition of a thread.
+    /// Block of a partition of a thread, or of a run.
     pub block_bytes: usize,
+    /// How values are sorted, where a measure needs every value of a group.
+    pub sort: Option<SortPlan>,
     /// How often a row is written at most, if no two rows share a group: 0 where all stays in
     /// memory, `None` for an input of unknown length.
     pub levels: Option<u32>,
     /// What lies in temporary files at most, if no two rows share a group.
     pub temp_bytes: Option<u64>,
-    pub(super) spill: group::Plan,
+    pub(super) spill: Option<group::Plan>,
     pub(super) buffer_bytes: usize,
     pub(super) frame_bytes: usize,
     pub(super) out_block_bytes: usize,
@@ -104,6 +113,22 @@ fn plan_for(input: GroupInput) -> Result<GroupPlan> {
     let Some(rest) = share.checked_sub(held).filter(|rest| *rest >= REST_BYTES_MIN) else {
         return Err(too_little(workspace, held + REST_BYTES_MIN));
     };
+    let shares = Shares { threads, rest, segment_bytes, frame_bytes, out_block_bytes };
+    if input.value_columns > 0 { by_values(input, shares) } else { by_partitions(input, shares) }
+}
+
+/// What both ways have of a workspace.
+struct Shares {
+    threads: usize,
+    /// Of a thread, without what follows.
+    rest: usize,
+    segment_bytes: usize,
+    frame_bytes: usize,
+    out_block_bytes: usize,
+}
+
+fn by_partitions(input: GroupInput, shares: Shares) -> Result<GroupPlan> {
+    let Shares { threads, rest, segment_bytes, frame_bytes, out_block_bytes } = shares;
     let group_bytes = input.row_bytes + (input.state_bytes + GROUP_OVERHEAD_BYTES) as u64;
     let groups_bytes = input.bytes.map(|b| (b / input.row_bytes.max(1) + 1) * group_bytes);
     let fits = groups_bytes.is_some_and(|bytes| bytes <= (rest / 2) as u64);
@@ -119,6 +144,7 @@ fn plan_for(input: GroupInput) -> Result<GroupPlan> {
     let held =
         (spill.partitions + SPARES + AHEAD) * buffer_bytes + codec_bytes(input.codec, block_bytes);
     let Some(table_bytes) = rest.checked_sub(held).filter(|bytes| *bytes >= rest / 8) else {
+        let workspace = usize::try_from(input.workspace_bytes).unwrap_or(usize::MAX);
         return Err(too_little(workspace, workspace + held * threads));
     };
     Ok(GroupPlan {
@@ -130,7 +156,8 @@ fn plan_for(input: GroupInput) -> Result<GroupPlan> {
         block_bytes,
         levels: input.bytes.map(|_| if fits { 0 } else { spill.levels }),
         temp_bytes: if fits { Some(0) } else { spill.temp_bytes },
-        spill,
+        sort: None,
+        spill: Some(spill),
         buffer_bytes,
         frame_bytes,
         out_block_bytes,
@@ -145,6 +172,45 @@ fn codec_bytes(codec: Codec, block_bytes: usize) -> usize {
     let ahead = ReadAhead::cost_bytes(AHEAD, (block_bytes, plain_bytes), codec)
         - ReadAhead::cost_bytes(AHEAD, (block_bytes, 0), Codec::None);
     lane + ahead
+}
+
+fn by_values(input: GroupInput, shares: Shares) -> Result<GroupPlan> {
+    let Shares { threads, rest, segment_bytes, frame_bytes, out_block_bytes } = shares;
+    let table_bytes = rest / TABLES_SHARE;
+    // A record for the states and one for each value, none of them larger than the row.
+    let records = 1 + input.value_columns as u64;
+    let sort = sort::plan(SortInput {
+        bytes: input.bytes.map(|bytes| bytes.saturating_mul(records)),
+        row_bytes: input.row_bytes,
+        workspace_bytes: ((rest - table_bytes) * threads) as u64,
+        scan_bytes: 0,
+        generator_bytes: 0,
+        threads,
+        strategy: ChunkStrategy::Adaptive,
+        codec: input.codec,
+    })?;
+    Ok(GroupPlan {
+        workspace_bytes: input.workspace_bytes,
+        threads: sort.generators,
+        segment_bytes,
+        table_bytes,
+        partitions: 0,
+        block_bytes: sort.block_bytes,
+        levels: sort.passes,
+        temp_bytes: sort.temp_bytes,
+        sort: Some(sort),
+        spill: None,
+        buffer_bytes: 0,
+        frame_bytes,
+        out_block_bytes,
+    })
+}
+
+impl GroupPlan {
+    /// How values are sorted.
+    pub(super) fn sort(&self) -> &SortPlan {
+        self.sort.as_ref().expect("a grouping by values has it")
+    }
 }
 
 fn too_little(workspace: usize, least: usize) -> Error {

@@ -11,12 +11,15 @@ use crate::spill::{Codec, SpillArea, SpillFile, SpillStats};
 
 pub(super) struct Spilling<'a> {
     tool: Tool<'a>,
+    kept: bool,
     made: Mutex<Option<(SpillArea, Arc<SpillFile>)>>,
 }
 
 impl<'a> Spilling<'a> {
-    pub(super) fn new(tool: &Tool<'a>) -> Self {
-        Self { tool: *tool, made: Mutex::default() }
+    /// For partitions, whose places are all `kept` to the end, or for runs, which give their
+    /// places back as they are merged.
+    pub(super) fn new(tool: &Tool<'a>, kept: bool) -> Self {
+        Self { tool: *tool, kept, made: Mutex::default() }
     }
 
     /// The file, made where there is none.
@@ -26,10 +29,16 @@ impl<'a> Spilling<'a> {
             return Ok((Arc::clone(file), area.codec()));
         }
         let area = self.tool.area()?;
-        let file = area.file_kept("group")?;
+        let file = if self.kept { area.file_kept("group")? } else { area.file("values")? };
         let codec = area.codec();
         *made = Some((area, Arc::clone(&file)));
         Ok((file, codec))
+    }
+
+    /// The file, where there is one.
+    pub(super) fn made(&self) -> Option<(Arc<SpillFile>, Codec)> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.as_ref().map(|(area, file)| (Arc::clone(file), area.codec()))
     }
 
     /// What it did; `None` where nothing was spilled.

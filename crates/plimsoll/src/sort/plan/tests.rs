@@ -67,7 +67,7 @@ fn what_is_planned_fits_into_the_workspace() {
                     + WriteLane::cost_bytes(plan.request_bytes, LANE_SPARES, Codec::None);
                 let makes = list + plan.generators * generator;
                 assert!(makes as u64 <= plan.workspace_bytes, "{makes}: {plan:?}");
-                let reader = (plan.block_bytes, 0);
+                let reader = ReaderShape::new(plan.block_bytes, Codec::None);
                 let ahead = ahead(plan.fan_in);
                 let worker = worker_bytes(plan.fan_in, ahead, reader, plan.out_block_bytes);
                 let merges = plan.merge_workers * worker;
@@ -80,11 +80,16 @@ fn what_is_planned_fits_into_the_workspace() {
 #[test]
 fn runs_with_blocks_too_large_for_two_readers_are_refused_with_the_least() {
     let plan = planned(100 << 20, 1 << 20, 1);
-    let two = plan.with_runs(9, 1, (300 << 10, 0)).unwrap();
+    let two = plan.with_runs(9, 1, ReaderShape::new(300 << 10, Codec::None)).unwrap();
     assert_eq!(two.fan_in, 2, "{two:?}");
-    let error = plan.with_runs(9, 1, (4 << 20, 0)).unwrap_err();
+    let error = plan.with_runs(9, 1, ReaderShape::new(4 << 20, Codec::None)).unwrap_err();
     assert_eq!(error.kind(), crate::ErrorKind::Invalid);
-    let least = ByteSize::new(worker_bytes(2, 1, (4 << 20, 0), OUT_BLOCK_BYTES_MIN) as u64);
+    let least = ByteSize::new(worker_bytes(
+        2,
+        1,
+        ReaderShape::new(4 << 20, Codec::None),
+        OUT_BLOCK_BYTES_MIN,
+    ) as u64);
     assert!(error.to_string().contains(&format!("workspace of {least} at least")), "{error}");
 }
 

@@ -67,9 +67,9 @@ fn a_cut_stands_where_a_scan_of_all_rows_finds_it() {
         assert_eq!(run.rows(), 9000);
         assert!(run.shape.blocks > 101 || codec != Codec::None, "more than a page of entries");
         let mut index = IndexReader::new(&place.consumer).unwrap();
-        let (block, plain) = run.reader_shape();
-        let mut reader =
-            BlockReader::alone(&place.consumer, (block, plain), Codec::of(plain)).unwrap();
+        let shape = run.reader_shape();
+        let sizes = (shape.block_bytes, shape.plain_bytes);
+        let mut reader = BlockReader::alone(&place.consumer, sizes, shape.codec).unwrap();
         let mut keys: Vec<u128> = (0..40)
             .map(|_| prefix_of(&rows[random.below(rows.len())].0) + random.below(2) as u128)
             .chain([0, u128::MAX])

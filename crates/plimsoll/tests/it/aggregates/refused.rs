@@ -31,7 +31,7 @@ fn a_measure_is_called_as_it_is_written_or_as_it_says() {
             ("last seen", ColumnType::Time),
             ("count(distinct name)", ColumnType::Int),
             ("min(coalesce(name, 'a, b'))", ColumnType::Text),
-            ("median(qty)", ColumnType::Int),
+            ("median(qty)", ColumnType::Float),
             ("quantile(price, 0.9)", ColumnType::Money),
             ("quantile(ts, 1)", ColumnType::Time),
             ("approx_count_distinct(name)", ColumnType::Int),
