@@ -17,6 +17,7 @@
 //! until the arena is cleared.
 //! Never: a chunk that is allocated anew to grow.
 
+use super::sketched::{Sketch, SketchKind};
 use crate::limits::{GROUP_CHUNK_BYTES, GROUP_TABLE_BYTES_MAX};
 
 /// There is no room for it: write out what is held, clear, and do it again.
@@ -37,6 +38,8 @@ const TEXT_HEAD_BYTES: usize = 4;
 const TEXT_MARK: u32 = 1 << 31;
 /// A chunk's own `Vec`, twice for the doubling of the list of chunks.
 const CHUNK_HEAD_BYTES: usize = 2 * size_of::<Vec<u8>>();
+/// A sketch's own place, thrice for the doubling of their list: the old one and the new one.
+const SKETCH_HEAD_BYTES: usize = 3 * size_of::<Sketch>();
 const CHUNKS_MAX: usize = 1 << (32 - OFFSET_BITS);
 
 const _: () = assert!(GROUP_CHUNK_BYTES == WORD_BYTES << OFFSET_BITS);
@@ -52,6 +55,9 @@ pub(crate) struct Arena {
     held_bytes_max: usize,
     garbage_bytes: usize,
     state_bytes: usize,
+    /// Of groups, each in memory of its own.
+    sketches: Vec<Sketch>,
+    sketch_bytes: usize,
 }
 
 /// An entry, as it is found.
@@ -76,6 +82,8 @@ impl Arena {
             held_bytes_max: 0,
             garbage_bytes: 0,
             state_bytes,
+            sketches: Vec::new(),
+            sketch_bytes: 0,
         }
     }
 
@@ -84,9 +92,31 @@ impl Arena {
         self.held_bytes_max = bytes;
     }
 
-    /// What the chunks take, used or not.
+    /// What chunks and sketches take, used or not.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.held_bytes
+        self.held_bytes + self.sketch_bytes
+    }
+
+    /// A new sketch; `seed` decides its coins.
+    pub(super) fn insert_sketch(&mut self, kind: SketchKind, seed: u64) -> Result<u32, Full> {
+        let bytes = kind.bytes() + SKETCH_HEAD_BYTES;
+        // One more for the sketch that is read from disk to be merged.
+        let wanted = if self.sketches.is_empty() { 2 * bytes } else { bytes };
+        let number = u32::try_from(self.sketches.len()).or(Err(Full))?;
+        if self.held_bytes() + wanted > self.held_bytes_max {
+            return Err(Full);
+        }
+        self.sketch_bytes += wanted;
+        self.sketches.push(kind.empty(seed ^ u64::from(number)));
+        Ok(number)
+    }
+
+    pub(super) fn sketch(&self, number: u32) -> &Sketch {
+        &self.sketches[number as usize]
+    }
+
+    pub(super) fn sketch_mut(&mut self, number: u32) -> &mut Sketch {
+        &mut self.sketches[number as usize]
     }
 
     /// Bytes of texts that were placed again.
@@ -143,7 +173,7 @@ impl Arena {
 
     /// A new chunk of `wanted` bytes, or of what is left where that is at least `least`.
     fn allocate(&mut self, least: usize, wanted: usize) -> Result<usize, Full> {
-        let left = self.held_bytes_max.saturating_sub(self.held_bytes + CHUNK_HEAD_BYTES);
+        let left = self.held_bytes_max.saturating_sub(self.held_bytes() + CHUNK_HEAD_BYTES);
         let bytes = wanted.min(left & !(WORD_BYTES - 1));
         if bytes < least || self.chunks.len() == CHUNKS_MAX {
             return Err(Full);
@@ -248,6 +278,8 @@ impl Arena {
         self.held_bytes = kept.iter().map(|chunk| chunk.capacity() + CHUNK_HEAD_BYTES).sum();
         self.current = 0;
         self.garbage_bytes = 0;
+        self.sketches = Vec::new();
+        self.sketch_bytes = 0;
     }
 }
 

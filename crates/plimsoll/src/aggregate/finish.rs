@@ -38,7 +38,7 @@ pub(super) fn value(
             // As in the arithmetic of expressions.
             if result.is_nan() { Value::Null } else { Value::Float(result) }
         }
-        Partial::Extreme(Extreme::None) => Value::Null,
+        Partial::Extreme(Extreme::None) | Partial::Sketched(_) => Value::Null,
         Partial::Extreme(Extreme::Fixed(value)) => value.to_owned(),
         Partial::Extreme(Extreme::Bytes(bytes)) => Value::Bytes(bytes.into()),
         Partial::Extreme(Extreme::Text(bytes)) => {

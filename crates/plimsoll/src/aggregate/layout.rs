@@ -8,8 +8,9 @@
 //!          another table's group ── merge    └── finish ──> values
 //! ```
 //!
-//! The texts of `min` and `max` may find no room; they go first, and adding one twice is adding
-//! it once. So a row that met [`UpdateError::Full`] is added again as if it had never been tried.
+//! The texts of `min` and `max` and new sketches may find no room; they go first: adding a text
+//! twice is adding it once, and a sketch is made before anything is added to it. So a row that met
+//! [`UpdateError::Full`] is added again as if it had never been tried.
 //!
 //! Promises: a row, a group or spilled bytes count exactly once, however often they were refused
 //! for want of room.
@@ -19,9 +20,12 @@ use super::arena::Full;
 use super::finish;
 use super::group::{Group, GroupRef};
 use super::partial::{Extreme, Partial, tag_of};
-use super::slot::{SlotKind, add_text, read_text, touch_text};
+use super::sketched::Sketched;
+use super::slot::{
+    SlotKind, add_sketch, add_text, make_sketch, read_sketch, read_text, touch_text,
+};
 use super::wire::{self, Source};
-use super::{Aggregate, Input, Keeps, Measure};
+use super::{Input, Keeps, Measure};
 use crate::error::{Error, Result};
 use crate::record::{ColumnType, Row, Value, ValueRef};
 
@@ -53,8 +57,9 @@ impl From<Error> for UpdateError {
 #[derive(Clone, Debug)]
 pub struct Layout {
     slots: Box<[Slot]>,
-    /// Behind the last slot of a text.
-    texts_end: usize,
+    /// Behind the last slot that takes room beside the state.
+    roomy_end: usize,
+    sketch_bytes: usize,
     state_bytes: usize,
 }
 
@@ -68,34 +73,20 @@ struct Slot {
 }
 
 impl Layout {
-    /// The layout of `measures`, none of which keeps values or a sketch.
+    /// The layout of `measures`, none of which keeps values.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Invalid`] naming the first measure that keeps no state.
+    /// [`crate::ErrorKind::Invalid`] naming the first measure that keeps values.
     pub fn new(measures: &[Measure]) -> Result<Self> {
         let mut state_bytes = 0;
         let mut slots = Vec::with_capacity(measures.len());
         for measure in measures {
-            match measure.aggregate.keeps() {
-                Keeps::State => {}
-                Keeps::Sketch => {
-                    return Err(Error::invalid(format!(
-                        "measure '{}': not in a grouping yet; take {} in its stead",
-                        measure.name,
-                        if measure.aggregate == Aggregate::ApproxCountDistinct {
-                            "count(distinct x)"
-                        } else {
-                            "quantile(x, q)"
-                        }
-                    )));
-                }
-                Keeps::Values => {
-                    return Err(Error::invalid(format!(
-                        "measure '{}': it needs every value of a group, and a state of fixed \
-                         size holds none; sort the rows by group and value instead",
-                        measure.name
-                    )));
-                }
+            if measure.aggregate.keeps() == Keeps::Values {
+                return Err(Error::invalid(format!(
+                    "measure '{}': it needs every value of a group, and a state of fixed size \
+                     holds none; sort the rows by group and value instead",
+                    measure.name
+                )));
             }
             let kind = SlotKind::of(measure);
             slots.push(Slot {
@@ -107,29 +98,49 @@ impl Layout {
             });
             state_bytes += kind.bytes();
         }
-        let texts_end = slots.iter().rposition(|slot| slot.kind.is_text()).map_or(0, |i| i + 1);
-        Ok(Self { slots: slots.into(), texts_end, state_bytes })
+        let roomy = |slot: &Slot| slot.kind.takes_room();
+        let roomy_end = slots.iter().rposition(roomy).map_or(0, |i| i + 1);
+        let sketch_bytes = slots.iter().map(|slot| slot.kind.sketch_bytes()).sum();
+        Ok(Self { slots: slots.into(), roomy_end, sketch_bytes, state_bytes })
     }
 
-    /// Bytes of a state, without the texts of `min` and `max`.
+    /// Bytes of a state, without the texts of `min` and `max` and without sketches.
     #[must_use]
     pub fn state_bytes(&self) -> usize {
         self.state_bytes
     }
 
+    /// Bytes of the sketches of a group.
+    #[must_use]
+    pub fn sketch_bytes(&self) -> usize {
+        self.sketch_bytes
+    }
+
     /// Whether groups keep texts beside their states.
     #[must_use]
     pub fn has_texts(&self) -> bool {
-        self.texts_end > 0
+        self.roomy_slots().any(|slot| slot.kind.is_text())
+    }
+
+    #[inline]
+    fn roomy_slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots[..self.roomy_end].iter().filter(|slot| slot.kind.takes_room())
     }
 
     /// Has the processor fetch the texts of a group that a row is going to be added to soon: who
     /// does so for the groups of a batch waits for memory once.
     #[inline]
     pub fn touch_texts(&self, group: GroupRef<'_>) {
-        for slot in self.slots[..self.texts_end].iter().filter(|slot| slot.kind.is_text()) {
+        for slot in self.roomy_slots().filter(|slot| slot.kind.is_text()) {
             touch_text(group.arena, group.place, slot.offset);
         }
+    }
+
+    /// None, where no measure is by a sketch.
+    #[inline]
+    fn sketch_slots(&self) -> impl Iterator<Item = &Slot> {
+        let end = if self.sketch_bytes > 0 { self.roomy_end } else { 0 };
+        self.slots[..end].iter().filter(|slot| matches!(slot.kind, SlotKind::Sketch(_)))
     }
 
     /// Adds a row to a group.
@@ -144,14 +155,18 @@ impl Layout {
         group: &mut Group<'_>,
         row: &R,
     ) -> Result<(), UpdateError> {
-        for slot in self.slots[..self.texts_end].iter().filter(|slot| slot.kind.is_text()) {
+        for slot in self.roomy_slots() {
             let value = slot.input.read(row, &slot.measure)?;
-            slot.add_text(group, slot.of_row(value.borrow())?)?;
+            slot.take_room(group, slot.of_row(value.borrow())?)?;
         }
         let state = group.arena.state_mut(group.place);
-        for slot in self.slots.iter().filter(|slot| !slot.kind.is_text()) {
+        for slot in self.slots.iter().filter(|slot| !slot.kind.takes_room()) {
             let value = slot.input.read(row, &slot.measure)?;
             slot.add(state, slot.of_row(value.borrow())?)?;
+        }
+        for slot in self.sketch_slots() {
+            let value = slot.input.read(row, &slot.measure)?;
+            slot.add_sketch(group, slot.of_row(value.borrow())?)?;
         }
         Ok(())
     }
@@ -162,12 +177,15 @@ impl Layout {
     /// [`UpdateError::Full`], after which it may be merged again;
     /// [`crate::ErrorKind::Corrupt`] when counts or sums leave the range no rows leave.
     pub fn merge(&self, group: &mut Group<'_>, other: GroupRef<'_>) -> Result<(), UpdateError> {
-        for slot in &self.slots {
-            slot.add_text(group, slot.read(other))?;
+        for slot in self.roomy_slots() {
+            slot.take_room(group, slot.read(other))?;
         }
         let state = group.arena.state_mut(group.place);
         for slot in &self.slots {
             slot.add(state, slot.read(other))?;
+        }
+        for slot in self.sketch_slots() {
+            slot.add_sketch(group, slot.read(other))?;
         }
         Ok(())
     }
@@ -207,12 +225,17 @@ impl Layout {
             if !source.0.is_empty() {
                 return Err(torn().into());
             }
-            for (slot, partial) in self.slots[..self.texts_end].iter().zip(&decoded) {
-                slot.add_text(group, *partial)?;
+            for (slot, partial) in self.slots[..self.roomy_end].iter().zip(&decoded) {
+                slot.take_room(group, *partial)?;
             }
             let state = group.arena.state_mut(group.place);
             for (slot, partial) in self.slots.iter().zip(&decoded) {
                 slot.add(state, *partial)?;
+            }
+            if self.sketch_bytes > 0 {
+                for (slot, partial) in self.slots.iter().zip(&decoded) {
+                    slot.add_sketch(group, *partial)?;
+                }
             }
             return Ok(());
         }
@@ -223,13 +246,17 @@ impl Layout {
             return Err(torn().into());
         }
         let mut source = Source(bytes);
-        for slot in self.slots.iter().take(self.texts_end) {
-            slot.add_text(group, slot.decode(&mut source)?)?;
+        for slot in self.slots.iter().take(self.roomy_end) {
+            slot.take_room(group, slot.decode(&mut source)?)?;
         }
         let mut source = Source(bytes);
         let state = group.arena.state_mut(group.place);
         for slot in &self.slots {
             slot.add(state, slot.decode(&mut source)?)?;
+        }
+        let mut source = Source(bytes);
+        for slot in self.sketch_slots().next().map_or(&[][..], |_| &self.slots) {
+            slot.add_sketch(group, slot.decode(&mut source)?)?;
         }
         Ok(())
     }
@@ -241,6 +268,10 @@ impl Layout {
     pub fn finish(&self, group: GroupRef<'_>, out: &mut Vec<Value>) -> Result<()> {
         for slot in &self.slots {
             let partial = slot.read(group);
+            if let (SlotKind::Sketch(kind), Partial::Sketched(sketched)) = (slot.kind, partial) {
+                out.push(kind.answer(sketched, slot.input_kind));
+                continue;
+            }
             out.push(finish::value(partial, slot.kind.mean(), slot.input_kind, &slot.measure)?);
         }
         Ok(())
@@ -267,22 +298,42 @@ impl Slot {
         if self.kind.is_text() {
             return Partial::Extreme(read_text(group.arena, group.place, self.offset));
         }
+        if matches!(self.kind, SlotKind::Sketch(_)) {
+            return Partial::Sketched(read_sketch(group.arena, group.place, self.offset));
+        }
         self.kind.read(&group.arena.state(group.place)[self.offset..])
     }
 
-    /// Adds to the slot of a text; any other is left for [`Slot::add`].
+    /// Adds to the slot of a text, and makes the sketch of one; any other is left for
+    /// [`Slot::add`].
     #[inline]
-    fn add_text(&self, group: &mut Group<'_>, new: Partial<'_>) -> Result<(), Full> {
-        if let (SlotKind::Text { greatest }, Partial::Extreme(new)) = (self.kind, new) {
-            add_text(group.arena, group.place, self.offset, new, greatest)?;
+    fn take_room(&self, group: &mut Group<'_>, new: Partial<'_>) -> Result<(), Full> {
+        match (self.kind, new) {
+            (SlotKind::Text { greatest }, Partial::Extreme(new)) => {
+                add_text(group.arena, group.place, self.offset, new, greatest)
+            }
+            (SlotKind::Sketch(kind), Partial::Sketched(new)) if new != Sketched::None => {
+                make_sketch(group.arena, group.place, self.offset, kind)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// Adds to the slot of anything but a text.
+    /// Adds to a sketch that has been made; any other slot is left as it is.
+    #[inline]
+    fn add_sketch(&self, group: &mut Group<'_>, new: Partial<'_>) -> Result<()> {
+        match (self.kind, new) {
+            (SlotKind::Sketch(_), Partial::Sketched(new)) => {
+                add_sketch(group.arena, group.place, self.offset, new)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds to the slot of what takes no room beside the state.
     #[inline]
     fn add(&self, state: &mut [u8], new: Partial<'_>) -> Result<()> {
-        if self.kind.is_text() || self.kind.add(&mut state[self.offset..], new) {
+        if self.kind.takes_room() || self.kind.add(&mut state[self.offset..], new) {
             return Ok(());
         }
         Err(Error::corrupt(format!(

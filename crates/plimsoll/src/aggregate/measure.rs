@@ -147,7 +147,9 @@ impl Measure {
 ///   quantile(x, 0.9)    int: to the nearest float                       float
 ///                       money, time: half to even at the last digit     x's type
 ///                       float                                           float
-///   approx_count_distinct(x)  approx_quantile(x, 0.9)                   by sketches
+///   approx_count_distinct(x)  HyperLogLog: 1.63 % off, one sigma        int
+///   approx_quantile(x, 0.9)   KLL: a value whose rank is at most 1.33 %
+///                       off in 99 of 100 groups                         x's type
 /// ```
 ///
 /// `x` is an expression of [`crate::expr`]. Without `as name` a measure is called as it is

@@ -25,6 +25,7 @@ mod measure;
 mod partial;
 mod rank;
 mod read;
+mod sketched;
 mod slot;
 mod values;
 mod wire;

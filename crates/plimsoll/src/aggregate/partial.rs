@@ -13,6 +13,7 @@
 
 use std::cmp::Ordering;
 
+use super::sketched::Sketched;
 use crate::record::{self, ColumnType, Money, Timestamp, ValueRef};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,6 +29,7 @@ pub(super) enum Partial<'a> {
         count: u64,
     },
     Extreme(Extreme<'a>),
+    Sketched(Sketched<'a>),
 }
 
 /// A sum with the sum of what rounding lost: Neumaier, "Rundungsfehleranalyse einiger Verfahren

@@ -8,6 +8,7 @@
 //!   avg float       sum f64 | lost f64 | strange u8 | count u64         25
 //!   min max bool ..  tag u8 | value 8 bytes                              9
 //!   min max text ..  place u32 | length u32, 0 is none                   8 + text
+//!   sketch           number u32, 0 is none                               4 + sketch
 //! ```
 //!
 //! All zero is the state of no rows.
@@ -17,17 +18,20 @@
 
 use super::arena::{Arena, Full, Place};
 use super::partial::{Extreme, FloatSum, Partial, TAG_BYTES, TAG_TEXT, tag_of};
+use super::sketched::{SketchKind, Sketched};
 use super::wire::Shape;
 use super::{Aggregate, Measure};
+use crate::error::Result;
 use crate::record::{ColumnType, ValueRef};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum SlotKind {
     Count,
     Exact { mean: bool },
     Float { mean: bool },
     Fixed { greatest: bool },
     Text { greatest: bool },
+    Sketch(SketchKind),
 }
 
 impl SlotKind {
@@ -43,6 +47,8 @@ impl SlotKind {
                 ColumnType::Text | ColumnType::Bytes | ColumnType::Any,
             ) => Self::Text { greatest },
             (Aggregate::Min | Aggregate::Max, _) => Self::Fixed { greatest },
+            (Aggregate::ApproxCountDistinct, _) => Self::Sketch(SketchKind::Distinct),
+            (Aggregate::ApproxQuantile(q), _) => Self::Sketch(SketchKind::Quantile(q)),
             _ => Self::Count,
         }
     }
@@ -55,6 +61,7 @@ impl SlotKind {
             Self::Float { mean: false } => 18,
             Self::Float { mean: true } => 25,
             Self::Fixed { .. } => 9,
+            Self::Sketch(_) => 4,
         }
     }
 
@@ -64,12 +71,26 @@ impl SlotKind {
             Self::Exact { .. } => Shape::Exact,
             Self::Float { .. } => Shape::Float,
             Self::Fixed { .. } | Self::Text { .. } => Shape::Extreme,
+            Self::Sketch(kind) => Shape::Sketch(kind),
         }
     }
 
     #[inline]
     pub(super) fn is_text(self) -> bool {
         matches!(self, Self::Text { .. })
+    }
+
+    /// Whether adding to it takes room beside the state.
+    #[inline]
+    pub(super) fn takes_room(self) -> bool {
+        matches!(self, Self::Text { .. } | Self::Sketch(_))
+    }
+
+    pub(super) fn sketch_bytes(self) -> usize {
+        match self {
+            Self::Sketch(kind) => kind.bytes(),
+            _ => 0,
+        }
     }
 
     pub(super) fn mean(self) -> bool {
@@ -84,6 +105,7 @@ impl SlotKind {
             Self::Exact { .. } => Partial::Exact { sum: 0, count: 0 },
             Self::Float { .. } => Partial::Float { sum: FloatSum::default(), count: 0 },
             Self::Fixed { .. } | Self::Text { .. } => Partial::Extreme(Extreme::None),
+            Self::Sketch(_) => Partial::Sketched(Sketched::None),
         }
     }
 
@@ -102,6 +124,7 @@ impl SlotKind {
                 Partial::Float { sum: FloatSum::of(v), count: 1 }
             }
             (Self::Exact { .. } | Self::Float { .. }, _, _) => return None,
+            (Self::Sketch(sketch), kind, value) => Partial::Sketched(sketch.of_row(value, kind)?),
             (Self::Fixed { .. } | Self::Text { .. }, kind, value) => {
                 let extreme = Extreme::of(value);
                 if tag_of(kind).is_some_and(|tag| tag != extreme.tag()) {
@@ -112,7 +135,7 @@ impl SlotKind {
         })
     }
 
-    /// What a slot that is no text knows.
+    /// What a slot knows that takes no room beside the state.
     #[inline]
     pub(super) fn read(self, slot: &[u8]) -> Partial<'static> {
         match self {
@@ -131,11 +154,12 @@ impl SlotKind {
                 let extreme = Extreme::from_bits(slot[0], u64_at(slot, 1));
                 Partial::Extreme(extreme.unwrap_or(Extreme::None))
             }
+            Self::Sketch(_) => self.nothing(),
         }
     }
 
-    /// Adds to a slot that is no text. `false` when the result leaves what a slot can hold, or
-    /// the partial is not of its shape: then the slot is as before.
+    /// Adds to a slot that takes no room beside the state. `false` when the result leaves what a
+    /// slot can hold, or the partial is not of its shape: then the slot is as before.
     #[inline]
     pub(super) fn add(self, slot: &mut [u8], partial: Partial<'_>) -> bool {
         match (self, partial, self.read(slot)) {
@@ -217,6 +241,38 @@ pub(super) fn read_text(arena: &Arena, place: Place, offset: usize) -> Extreme<'
         // Anything else that a column without a type held: eight bytes.
         tag => Extreme::from_bits(tag, u64_at(bytes, 0)).unwrap_or(Extreme::None),
     }
+}
+
+/// What the sketch slot at `offset` of the state at `place` knows.
+pub(super) fn read_sketch(arena: &Arena, place: Place, offset: usize) -> Sketched<'_> {
+    let number = u32::from_le_bytes(at(arena.state(place), offset));
+    number.checked_sub(1).map_or(Sketched::None, |number| Sketched::Whole(arena.sketch(number)))
+}
+
+/// Makes the sketch of the slot at `offset`, if there is none. Doing it twice is doing it once.
+pub(super) fn make_sketch(
+    arena: &mut Arena,
+    place: Place,
+    offset: usize,
+    kind: SketchKind,
+) -> Result<(), Full> {
+    if read_sketch(arena, place, offset) == Sketched::None {
+        let seed = u64::from(arena.entry(place).hash) << 32;
+        let number = arena.insert_sketch(kind, seed)? + 1;
+        arena.state_mut(place)[offset..offset + 4].copy_from_slice(&number.to_le_bytes());
+    }
+    Ok(())
+}
+
+/// Adds to the sketch of the slot at `offset`, where there is one.
+pub(super) fn add_sketch(
+    arena: &mut Arena,
+    place: Place,
+    offset: usize,
+    new: Sketched<'_>,
+) -> Result<()> {
+    let number = u32::from_le_bytes(at(arena.state(place), offset));
+    number.checked_sub(1).map_or(Ok(()), |number| arena.sketch_mut(number).add(new))
 }
 
 /// Has the processor fetch the text that the slot at `offset` points to.

@@ -5,6 +5,7 @@
 //!   sum int, money  varint count (0 or 1)   zigzag varint, where count is not 0
 //!   avg int, money  varint count            zigzag varint, where count is not 0
 //!   sum, avg float  varint count            sum f64, lost f64, strange u8, where count is not 0
+//!   sketches        varint length           8 bytes of one row, or a sketch
 //!   min, max        tag 0..7                bool 1 byte; int.. 8 bytes; text, bytes: varint length
 //! ```
 //!
@@ -18,19 +19,25 @@ use super::partial::{
     Extreme, FloatSum, Partial, TAG_BOOL, TAG_BYTES, TAG_FLOAT, TAG_INT, TAG_MONEY, TAG_NONE,
     TAG_TEXT, TAG_TIME,
 };
+use super::sketched::{SketchKind, Sketched};
 
 /// Bytes that are still to be read.
 #[derive(Debug)]
 pub(super) struct Source<'a>(pub(super) &'a [u8]);
 
 /// Which partial is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Shape {
     Count,
     Exact,
     Float,
     Extreme,
+    Sketch(SketchKind),
 }
+
+/// Length of what one row adds to a sketch: no sketch is written in as many bytes, for numbered
+/// registers take three each behind a first byte, and a KLL sketch takes more.
+const ROW_BYTES: usize = 8;
 
 pub(super) fn write(partial: Partial<'_>, out: &mut Vec<u8>) {
     match partial {
@@ -49,6 +56,7 @@ pub(super) fn write(partial: Partial<'_>, out: &mut Vec<u8>) {
                 out.push(u8::from(sum.strange));
             }
         }
+        Partial::Sketched(sketched) => write_sketched(sketched, out),
         Partial::Extreme(extreme) => {
             out.push(extreme.tag());
             match extreme {
@@ -62,6 +70,24 @@ pub(super) fn write(partial: Partial<'_>, out: &mut Vec<u8>) {
                 }
                 Extreme::Fixed(_) => out.extend_from_slice(&extreme.bits().to_le_bytes()),
             }
+        }
+    }
+}
+
+fn write_sketched(sketched: Sketched<'_>, out: &mut Vec<u8>) {
+    match sketched {
+        Sketched::None => put(0, out),
+        Sketched::Row(word) => {
+            put(ROW_BYTES as u128, out);
+            out.extend_from_slice(&word.to_le_bytes());
+        }
+        Sketched::Whole(sketch) => {
+            put(sketch.encoded_bytes() as u128, out);
+            sketch.encode(out);
+        }
+        Sketched::Encoded(bytes) => {
+            put(bytes.len() as u128, out);
+            out.extend_from_slice(bytes);
         }
     }
 }
@@ -116,6 +142,19 @@ impl<'a> Source<'a> {
                 Partial::Float { sum: FloatSum { sum, lost, strange }, count }
             }
             Shape::Extreme => Partial::Extreme(self.extreme()?),
+            Shape::Sketch(kind) => Partial::Sketched(self.sketched(kind)?),
+        })
+    }
+
+    fn sketched(&mut self, kind: SketchKind) -> Option<Sketched<'a>> {
+        let length = usize::try_from(self.varint()?).ok()?;
+        let (bytes, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(match *bytes {
+            [] => Sketched::None,
+            [a, b, c, d, e, f, g, h] => Sketched::Row(u64::from_le_bytes([a, b, c, d, e, f, g, h])),
+            _ if kind.is_whole(bytes) => Sketched::Encoded(bytes),
+            _ => return None,
         })
     }
 

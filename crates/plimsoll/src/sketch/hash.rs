@@ -13,7 +13,7 @@ const PRIME_4: u64 = 0x85eb_ca77_c2b2_ae63;
 const PRIME_5: u64 = 0x27d4_eb2f_1656_67c5;
 
 /// Sixty-four well mixed bits of `bytes`.
-pub(super) fn xxh64(bytes: &[u8]) -> u64 {
+pub(crate) fn xxh64(bytes: &[u8]) -> u64 {
     let (stripes, tail) = bytes.as_chunks::<32>();
     let mut hash = if stripes.is_empty() { PRIME_5 } else { stripes_hash(stripes) };
     hash = hash.wrapping_add(bytes.len() as u64);

@@ -123,6 +123,17 @@ impl HyperLogLog {
         self.add(xxh64(value));
     }
 
+    /// What each register has seen.
+    pub(crate) fn registers(&self) -> &[u8] {
+        &self.registers
+    }
+
+    /// Takes in that a register of another sketch has seen `rank`.
+    pub(crate) fn raise(&mut self, index: usize, rank: u8) {
+        let register = &mut self.registers[index];
+        *register = rank.max(*register);
+    }
+
     /// Takes in what another sketch has seen.
     ///
     /// # Errors

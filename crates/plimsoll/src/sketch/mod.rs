@@ -16,5 +16,6 @@ mod hash;
 mod hyperloglog;
 mod kll;
 
+pub(crate) use hash::xxh64;
 pub use hyperloglog::HyperLogLog;
 pub use kll::Kll;

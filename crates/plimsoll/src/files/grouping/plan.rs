@@ -50,8 +50,9 @@ pub(super) struct GroupInput {
     pub(super) bytes: Option<u64>,
     /// Bytes of a usual record.
     pub(super) row_bytes: u64,
-    /// Bytes of a group's state.
+    /// Bytes of a group's state, and of its sketches.
     pub(super) state_bytes: usize,
+    pub(super) sketch_bytes: usize,
     /// Columns of a batch's cells.
     pub(super) reads: usize,
     /// Columns of which every value is needed.
@@ -77,6 +78,8 @@ pub struct GroupPlan {
     pub partitions: usize,
     /// Block of a partition of a thread, or of a run.
     pub block_bytes: usize,
+    /// Sketches of a group.
+    pub sketch_bytes: usize,
     /// How values are sorted, where a measure needs every value of a group.
     pub sort: Option<SortPlan>,
     /// How often a row is written at most, if no two rows share a group: 0 where all stays in
@@ -129,7 +132,8 @@ struct Shares {
 
 fn by_partitions(input: GroupInput, shares: Shares) -> Result<GroupPlan> {
     let Shares { threads, rest, segment_bytes, frame_bytes, out_block_bytes } = shares;
-    let group_bytes = input.row_bytes + (input.state_bytes + GROUP_OVERHEAD_BYTES) as u64;
+    let group_bytes =
+        input.row_bytes + (input.state_bytes + input.sketch_bytes + GROUP_OVERHEAD_BYTES) as u64;
     let groups_bytes = input.bytes.map(|b| (b / input.row_bytes.max(1) + 1) * group_bytes);
     let fits = groups_bytes.is_some_and(|bytes| bytes <= (rest / 2) as u64);
     let load = Load {
@@ -156,6 +160,7 @@ fn by_partitions(input: GroupInput, shares: Shares) -> Result<GroupPlan> {
         block_bytes,
         levels: input.bytes.map(|_| if fits { 0 } else { spill.levels }),
         temp_bytes: if fits { Some(0) } else { spill.temp_bytes },
+        sketch_bytes: input.sketch_bytes,
         sort: None,
         spill: Some(spill),
         buffer_bytes,
@@ -198,6 +203,7 @@ fn by_values(input: GroupInput, shares: Shares) -> Result<GroupPlan> {
         block_bytes: sort.block_bytes,
         levels: sort.passes,
         temp_bytes: sort.temp_bytes,
+        sketch_bytes: input.sketch_bytes,
         sort: Some(sort),
         spill: None,
         buffer_bytes: 0,

@@ -75,10 +75,12 @@ impl<'a> Planned<'a> {
         let scan = reservation.bytes();
         let work = Work::new(&segments, job.keys, job.measures, job.filter)?;
         let work = if job.output.is_none() { work.skipping_null() } else { work };
+        let layout = work.division.layout();
         let plan = plan(GroupInput {
             bytes: bytes_len,
             row_bytes: segments.row_bytes(),
-            state_bytes: work.division.layout().state_bytes(),
+            state_bytes: layout.state_bytes(),
+            sketch_bytes: layout.sketch_bytes(),
             value_columns: work.division.columns().len(),
             reads: work.reads.len(),
             workspace_bytes: tool.workspace_bytes.saturating_sub(scan),
