@@ -15,6 +15,7 @@ use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
 
+use plimsoll::aggregate::Rank;
 use plimsoll::budget::Reservation;
 use plimsoll::expr::Expr;
 use plimsoll::format::RowEncoder;
@@ -27,8 +28,9 @@ use crate::error::{Error, Result};
 pub const GROUP_COLUMNS_MAX: usize = plimsoll::limits::SORT_TERMS_MAX;
 /// Measures of one aggregation: more are a report of their own.
 pub const MEASURES_MAX: usize = 32;
-/// Measures that count different values: the database keeps a tree of its own for each.
-pub const DISTINCT_MEASURES_MAX: usize = 4;
+/// Measures that need every value: for each that counts different ones the database keeps a tree of
+/// its own, for each quantile it sorts the rows once more.
+pub const VALUE_MEASURES_MAX: usize = 4;
 
 /// What is made of the rows of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,14 +49,17 @@ pub enum AggregateFunction {
     Min,
     /// The largest value.
     Max,
+    /// The continuous quantile of a rank; NULL where no row has a value.
+    Quantile(Rank),
 }
 
 impl AggregateFunction {
     /// The names a request may use, [`AggregateFunction::CountAll`] being `count` without an
     /// argument.
-    pub const NAMES: [&'static str; 6] = ["count", "count_distinct", "sum", "avg", "min", "max"];
+    pub const NAMES: [&'static str; 8] =
+        ["count", "count_distinct", "sum", "avg", "min", "max", "median", "quantile"];
 
-    /// The function a name stands for.
+    /// The function a name stands for; a quantile has the median's rank until it is given another.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
@@ -64,6 +69,7 @@ impl AggregateFunction {
             "avg" => Self::Avg,
             "min" => Self::Min,
             "max" => Self::Max,
+            "median" | "quantile" => Self::Quantile(Rank::new(0.5).ok()?),
             _ => return None,
         })
     }
@@ -78,7 +84,13 @@ impl AggregateFunction {
             Self::Avg => "avg",
             Self::Min => "min",
             Self::Max => "max",
+            Self::Quantile(_) => "quantile",
         }
+    }
+
+    /// Whether it needs every value of a group.
+    fn needs_values(self) -> bool {
+        matches!(self, Self::CountDistinct | Self::Quantile(_))
     }
 
     /// The type of its result over values of `kind`; `None` where there is none.
@@ -88,9 +100,9 @@ impl AggregateFunction {
             (Self::CountAll | Self::Count | Self::CountDistinct, _) => Some(Int),
             (Self::Min | Self::Max, kind) => Some(kind),
             (Self::Sum, Int | Float | Money | Any) => Some(kind),
-            (Self::Avg, Money) => Some(Money),
-            (Self::Avg, Int | Float | Any) => Some(Float),
-            (Self::Sum | Self::Avg, _) => None,
+            (Self::Avg | Self::Quantile(_), Money) => Some(Money),
+            (Self::Avg | Self::Quantile(_), Int | Float | Any) => Some(Float),
+            (Self::Sum | Self::Avg | Self::Quantile(_), _) => None,
         }
     }
 }
@@ -141,9 +153,9 @@ impl Aggregation {
             (group_by.len(), GROUP_COLUMNS_MAX, "columns to group by"),
             (measures.len(), MEASURES_MAX, "measures"),
             (
-                measures.iter().filter(|m| m.function == AggregateFunction::CountDistinct).count(),
-                DISTINCT_MEASURES_MAX,
-                "measures that count different values",
+                measures.iter().filter(|m| m.function.needs_values()).count(),
+                VALUE_MEASURES_MAX,
+                "measures that count different values or are quantiles",
             ),
         ];
         for (count, most, what) in counts {

@@ -31,8 +31,8 @@ mod stream;
 mod write;
 
 pub use aggregate::{
-    AggregateFunction, AggregateRequest, AggregateTerm, Aggregated, Aggregation,
-    DISTINCT_MEASURES_MAX, GROUP_COLUMNS_MAX, MEASURES_MAX, Measure, Spool,
+    AggregateFunction, AggregateRequest, AggregateTerm, Aggregated, Aggregation, GROUP_COLUMNS_MAX,
+    MEASURES_MAX, Measure, Spool, VALUE_MEASURES_MAX,
 };
 pub use catalogue::{Catalogue, Order, Resource, SortTerm};
 pub use database::{Database, DatabaseStats};

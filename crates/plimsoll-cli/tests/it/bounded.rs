@@ -173,6 +173,14 @@ fn a_million_groups_are_made_within_the_limit() {
     let counted = ask(&format!(r#"{{"resource":"sold","measures":[{measures}]}}"#));
     let counted = String::from_utf8(counted).unwrap();
     assert_eq!(counted.matches(":1000000").count(), 4, "{counted}");
+    // Each takes the rows in its own order, with their places.
+    let middle = ask(r#"{"resource":"sold","measures":["median(amount)","quantile(id, 0.9) as q",
+            "median(-id * 2) as twice"]}"#);
+    let middle = String::from_utf8(middle).unwrap();
+    assert!(
+        middle.contains(r#"{"median(amount)":499.5,"q":900000.1,"twice":-1000001.0}"#),
+        "{middle}"
+    );
     let peak = server.resident_peak_bytes();
     println!("VmHWM {peak}");
     within(peak, LIMIT_BYTES).unwrap();

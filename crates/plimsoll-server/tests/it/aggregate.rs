@@ -185,6 +185,28 @@ fn an_average_of_amounts_is_rounded_half_to_even_at_the_fourth_decimal() {
 }
 
 #[test]
+fn quantiles_of_amounts_keep_every_digit_and_those_of_ints_are_floats() {
+    let world = lines(&[(1, 11_000), (2, 12_500), (3, 12_501), (9, 922_337_203_685_477)]);
+    let server = start(&world);
+    let body = json!({"resource": "lines", "group_by": ["good_id"], "measures": [
+        {"function": "median", "expression": "amount"},
+        {"function": "quantile", "expression": "amount", "rank": 0.9, "as": "high"},
+        {"function": "count_distinct", "expression": "amount"},
+        "median(quantity)",
+    ]});
+    let answer = ask(&server, "POST", &body);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    // 1.25005 lies between two amounts: the even one; 0.7 of the way to the largest.
+    let expected = concat!(
+        r#"{"good_id":1,"median_amount":1.25,"high":64563604258.3584,"#,
+        r#""count_distinct_amount":4,"median(quantity)":2.5}"#
+    );
+    assert!(answer.text().contains(expected), "{}", answer.text());
+    let none = json!({"resource": "lines", "filter": "id < 0", "measures": ["median(amount)"]});
+    assert_eq!(rows(&server, &none), [json!({"median(amount)": null})]);
+}
+
+#[test]
 fn a_sum_without_a_place_in_its_type_is_a_problem_that_names_the_measure() {
     let world = lines(&[(1, i64::MAX), (1, 1), (3, 5)]);
     let server = start(&world);

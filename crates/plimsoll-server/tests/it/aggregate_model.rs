@@ -42,7 +42,9 @@ impl Model<'_> {
             }
             serde_json::from_str(&Money::from_units(whole).to_string()).expect("a number")
         };
-        let word = ["count", "count_distinct", "sum", "avg", "min", "max"][self.random.below(6)];
+        let words = ["count", "count_distinct", "sum", "avg", "min", "max", "median", "quantile"];
+        let word = words[self.random.below(words.len())];
+        let hundredths = if word == "quantile" { self.random.below(101) } else { 50 };
         let make: Make = match word {
             "count" => Box::new(|lines| json!(lines.len())),
             "count_distinct" => Box::new(move |lines| {
@@ -54,6 +56,19 @@ impl Model<'_> {
             "sum" => Box::new(move |lines| show(of(lines).iter().sum())),
             "min" => Box::new(move |lines| show(*of(lines).iter().min().expect("a line"))),
             "max" => Box::new(move |lines| show(*of(lines).iter().max().expect("a line"))),
+            "median" | "quantile" => Box::new(move |lines| {
+                let mut values = of(lines);
+                values.sort_unstable();
+                let place = hundredths * (values.len() - 1);
+                let (lower, rest) = (values[place / 100], (place % 100) as i128);
+                let upper = values[(place / 100 + 1).min(values.len() - 1)];
+                let hundredfold = lower * 100 + (upper - lower) * rest;
+                if !is_money {
+                    return json!(hundredfold as f64 / 100.0);
+                }
+                let (floor, rest) = (hundredfold.div_euclid(100), hundredfold.rem_euclid(100));
+                show(floor + i128::from(rest > 50 || (rest == 50 && floor % 2 != 0)))
+            }),
             _ => Box::new(move |lines| {
                 let (sum, count) = (of(lines).iter().sum::<i128>(), lines.len() as i128);
                 if !is_money {
@@ -64,7 +79,11 @@ impl Model<'_> {
                 show(floor + i128::from(up))
             }),
         };
-        (json!({"function": word, "expression": text, "as": name}), make)
+        let mut asked = json!({"function": word, "expression": text, "as": name});
+        if word == "quantile" {
+            asked["rank"] = json!(hundredths as f64 / 100.0);
+        }
+        (asked, make)
     }
 
     /// One definition against the lines.
@@ -75,7 +94,7 @@ impl Model<'_> {
         }
         let least = usize::from(by.is_empty());
         let count = least + self.random.below(4);
-        // Of count_distinct there may be four, and there are never more measures here.
+        // Of those that need every value there may be four, and there are never more measures here.
         let (asked, make): (Vec<_>, Vec<_>) = (0..count).map(|place| self.measure(place)).unzip();
         let below = i64::try_from(self.random.below(40)).expect("small") - 10;
         let kept: Vec<Line> = all.iter().copied().filter(|line| line[3] >= below).collect();

@@ -7,7 +7,7 @@ use crate::aggregate::{AS_JSON, JSON, PATH, ask, rows};
 use crate::support::{start, world};
 
 /// A body, the slug of its problem, a word of its detail.
-const REFUSED: [(&str, &str, &str); 38] = [
+const REFUSED: [(&str, &str, &str); 42] = [
     (r#"{"resource":"goods""#, "invalid-request", "line 1"),
     (r#"["goods"]"#, "invalid-request", "expected an object"),
     (r#"{}"#, "invalid-parameter", "/resource is missing"),
@@ -24,7 +24,7 @@ const REFUSED: [(&str, &str, &str); 38] = [
     (r#"{"resource":"goods","measures":[7]}"#, "invalid-parameter", "neither an object"),
     (r#"{"resource":"goods","measures":["sum(prise)"]}"#, "invalid-parameter", "no column 'prise'"),
     (
-        r#"{"resource":"goods","measures":["median(price)"]}"#,
+        r#"{"resource":"goods","measures":["approx_quantile(price, 0.5)"]}"#,
         "invalid-parameter",
         "count(*), count",
     ),
@@ -35,7 +35,27 @@ const REFUSED: [(&str, &str, &str); 38] = [
         "'as'",
     ),
     (r#"{"resource":"goods","measures":[{}]}"#, "invalid-parameter", "/measures/0/function"),
-    (r#"{"resource":"goods","measures":[{"function":"median"}]}"#, "invalid-parameter", "avg"),
+    (r#"{"resource":"goods","measures":[{"function":"mode"}]}"#, "invalid-parameter", "avg"),
+    (
+        r#"{"resource":"goods","measures":[{"function":"quantile","expression":"price"}]}"#,
+        "invalid-parameter",
+        "/measures/0/rank is missing",
+    ),
+    (
+        r#"{"resource":"goods","measures":[{"function":"quantile","expression":"id","rank":1.5}]}"#,
+        "invalid-parameter",
+        "from 0 to 1",
+    ),
+    (
+        r#"{"resource":"goods","measures":[{"function":"median","expression":"id","rank":0.5}]}"#,
+        "invalid-parameter",
+        "median takes none",
+    ),
+    (
+        r#"{"resource":"goods","measures":["median(name)"]}"#,
+        "invalid-parameter",
+        "takes int, float, money",
+    ),
     (r#"{"resource":"goods","measures":[{"function":"sum"}]}"#, "invalid-parameter", "needs one"),
     (r#"{"resource":"goods","measures":[{"fn":"sum"}]}"#, "unknown-parameter", "function, expres"),
     (r#"{"resource":"goods","group_by":["kind"],"order":"-value"}"#, "sort-invalid", "'value'"),

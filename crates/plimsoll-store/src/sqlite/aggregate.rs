@@ -5,6 +5,17 @@
 //!   from "goods" as t where .. group by 1 order by 2 desc, 1 limit 101
 //! ```
 //!
+//! Quantiles take the rows with their places, which SQLite's windows give them:
+//!
+//! ```text
+//!   select .., plimsoll_quantile(t."x", t.plimsoll_place_2, t.plimsoll_count_2, 5 * 10^17, 0, 2)
+//!   from (select t.*, row_number() over (partition by t."kind" collate binary
+//!                                        order by t."x" is null, t."x") as plimsoll_place_2,
+//!                     count(t."x") over (partition by t."kind" collate binary)
+//!                                                                      as plimsoll_count_2
+//!         from "goods" as t where ..) as t group by 1 ..
+//! ```
+//!
 //! SQLite sorts the rows by their groups, in memory as large as the connection's cache and beyond
 //! it in files of the spill area; where an index runs in the order of the groups it sorts nothing.
 //! The rows of the answer go through one buffer, and from it into a spool when it is full.
@@ -105,11 +116,19 @@ fn select(request: &AggregateRequest) -> Sql {
         push_measure(&mut sql, aggregation, place, measure);
         glue = ", ";
     }
+    let placed = aggregation.measures.iter().any(is_quantile);
+    if placed {
+        sql.push(" from (select t.*");
+        for (place, measure) in aggregation.measures.iter().enumerate() {
+            push_place(&mut sql, aggregation, place, measure);
+        }
+    }
     sql.push(" from ").name(&resource.name).push(" as t");
     if let Some(filter) = &request.filter {
         sql.push(" where ");
         translate(&mut sql, resource, filter);
     }
+    sql.push(if placed { ") as t" } else { "" });
     if aggregation.group_by.is_empty() {
         return sql;
     }
@@ -139,6 +158,35 @@ fn by_bytes(kind: ColumnType) -> &'static str {
     }
 }
 
+fn is_quantile(measure: &Measure) -> bool {
+    matches!(measure.function, AggregateFunction::Quantile(_))
+}
+
+/// For a quantile, the place of each row among the values of its group, and how many these are.
+fn push_place(sql: &mut Sql, aggregation: &Aggregation, place: usize, measure: &Measure) {
+    let Some(argument) = measure.argument.as_ref().filter(|_| is_quantile(measure)) else { return };
+    let resource = &aggregation.resource;
+    let partition = |sql: &mut Sql| {
+        let mut glue = "partition by ";
+        for &column in &aggregation.group_by {
+            sql.push(glue).column(resource, column);
+            sql.push(by_bytes(resource.schema.columns[column].kind));
+            glue = ", ";
+        }
+    };
+    sql.push(", row_number() over (");
+    partition(sql);
+    sql.push(" order by ");
+    translate(sql, resource, argument);
+    sql.push(" is null, ");
+    translate(sql, resource, argument);
+    sql.push(&format!(") as plimsoll_place_{place}, count("));
+    translate(sql, resource, argument);
+    sql.push(") over (");
+    partition(sql);
+    sql.push(&format!(") as plimsoll_count_{place}"));
+}
+
 fn push_measure(sql: &mut Sql, aggregation: &Aggregation, place: usize, measure: &Measure) {
     let resource = &aggregation.resource;
     let Some(argument) = &measure.argument else {
@@ -156,6 +204,14 @@ fn push_measure(sql: &mut Sql, aggregation: &Aggregation, place: usize, measure:
             ("plimsoll_avg_units(", format!(", {place})"))
         }
         AggregateFunction::Avg => ("plimsoll_avg(", format!(", {place})")),
+        AggregateFunction::Quantile(rank) => {
+            let money = u8::from(kind == ColumnType::Money);
+            sql.push("plimsoll_quantile(");
+            translate(sql, resource, argument);
+            sql.push(&format!(", t.plimsoll_place_{place}, t.plimsoll_count_{place}, "));
+            sql.bind(Value::Int(rank.parts().cast_signed())).push(&format!(", {money}, {place})"));
+            return;
+        }
     };
     sql.push(before);
     translate(sql, resource, argument);

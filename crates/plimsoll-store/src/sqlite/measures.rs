@@ -7,6 +7,8 @@
 //!   plimsoll_avg_units(x, measure)    money (its units)         -> integer, half to even
 //! ```
 //!
+//! `sqlite/quantiles.rs` has the quantiles.
+//!
 //! Promises: 128 bits for whole numbers, so that no order of rows overflows what their sum does
 //! not; compensated summation for floats (Neumaier 1974).
 //! Never: text or bytes taken for a number.
@@ -31,7 +33,7 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
     for (name, function) in functions {
         connection.create_aggregate_function(name, 2, flags, function)?;
     }
-    Ok(())
+    super::quantiles::register(connection)
 }
 
 /// A function by how it ends.
@@ -79,7 +81,7 @@ impl Aggregate<Total, Value> for Adder {
     }
 }
 
-fn refuse(mark: &str, measure: i64) -> Error {
+pub(super) fn refuse(mark: &str, measure: i64) -> Error {
     Error::UserFunctionError(format!("{mark}{measure}").into())
 }
 

@@ -26,6 +26,7 @@ mod measures;
 mod memory;
 mod migrate;
 mod open;
+mod quantiles;
 mod reader;
 mod report;
 mod row;

@@ -98,6 +98,25 @@ fn whole_numbers_stay_whole_and_a_text_is_never_a_number() {
 }
 
 #[test]
+fn quantiles_pass_over_null_and_refuse_a_text() {
+    let (_directory, store) = theirs();
+    let medians = [("median", "x"), ("median", "f"), ("count_distinct", "x")];
+    let made = make(&store, &["name"], &medians, "name <> 'b'").expect("made");
+    let expected = [
+        r#"{"name":"A","m0":2.0,"m1":0.2,"m2":1}"#,
+        r#"{"name":"a","m0":4503599627370497.0,"m1":5e+299,"m2":2}"#,
+        r#"{"name":"c","m0":null,"m1":null,"m2":0}"#,
+        r#"{"name":"d","m0":1.0,"m1":0.5,"m2":3}"#,
+    ];
+    assert_eq!(lines(&made.out), expected);
+    let made = make(&store, &[], &medians[..2], "name = 'd' or name = 'A'").expect("made");
+    assert_eq!(lines(&made.out), [r#"{"m0":1.5,"m1":0.35}"#]);
+    let error = make(&store, &["name"], &medians, "true").expect_err("a text");
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().contains("'m0' (quantile) meets a text"), "{error}");
+}
+
+#[test]
 fn floats_lose_nothing_to_their_order_and_infinity_is_an_error() {
     let (_directory, store) = theirs();
     // 1e300 + 0.5 - 1e300, in the order of the rows: added up plainly it would be 0.

@@ -60,7 +60,7 @@ impl Division {
             let column = column_of(measure, &mut columns)?;
             answers.push(match measure.aggregate {
                 Aggregate::Quantile(q) => {
-                    columns[column].ranks.push(Rank::of(q));
+                    columns[column].ranks.push(Rank::new(q)?);
                     Answer::Quantile { column, rank: columns[column].ranks.len() - 1 }
                 }
                 _ => Answer::Distinct(column),
@@ -193,9 +193,9 @@ impl<'d> GroupValues<'d> {
         let key = u64::from_be_bytes(*value.first_chunk().ok_or_else(torn)?);
         for (place, around) in passed.places.iter().zip(&mut passed.around) {
             let here = passed.passed..end;
-            if here.contains(&place.lower) {
+            if here.contains(&place.lower()) {
                 *around = (key, key);
-            } else if here.contains(&(place.lower + 1)) {
+            } else if here.contains(&(place.lower() + 1)) {
                 around.1 = key;
             }
         }

@@ -37,4 +37,5 @@ pub use group::{Group, GroupRef};
 use input::Input;
 pub use layout::{Layout, UpdateError};
 pub use measure::{Aggregate, Keeps, Measure, parse};
+pub use rank::{Place as QuantilePlace, Rank};
 pub(crate) use values::push_length;

@@ -15,7 +15,7 @@
 
 use std::sync::Arc;
 
-use plimsoll::aggregate::{self, Aggregate};
+use plimsoll::aggregate::{self, Aggregate, Rank};
 use plimsoll::error::excerpt;
 use plimsoll::expr::{self, Expr};
 use plimsoll::limits::FILTER_BYTES_MAX;
@@ -38,9 +38,18 @@ pub(super) const TEXT_BYTES_MAX: u64 = (FILTER_BYTES_MAX + EXPRESSIONS_BYTES_MAX
 const NAME_BYTES_MAX: usize = 64;
 
 const MEMBERS: [&str; 6] = ["resource", "group_by", "measures", "filter", "order", "limit"];
-const MEASURE_TEXTS: [&str; 7] =
-    ["count(*)", "count(x)", "count(distinct x)", "sum(x)", "avg(x)", "min(x)", "max(x)"];
-const MEASURE_MEMBERS: [&str; 3] = ["function", "expression", "as"];
+const MEASURE_TEXTS: [&str; 9] = [
+    "count(*)",
+    "count(x)",
+    "count(distinct x)",
+    "sum(x)",
+    "avg(x)",
+    "min(x)",
+    "max(x)",
+    "median(x)",
+    "quantile(x, 0.9)",
+];
+const MEASURE_MEMBERS: [&str; 4] = ["function", "expression", "rank", "as"];
 
 /// A definition that was read and checked.
 pub(super) struct Definition {
@@ -265,6 +274,10 @@ fn written(
         (Aggregate::Avg, _) => AggregateFunction::Avg,
         (Aggregate::Min, _) => AggregateFunction::Min,
         (Aggregate::Max, _) => AggregateFunction::Max,
+        (Aggregate::Quantile(q), _) => {
+            let rank = Rank::new(q).map_err(|e| invalid(pointer, &e.to_string()))?;
+            AggregateFunction::Quantile(rank)
+        }
         _ => {
             let why = format!(
                 "is '{}', which is not computed here; allowed: {}",
@@ -319,11 +332,29 @@ fn measure(
             Some(operand(resource, object, text)?)
         }
     };
+    if let Some(rank) = rank(object, &word)? {
+        function = AggregateFunction::Quantile(rank);
+    }
     let name = match object.text("as")? {
         Some(name) => checked_name(object, name)?,
-        None => own_name(resource, object, function, argument.as_ref())?,
+        None => own_name(resource, object, &word, argument.as_ref())?,
     };
     Ok(Measure { function, argument, name: name.into() })
+}
+
+/// The rank that a quantile, and nothing else, is given.
+fn rank(object: &Object<'_, '_>, word: &str) -> Result<Option<Rank>> {
+    let refuse = |why: &str| object.invalid("rank", why);
+    match (word, object.get("rank")) {
+        ("quantile", None) => Err(refuse("is missing: a quantile needs one, from 0 to 1, as 0.9")),
+        ("quantile", Some(raw)) => {
+            let number = raw.get().parse().ok().and_then(|rank| Rank::new(rank).ok());
+            let why = format!("is {}; it is a number from 0 to 1, as 0.9", excerpt(raw.get()));
+            number.map(Some).ok_or_else(|| refuse(&why))
+        }
+        (_, None) => Ok(None),
+        (word, Some(_)) => Err(refuse(&format!("is for a quantile alone; {word} takes none"))),
+    }
 }
 
 fn operand(resource: &Resource, object: &Object<'_, '_>, text: &str) -> Result<Expr> {
@@ -360,13 +391,13 @@ fn odd_name(name: &str) -> String {
 fn own_name(
     resource: &Resource,
     object: &Object<'_, '_>,
-    function: AggregateFunction,
+    word: &str,
     argument: Option<&Expr>,
 ) -> Result<String> {
     match argument {
-        None => Ok(function.name().to_owned()),
+        None => Ok(word.to_owned()),
         Some(Expr::Column(column)) => {
-            Ok(format!("{}_{}", function.name(), resource.schema.columns[*column].name))
+            Ok(format!("{word}_{}", resource.schema.columns[*column].name))
         }
         Some(_) => Err(object.invalid("as", "is missing: a measure of an expression needs a name")),
     }

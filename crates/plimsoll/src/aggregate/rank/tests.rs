@@ -7,7 +7,7 @@ fn money(text: &str) -> Money {
 }
 
 fn of(kind: ColumnType, q: f64, count: u64, lower: u64, upper: u64) -> Value {
-    Rank::of(q).place(count).value(kind, lower, upper)
+    Rank::new(q).unwrap().place(count).value(kind, lower, upper)
 }
 
 #[test]
@@ -23,8 +23,18 @@ fn a_rank_is_the_decimal_that_was_written() {
         (1e-300, u64::MAX, 0, 0),
         (0.5, u64::MAX, (u64::MAX - 1) / 2, 0),
     ] {
-        assert_eq!(Rank::of(q).place(count), Place { lower, parts }, "{q} of {count}");
+        assert_eq!(Rank::new(q).unwrap().place(count), Place { lower, parts }, "{q} of {count}");
     }
+}
+
+#[test]
+fn a_rank_is_from_0_to_1() {
+    for q in [-0.1, 1.000_000_1, f64::NAN, f64::INFINITY] {
+        assert!(Rank::new(q).unwrap_err().to_string().contains("from 0 to 1"), "{q}");
+    }
+    let rank = Rank::new(0.29).unwrap();
+    assert_eq!(Rank::from_parts(rank.parts()).unwrap(), rank);
+    assert!(Rank::from_parts(PARTS + 1).is_err());
 }
 
 #[test]
