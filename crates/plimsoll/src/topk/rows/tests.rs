@@ -35,26 +35,59 @@ fn inputs(random: &mut Random, count: usize) -> Vec<Vec<([u8; 4], Vec<u8>)>> {
     shapes.into_iter().map(|keys| keys.into_iter().enumerate().map(&mut row).collect()).collect()
 }
 
+/// The `k` smallest of `input` against the first `k` of `model`, stably sorted.
+fn check(
+    input: &[([u8; 4], Vec<u8>)],
+    model: &[([u8; 4], Vec<u8>)],
+    (k, workspace): (usize, usize),
+    consumer: &Consumer,
+) -> Result<(), String> {
+    let mut top = Rows::new(k, workspace, consumer).unwrap();
+    for (key, row) in input {
+        top.push(key, row).unwrap();
+    }
+    let mut model: Vec<_> = model.iter().map(|(key, row)| (&key[..], &row[..])).collect();
+    model.sort_by_key(|row| row.0);
+    model.truncate(k);
+    let found = top.finish();
+    if found.len() != model.len() {
+        return Err(format!("{} rows where the model has {}", found.len(), model.len()));
+    }
+    match found.iter().zip(model).position(|(found, model)| found != model) {
+        None => Ok(()),
+        Some(place) => Err(format!("row {place} of {k} is another one")),
+    }
+}
+
+#[test]
+fn the_check_finds_a_row_too_few_another_order_and_another_row() {
+    let consumer = consumer();
+    let row = |key: u32, row: &str| (key.to_be_bytes(), row.as_bytes().to_vec());
+    let input = [row(2, "two"), row(1, "one"), row(1, "another one"), row(3, "three")];
+    let shape = (3, 4_000);
+    assert_eq!(check(&input, &input, shape, &consumer), Ok(()));
+    assert!(check(&input[..2], &input, shape, &consumer).unwrap_err().starts_with("2 rows"));
+    let mut model = input.clone();
+    model.swap(1, 2);
+    let unstable = check(&input, &model, shape, &consumer);
+    assert_eq!(unstable.unwrap_err(), "row 0 of 3 is another one");
+    model = input.clone();
+    model[0].1 = b"zwei".to_vec();
+    let other = check(&input, &model, shape, &consumer);
+    assert_eq!(other.unwrap_err(), "row 2 of 3 is another one");
+}
+
 #[test]
 fn the_k_smallest_are_those_of_a_stable_sort() {
     let mut random = Random::new(seed());
     let consumer = consumer();
     for count in [0, 1, 2, 50, 2_000] {
         for input in inputs(&mut random, count) {
-            for (k, workspace) in
+            for shape in
                 [(0, 4_000), (1, 1_000), (2, 1_000), (20, 4_000), (300, 60_000), (5_000, 400_000)]
             {
-                let mut top = Rows::new(k, workspace, &consumer).unwrap();
-                for (key, row) in &input {
-                    top.push(key, row).unwrap();
-                }
-                let mut model = input.clone();
-                model.sort_by_key(|row| row.0);
-                model.truncate(k);
-                let found = top.finish();
-                let found: Vec<_> = found.iter().map(|(k, r)| (k.to_vec(), r.to_vec())).collect();
-                let model: Vec<_> = model.into_iter().map(|(k, r)| (k.to_vec(), r)).collect();
-                assert_eq!(found, model, "{count} rows, k = {k}");
+                let checked = check(&input, &input, shape, &consumer);
+                assert_eq!(checked, Ok(()), "{count} rows, {shape:?}");
             }
         }
     }
