@@ -15,6 +15,7 @@ use plimsoll::spill::{Codec, SpillOptions};
 use plimsoll::storage::{Disk, Storage};
 use plimsoll::{ErrorKind, Result};
 
+mod faults;
 mod sketches;
 mod values;
 
@@ -91,11 +92,22 @@ impl Place {
         watch: &Watch,
         job: impl Fn(Tool<'_>) -> Result<Summary>,
     ) -> Result<Summary> {
+        self.stored(way, watch, Arc::new(Disk), job, || ())
+    }
+
+    /// As [`Place::run`] on another disk; `sweep` is called before what is left is looked at.
+    fn stored(
+        &self,
+        way: Way,
+        watch: &Watch,
+        storage: Arc<dyn Storage>,
+        job: impl Fn(Tool<'_>) -> Result<Summary>,
+        sweep: impl Fn(),
+    ) -> Result<Summary> {
         let budget = Budget::new(64 << 20, 16 << 20, Arc::new(Unmeasured)).unwrap();
         // What is asked for beyond the workspace is refused.
         let node = budget.child("tool", way.workspace_bytes).unwrap();
         let consumer = node.consumer("group").unwrap();
-        let storage: Arc<dyn Storage> = Arc::new(Disk);
         let spill_root = self.path("spill");
         let spill = SpillOptions { quota_bytes: None, codec: way.codec, memory_file_system: true };
         let done = job(Tool {
@@ -107,6 +119,7 @@ impl Place {
             threads: way.threads,
             watch,
         });
+        sweep();
         assert_eq!(consumer.held_bytes(), 0, "{done:?}");
         assert_eq!(std::fs::read_dir(&spill_root).unwrap().count(), 0, "{done:?}");
         let left = std::fs::read_dir(self.folder.path()).unwrap();
