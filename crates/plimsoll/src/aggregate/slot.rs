@@ -7,11 +7,13 @@
 //!   sum float       sum f64 | lost f64 | strange u8 | any u8            18
 //!   avg float       sum f64 | lost f64 | strange u8 | count u64         25
 //!   min max bool ..  tag u8 | value 8 bytes                              9
-//!   min max text ..  place u32 | length u32, 0 is none                   8 + text
+//!   min max text ..  place u32 | length u32, 0 is none | beginning u64  16 + text
 //!   sketch           number u32, 0 is none                               4 + sketch
 //! ```
 //!
-//! All zero is the state of no rows.
+//! All zero is the state of no rows. The beginning of a text are its first eight bytes, filled up
+//! with zeros, as a number of the same order: most rows are told by it, and the text itself, which
+//! lies elsewhere, is not looked at.
 //!
 //! Promises: a slot is added to wholly or not at all.
 //! Never: a slot that says how long it is; the layout knows.
@@ -55,7 +57,8 @@ impl SlotKind {
 
     pub(super) fn bytes(self) -> usize {
         match self {
-            Self::Count | Self::Text { .. } => 8,
+            Self::Count => 8,
+            Self::Text { .. } => 16,
             Self::Exact { mean: false } => 17,
             Self::Exact { mean: true } => 24,
             Self::Float { mean: false } => 18,
@@ -291,6 +294,16 @@ pub(super) fn add_text(
     new: Extreme<'_>,
     greatest: bool,
 ) -> Result<(), Full> {
+    let beginning = match new {
+        Extreme::Text(bytes) => Some(beginning_of(bytes)),
+        _ => None,
+    };
+    let slot = &arena.state(place)[offset..];
+    let (length, old) = (u32::from_le_bytes(at(slot, 4)), u64_at(slot, 8));
+    let is_behind = |new: u64| if greatest { new < old } else { new > old };
+    if length > 0 && beginning.is_some_and(is_behind) {
+        return Ok(());
+    }
     let old = read_text(arena, place, offset);
     if !new.beats(old, greatest) {
         return Ok(());
@@ -311,5 +324,19 @@ pub(super) fn add_text(
     let slot = &mut arena.state_mut(place)[offset..];
     slot[..4].copy_from_slice(&text.0.to_le_bytes());
     slot[4..8].copy_from_slice(&len.to_le_bytes());
+    // Of anything but a text the beginning is one that no text is behind.
+    let beginning = beginning.unwrap_or(if greatest { 0 } else { u64::MAX });
+    slot[8..16].copy_from_slice(&beginning.to_le_bytes());
     Ok(())
+}
+
+/// Where these differ, the texts they begin are in the same order.
+#[inline]
+fn beginning_of(text: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    match text.first_chunk() {
+        Some(first) => bytes = *first,
+        None => bytes[..text.len()].copy_from_slice(text),
+    }
+    u64::from_be_bytes(bytes)
 }

@@ -318,7 +318,6 @@ impl Takes for Grouper<'_> {
                     Err(Full) => break,
                 }
             }
-            self.touch_texts();
             let mut added = 0;
             if self.work.has_states() {
                 for (n, found) in self.found.iter().enumerate() {

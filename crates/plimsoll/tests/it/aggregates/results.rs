@@ -143,6 +143,30 @@ fn extremes_follow_the_one_order_whatever_comes_first() {
 }
 
 #[test]
+fn texts_that_begin_alike_or_are_short_have_their_order_whichever_comes_first() {
+    // Whether they differ within their first eight bytes, behind them, or by zeros at the end.
+    let texts = ["", "\0", "a", "a\0", "b", "é", "abcdefg", "abcdefgh", "abcdefgh\0", "abcdefghi"]
+        .map(|text| Value::Text(text.into()));
+    let blobs = texts.iter().map(|text| match text {
+        Value::Text(text) => Value::Bytes(text.as_bytes().into()),
+        _ => unreachable!("texts alone"),
+    });
+    // All texts stand before all bytes, and behind numbers.
+    let mixed = [Value::Int(7), money("-2")].into_iter().chain(texts.clone()).chain(blobs);
+    for (column, values) in [("name", texts.to_vec()), ("misc", mixed.collect())] {
+        for one in &values {
+            for other in &values {
+                let rows = [row(&[(column, one.clone())]), row(&[(column, other.clone())])];
+                let found = measured(&format!("min({column}), max({column})"), &rows).unwrap();
+                let falls = plimsoll::record::compare(one.borrow(), other.borrow()).is_gt();
+                let (least, most) = if falls { (other, one) } else { (one, other) };
+                assert_eq!(found, [least.clone(), most.clone()]);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_field_of_another_type_than_its_column_is_refused() {
     for (text, column, value) in [
         ("sum(price)", "price", Value::Int(1)),

@@ -32,10 +32,9 @@ fn jobs() -> [(&'static str, Job); 3] {
 /// More groups than the least memory holds, each of two rows.
 fn input() -> String {
     let mut text = String::from("k,v,t\n");
-    for n in 0..9_000_u64 {
+    for n in 0..9_000 {
         let key = n % 4_500;
-        writeln!(text, "the long name of key {key:06},{n}.5,{}", "t".repeat(n as usize % 60))
-            .unwrap();
+        writeln!(text, "the long name of key {key:06},{n}.5,{}", "t".repeat(n % 60)).unwrap();
     }
     text
 }
@@ -90,7 +89,6 @@ fn every_call_may_fail(name: &str) {
     let summary = run(&place, &disk, &job).unwrap();
     assert!(summary.passes > 0, "{summary:?}");
     let (expected, calls) = (place.lines(), disk.calls(None));
-    println!("{calls} calls, {summary:?}");
     for (number, step) in [(ENOSPC, 1), (EIO, 7)] {
         let refused = fail_calls(&text, &job, &Fault::Errno(number), step, &expected);
         assert!(refused * step as u64 > calls / 3, "{refused} of {calls} were refused");
