@@ -6,7 +6,7 @@
 use std::io::Write as _;
 
 use anyhow::anyhow;
-use plimsoll::files::{DistinctFile, Input};
+use plimsoll::files::{DistinctFile, Input, Reading};
 
 use super::grouping;
 use super::tool::{self, Ready};
@@ -20,18 +20,16 @@ pub(crate) fn run(global: &Global, args: &DistinctArgs) -> anyhow::Result<Outcom
     let output = tool::output(&args.tool);
     let mut ready = Ready::new(global, &args.tool, "distinct")?;
     let columns = args.columns.as_deref().map_or(Ok(Vec::new()), grouping::columns);
+    let record_bytes_max = ready.record_bytes_max(&args.tool)?;
     let job = DistinctFile {
+        reading: Reading { input, format, delimiter, record_bytes_max },
         output_format: grouping::output_format(&output, format),
         output: (!args.count).then_some(output),
-        input,
-        format,
-        delimiter,
         columns: columns.map_err(usage)?,
         filter: args.filter.clone(),
         kinds: grouping::kinds(args.types.as_deref())?,
-        record_bytes_max: ready.record_bytes_max(&args.tool)?,
     };
-    ready.adapt(&[&job.input]);
+    ready.adapt(&[&job.reading.input]);
     let planned = job.plan(ready.tool())?;
     if args.tool.explain {
         grouping::explain(planned.plan(), planned.keys(), &ready)?;

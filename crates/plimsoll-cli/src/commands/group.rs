@@ -4,7 +4,7 @@
 //! Never: a grouping begun before its plan was made.
 
 use anyhow::anyhow;
-use plimsoll::files::{GroupFile, Input};
+use plimsoll::files::{GroupFile, Input, Reading};
 
 use super::grouping;
 use super::tool::{self, Ready};
@@ -17,19 +17,17 @@ pub(crate) fn run(global: &Global, args: &GroupArgs) -> anyhow::Result<Outcome> 
     let (format, delimiter) = tool::format(&args.tool, &input)?;
     let output = tool::output(&args.tool);
     let mut ready = Ready::new(global, &args.tool, "group")?;
+    let record_bytes_max = ready.record_bytes_max(&args.tool)?;
     let job = GroupFile {
+        reading: Reading { input, format, delimiter, record_bytes_max },
         output_format: grouping::output_format(&output, format),
         output,
-        input,
-        format,
-        delimiter,
         key: grouping::columns(&args.key).map_err(usage)?,
         measures: args.agg.clone(),
         filter: args.filter.clone(),
         kinds: grouping::kinds(args.types.as_deref())?,
-        record_bytes_max: ready.record_bytes_max(&args.tool)?,
     };
-    ready.adapt(&[&job.input]);
+    ready.adapt(&[&job.reading.input]);
     let planned = job.plan(ready.tool())?;
     if args.tool.explain {
         grouping::explain(planned.plan(), planned.keys(), &ready)?;

@@ -4,12 +4,12 @@
 //! output appears whole or not at all.
 //! Never: an order of the output that anybody may count on.
 
-use super::grouping::{GroupPlan, Job, Planned};
-use super::input::Input;
+use super::grouping::{Job, PlannedGrouping};
 use super::output::Output;
-use super::tool::{Summary, Tool};
+use super::reading::Reading;
+use super::tool::Tool;
 use crate::error::{Error, Result};
-use crate::format::{Delimiter, Format};
+use crate::format::Format;
 use crate::record::ColumnType;
 
 /// What to group and how. The output holds the key's columns, then the measures.
@@ -21,24 +21,21 @@ use crate::record::ColumnType;
 /// ```
 /// use std::sync::Arc;
 /// use plimsoll::budget::{Budget, Unmeasured};
-/// use plimsoll::files::{GroupFile, Input, Output, Tool, Watch};
-/// use plimsoll::format::{Delimiter, Format};
+/// use plimsoll::files::{GroupFile, Input, Output, Reading, Tool, Watch};
+/// use plimsoll::format::Format;
 /// use plimsoll::spill::SpillOptions;
 /// use plimsoll::storage::{Disk, Storage};
 /// let folder = tempfile::tempdir()?;
 /// let (input, output) = (folder.path().join("in.csv"), folder.path().join("out.csv"));
 /// std::fs::write(&input, "city,qty,price\nBern,2,1.50\nBern,3,2\n")?;
 /// let job = GroupFile {
-///     input: Input::File(input),
+///     reading: Reading { record_bytes_max: 64 << 10, ..Reading::new(Input::File(input)) },
 ///     output: Output::File { path: output.clone(), fsync: false },
-///     format: Format::Csv,
 ///     output_format: Format::Csv,
-///     delimiter: Delimiter::Comma,
 ///     key: vec!["city".into()],
 ///     measures: "count(*) as n, sum(qty*price) as revenue".into(),
 ///     filter: None,
 ///     kinds: Vec::new(),
-///     record_bytes_max: 64 << 10,
 /// };
 /// let budget = Budget::new(64 << 20, 16 << 20, Arc::new(Unmeasured))?;
 /// let (storage, watch) = (Arc::new(Disk) as Arc<dyn Storage>, Watch::default());
@@ -59,30 +56,22 @@ use crate::record::ColumnType;
 /// ```
 #[derive(Clone, Debug)]
 pub struct GroupFile {
-    /// From where.
-    pub input: Input,
+    /// From where; the delimiter is the output's too.
+    pub reading: Reading,
     /// To where.
     pub output: Output,
     /// CSV or NDJSON.
-    pub format: Format,
-    /// CSV or NDJSON.
     pub output_format: Format,
-    /// Between fields of CSV, in and out.
-    pub delimiter: Delimiter,
     /// Names of the columns that make a group; one at least.
     pub key: Vec<Box<str>>,
-    /// As [`crate::aggregate::parse`] reads them; each keeps a state of fixed size.
+    /// As [`crate::aggregate::parse`] reads them. Those that need every value of a group, as
+    /// `median(x)`, have the values sorted.
     pub measures: String,
     /// As [`crate::expr::parse`] reads it: rows for which it is true.
     pub filter: Option<String>,
     /// Types of columns that are not to be found in the input's first megabyte.
     pub kinds: Vec<(Box<str>, ColumnType)>,
-    /// Longest record, in bytes.
-    pub record_bytes_max: usize,
 }
-
-/// A grouping that was planned and not begun.
-pub struct PlannedGroup<'a>(Planned<'a>);
 
 impl GroupFile {
     /// Opens the input, reads its beginning and makes the plan.
@@ -91,42 +80,18 @@ impl GroupFile {
     /// [`crate::ErrorKind::Invalid`] for unknown columns, measures or filters that do not fit
     /// the columns' types, an output that is the input, or too little memory, with the least that
     /// is needed; those of opening and scanning the input.
-    pub fn plan<'a>(&'a self, tool: Tool<'a>) -> Result<PlannedGroup<'a>> {
+    pub fn plan<'a>(&'a self, tool: Tool<'a>) -> Result<PlannedGrouping<'a>> {
         if self.key.is_empty() {
             return Err(Error::invalid("a grouping needs a column for its key: give --key COLUMN"));
         }
         let job = Job {
-            input: &self.input,
-            format: self.format,
-            delimiter: self.delimiter,
-            record_bytes_max: self.record_bytes_max,
+            reading: &self.reading,
             kinds: &self.kinds,
             keys: &self.key,
             measures: Some(&self.measures),
             filter: self.filter.as_deref(),
             output: Some((&self.output, self.output_format)),
         };
-        Planned::new(&job, tool).map(PlannedGroup)
-    }
-}
-
-impl PlannedGroup<'_> {
-    /// What it will do.
-    #[must_use]
-    pub fn plan(&self) -> &GroupPlan {
-        self.0.plan()
-    }
-
-    /// Names and types of the key's columns.
-    pub fn keys(&self) -> impl Iterator<Item = (&str, ColumnType)> {
-        self.0.keys()
-    }
-
-    /// Groups.
-    ///
-    /// # Errors
-    /// Those of the input, with the line; of spilling and of the output; then no output exists.
-    pub fn run(self) -> Result<Summary> {
-        self.0.run()
+        PlannedGrouping::new(&job, tool)
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use plimsoll::budget::{Budget, Unmeasured};
 use plimsoll::expr::testing::Random;
-use plimsoll::files::{DistinctFile, GroupFile, Input, Output, Summary, Tool, Watch};
-use plimsoll::format::{Delimiter, Format};
+use plimsoll::files::{DistinctFile, GroupFile, Input, Output, Reading, Summary, Tool, Watch};
+use plimsoll::format::Format;
 use plimsoll::record::{ColumnType, Money};
 use plimsoll::spill::{Codec, SpillOptions};
 use plimsoll::storage::{Disk, Storage};
@@ -51,33 +51,32 @@ impl Place {
         self.folder.path().join(name)
     }
 
+    fn reading(&self) -> Reading {
+        let input = Input::File(self.path("in.csv"));
+        Reading { record_bytes_max: RECORD_BYTES_MAX, ..Reading::new(input) }
+    }
+
     fn group(&self, key: &[&str], measures: &str) -> GroupFile {
         GroupFile {
-            input: Input::File(self.path("in.csv")),
+            reading: self.reading(),
             output: Output::File { path: self.path("out.csv"), fsync: false },
-            format: Format::Csv,
             output_format: Format::Csv,
-            delimiter: Delimiter::Comma,
             key: key.iter().map(|name| (*name).into()).collect(),
             measures: measures.to_owned(),
             filter: None,
             kinds: Vec::new(),
-            record_bytes_max: RECORD_BYTES_MAX,
         }
     }
 
     fn distinct(&self, columns: &[&str], count: bool) -> DistinctFile {
         let output = Output::File { path: self.path("out.csv"), fsync: false };
         DistinctFile {
-            input: Input::File(self.path("in.csv")),
+            reading: self.reading(),
             output: (!count).then_some(output),
-            format: Format::Csv,
             output_format: Format::Csv,
-            delimiter: Delimiter::Comma,
             columns: columns.iter().map(|name| (*name).into()).collect(),
             filter: None,
             kinds: Vec::new(),
-            record_bytes_max: RECORD_BYTES_MAX,
         }
     }
 
@@ -425,7 +424,7 @@ fn ndjson_comes_out_with_the_types_of_its_values() {
     let place =
         Place::new("{\"k\":\"b\",\"n\":1.5}\n{\"k\":null,\"n\":2}\n{\"k\":\"b\",\"n\":3}\n");
     let mut job = place.group(&["k"], "sum(n) as s, max(k) as m");
-    (job.format, job.output_format) = (Format::Ndjson, Format::Ndjson);
+    (job.reading.format, job.output_format) = (Format::Ndjson, Format::Ndjson);
     place.grouped(AMPLE, &job).unwrap();
     let text = std::fs::read_to_string(place.path("out.csv")).unwrap();
     let mut lines: Vec<&str> = text.lines().collect();

@@ -35,7 +35,8 @@ use crate::record::{Column, Schema};
 use crate::scan::Segments;
 use columns::Source;
 pub use plan::GroupPlan;
-pub(super) use run::{Job, Planned};
+pub(super) use run::Job;
+pub use run::PlannedGrouping;
 
 /// All tables and partitions of a grouping hash alike.
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;

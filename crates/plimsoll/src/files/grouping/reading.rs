@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::batch::Batch;
-use super::run::Planned;
+use super::run::PlannedGrouping;
 use crate::error::{Error, Result};
 use crate::files::tool::Summary;
 use crate::scan::Records;
@@ -38,7 +38,7 @@ struct Counts {
     bytes: u64,
 }
 
-impl Planned<'_> {
+impl PlannedGrouping<'_> {
     /// Reads everything into what each thread makes, and `end`s it there.
     pub(super) fn read<T: Takes, U: Send>(
         &self,

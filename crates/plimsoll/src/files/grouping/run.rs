@@ -14,22 +14,20 @@ use super::reading::{into_inner, lock};
 use super::spilling::Spilling;
 use crate::budget::Reservation;
 use crate::error::Result;
-use crate::files::input::{Input, OpenInput};
+use crate::files::input::OpenInput;
 use crate::files::output::Output;
+use crate::files::reading::Reading;
 use crate::files::sort::{SNIFF_BYTES_MIN, scan_bytes};
 use crate::files::tool::{Summary, Tool};
 use crate::files::watch::Phase;
-use crate::format::{Delimiter, Format};
+use crate::format::Format;
 use crate::record::ColumnType;
 use crate::scan::{ScanOptions, Segments};
 use crate::spill::Run;
 
 /// Parts of a job that `group` and `distinct` have both.
 pub(in crate::files) struct Job<'a> {
-    pub(in crate::files) input: &'a Input,
-    pub(in crate::files) format: Format,
-    pub(in crate::files) delimiter: Delimiter,
-    pub(in crate::files) record_bytes_max: usize,
+    pub(in crate::files) reading: &'a Reading,
     pub(in crate::files) kinds: &'a [(Box<str>, ColumnType)],
     /// Columns of the key; none are all.
     pub(in crate::files) keys: &'a [Box<str>],
@@ -39,8 +37,8 @@ pub(in crate::files) struct Job<'a> {
     pub(in crate::files) output: Option<(&'a Output, Format)>,
 }
 
-/// A job that was planned and not begun.
-pub(in crate::files) struct Planned<'a> {
+/// A grouping, or a search for distinct rows, that was planned and not begun.
+pub struct PlannedGrouping<'a> {
     pub(super) tool: Tool<'a>,
     pub(super) segments: Segments,
     pub(super) work: Work,
@@ -53,17 +51,18 @@ pub(in crate::files) struct Planned<'a> {
 /// Runs of one partition, by all who wrote it, and the level they are on.
 type Part = (Vec<Arc<Run>>, u32);
 
-impl<'a> Planned<'a> {
+impl<'a> PlannedGrouping<'a> {
     pub(in crate::files) fn new(job: &Job<'a>, tool: Tool<'a>) -> Result<Self> {
         if let Some((output, _)) = job.output {
-            output.check_against(&[job.input])?;
+            output.check_against(&[&job.reading.input])?;
         }
-        let OpenInput { bytes, bytes_len, source_bytes, .. } = job.input.open()?;
-        let mut options = ScanOptions::new(job.format);
-        options.delimiter = job.delimiter;
-        options.record_bytes_max = job.record_bytes_max;
+        let Reading { input, format, delimiter, record_bytes_max } = job.reading;
+        let OpenInput { bytes, bytes_len, source_bytes, .. } = input.open()?;
+        let mut options = ScanOptions::new(*format);
+        options.delimiter = *delimiter;
+        options.record_bytes_max = *record_bytes_max;
         options.kinds = job.kinds.to_vec();
-        options.sniff_bytes = options.sniff_bytes.min(job.record_bytes_max.max(SNIFF_BYTES_MIN));
+        options.sniff_bytes = options.sniff_bytes.min(SNIFF_BYTES_MIN.max(*record_bytes_max));
         let tool = tool.with_threads_for(tool.workspace_bytes);
         let scan = scan_bytes(&options, source_bytes, tool.threads);
         let mut reservation = tool.consumer.try_reserve(scan)?;
@@ -89,21 +88,28 @@ impl<'a> Planned<'a> {
         })?;
         let line_end: &[u8] = if segments.header().ends_with(b"\r\n") { b"\r\n" } else { b"\n" };
         let output = job.output.map(|(output, format)| {
-            let csv = Style::Csv { delimiter: job.delimiter, line_end };
+            let csv = Style::Csv { delimiter: *delimiter, line_end };
             (output, if format == Format::Csv { csv } else { Style::Ndjson })
         });
         Ok(Self { tool, segments, work, plan, bytes_len, output, _scan: reservation })
     }
 
-    pub(in crate::files) fn plan(&self) -> &GroupPlan {
+    /// What it will do.
+    #[must_use]
+    pub fn plan(&self) -> &GroupPlan {
         &self.plan
     }
 
-    pub(in crate::files) fn keys(&self) -> impl Iterator<Item = (&str, ColumnType)> {
+    /// Names and types of the columns that make a group, or that are distinct.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, ColumnType)> {
         self.work.keys.iter().map(|key| (&*key.column.name, key.column.kind))
     }
 
-    pub(in crate::files) fn run(self) -> Result<Summary> {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// Those of the input, with the line; of spilling and of the output; then no output exists.
+    pub fn run(self) -> Result<Summary> {
         self.tool.watch.begin(Phase::Read, self.bytes_len);
         if self.plan.sort.is_some() { self.run_values() } else { self.run_partitions() }
     }

@@ -15,14 +15,14 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use super::emit::{Emit, Rows, header};
 use super::plan::FRAMES;
 use super::reading::{into_inner, lock};
-use super::run::Planned;
+use super::run::PlannedGrouping;
 use crate::error::Result;
 use crate::files::sink::Sink;
 use crate::files::sort::{first_fault, panicked};
 use crate::files::tool::Summary;
 use crate::files::watch::Phase;
 
-impl Planned<'_> {
+impl PlannedGrouping<'_> {
     /// Has each of `workers` emit its groups by `finish`, which gives how deep they were spilled.
     /// `total` is what there is to read, in bytes.
     pub(super) fn write<W: Send>(

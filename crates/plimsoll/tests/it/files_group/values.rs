@@ -145,7 +145,7 @@ fn a_filter_and_null_and_ndjson_are_as_for_any_measure() {
     );
     let mut job =
         place.group(&["k"], "median(v) as m, count(distinct v) as d, count(distinct w) as w");
-    (job.format, job.output_format) = (Format::Ndjson, Format::Ndjson);
+    (job.reading.format, job.output_format) = (Format::Ndjson, Format::Ndjson);
     job.filter = Some("k is null or k != 'z'".to_owned());
     place.grouped(AMPLE, &job).unwrap();
     let text = std::fs::read_to_string(place.path("out.csv")).unwrap();

@@ -14,13 +14,13 @@ use super::gather::Gatherer;
 use super::sorter::Sorter;
 use super::walk::{Source, Walk};
 use crate::error::Result;
-use crate::files::grouping::run::Planned;
+use crate::files::grouping::run::PlannedGrouping;
 use crate::files::grouping::spilling::Spilling;
 use crate::files::tool::Summary;
 use crate::files::watch::Phase;
 use crate::sort::{Merge, Passes, ReaderShape, SortPlan, SortedRun, ahead};
 
-impl Planned<'_> {
+impl PlannedGrouping<'_> {
     pub(in crate::files::grouping) fn run_values(self) -> Result<Summary> {
         let spilling = Spilling::new(&self.tool, false);
         let (sorters, mut summary) = self.read(
