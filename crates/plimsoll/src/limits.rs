@@ -112,6 +112,9 @@ pub const KLL_K_MAX: u16 = u16::MAX;
 pub const KLL_VALUES_MAX: u64 = 1 << 62;
 /// Quantiles that are asked for in one run: all percentiles, and some between.
 pub const QUANTILES_MAX: usize = 256;
+/// Digits before, and digits behind the point of a number that exact quantiles may come out as:
+/// those of a float in 17 digits are within 341.
+pub const QUANTILE_DIGITS_MAX: usize = 400;
 /// Least workspace of exact quantiles: two tables of 2^16 counts.
 pub const QUANTILE_WORKSPACE_BYTES_MIN: usize = 1 << 20;
 

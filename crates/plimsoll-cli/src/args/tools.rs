@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use plimsoll::quantile::Fraction;
 
 /// What every file tool takes.
 #[derive(Debug, Args)]
@@ -133,9 +134,12 @@ pub(crate) struct QuantileArgs {
     /// The column of numbers
     #[arg(long)]
     pub(crate) column: String,
-    /// Quantiles, 0 to 1, separated by commas
-    #[arg(long = "q", value_delimiter = ',', default_value = "0.5")]
-    pub(crate) quantiles: Vec<f64>,
+    /// Quantiles, 0 to 1 with at most 18 digits behind the point, separated by commas
+    #[arg(long = "q", value_delimiter = ',', default_value = "0.5", allow_hyphen_values = true)]
+    pub(crate) quantiles: Vec<Fraction>,
+    /// Only of rows for which this is true, e.g. "qty > 0"
+    #[arg(long)]
+    pub(crate) filter: Option<String>,
     /// Read once and say how far off the ranks may be
     #[arg(long)]
     pub(crate) approximate: bool,

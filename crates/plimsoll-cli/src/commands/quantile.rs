@@ -17,6 +17,7 @@ pub(crate) fn run(global: &Global, args: &QuantileArgs) -> anyhow::Result<Outcom
         output: tool::output(&args.tool),
         column: args.column.as_str().into(),
         quantiles: args.quantiles.clone(),
+        filter: args.filter.clone(),
         method: if approximate { QuantileMethod::Approximate } else { QuantileMethod::Exact },
     };
     let planned = job.plan(ready.tool())?;
@@ -25,6 +26,7 @@ pub(crate) fn run(global: &Global, args: &QuantileArgs) -> anyhow::Result<Outcom
             ("memory limit", ready.limit()),
             ("threads", planned.workers().to_string()),
             ("column", format!("{}:{}", args.column, planned.kind())),
+            ("filter", args.filter.clone().unwrap_or_else(|| "none".to_owned())),
             ("method", if approximate { "KLL sketch" } else { "exact, in passes" }.to_owned()),
         ])?;
         return Ok(Outcome::Done);

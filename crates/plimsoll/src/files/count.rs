@@ -3,18 +3,13 @@
 //! Promises: every record is checked as any other tool would; the answer is exact.
 //! Never: a field parsed that the filter does not read.
 
-use super::fields::{TypedFields, on_line, schema};
 use super::reading::{Reading, Scanned};
+use super::row_filter::RowFilter;
 use super::tool::{Summary, Tool};
 use super::watch::Phase;
 use super::workers;
 use crate::error::Result;
-use crate::expr::{self, Expr};
-use crate::limits::{COLUMNS_MAX, FILTER_BYTES_MAX};
 use crate::scan::Records;
-
-/// What a worker holds beside its segment: a record's fields and a filter.
-const WORKER_BYTES: usize = 16 * FILTER_BYTES_MAX + COLUMNS_MAX * size_of::<Vec<u8>>();
 
 /// What to count.
 #[derive(Clone, Debug)]
@@ -30,7 +25,7 @@ pub struct PlannedCount<'a> {
     job: &'a CountFile,
     tool: Tool<'a>,
     scanned: Scanned,
-    filter: Option<Expr>,
+    filter: RowFilter,
     workers: usize,
 }
 
@@ -42,18 +37,15 @@ impl CountFile {
     /// input.
     pub fn plan<'a>(&'a self, tool: Tool<'a>) -> Result<PlannedCount<'a>> {
         let scanned = self.reading.open(&tool)?;
-        let filter = match &self.filter {
-            Some(text) => Some(expr::parse(text, &schema(&scanned.segments))?),
-            None => None,
-        };
+        let filter = RowFilter::parse(self.filter.as_deref(), &scanned.segments)?;
         let left = tool.workspace_bytes.saturating_sub(scanned.cost_bytes());
-        let most = left / self.worker_bytes(&tool) as u64;
+        let most = left / self.worker_bytes(&tool, &filter) as u64;
         let workers = scanned.workers.min(usize::try_from(most).unwrap_or(usize::MAX)).max(1);
         Ok(PlannedCount { job: self, tool, scanned, filter, workers })
     }
 
-    fn worker_bytes(&self, tool: &Tool<'_>) -> usize {
-        self.reading.segment_bytes(tool) + WORKER_BYTES + 2 * self.reading.record_bytes_max
+    fn worker_bytes(&self, tool: &Tool<'_>, filter: &RowFilter) -> usize {
+        self.reading.segment_bytes(tool) + filter.bytes(self.reading.record_bytes_max)
     }
 }
 
@@ -84,27 +76,18 @@ impl PlannedCount<'_> {
     /// Rows, rows that the filter holds for, and bytes.
     fn count(&self) -> Result<(u64, u64, u64)> {
         let segments = &self.scanned.segments;
-        let _held = self.tool.consumer.try_reserve(self.job.worker_bytes(&self.tool) as u64)?;
+        let worker_bytes = self.job.worker_bytes(&self.tool, &self.filter);
+        let _held = self.tool.consumer.try_reserve(worker_bytes as u64)?;
         let mut memory = vec![0; self.job.reading.segment_bytes(&self.tool)];
-        let mut needed: Vec<usize> = self.filter.iter().flat_map(Expr::columns).collect();
-        needed.sort_unstable();
-        needed.dedup();
-        let mut records = Records::new(segments, &needed);
-        let mut fields = TypedFields::new(segments, &needed);
+        let mut records = Records::new(segments, &self.filter.columns());
+        let mut test = self.filter.test(segments);
         let (mut read, mut held, mut bytes) = (0, 0, 0);
         while let Some(segment) = segments.next(&mut memory, 0)? {
             self.tool.watch.check()?;
             records.begin(segment.first_line);
             while let Some(record) = records.next(&memory[..segment.bytes])? {
                 read += 1;
-                held += match &self.filter {
-                    None => 1,
-                    Some(filter) => {
-                        fields.load(&record);
-                        let held = expr::matches(filter, &fields);
-                        u64::from(held.map_err(|e| on_line(record.line(), &e))?)
-                    }
-                };
+                held += u64::from(test.passes(&record)?);
             }
             bytes += segment.bytes as u64;
             self.tool.watch.add(segment.bytes as u64);

@@ -12,9 +12,9 @@
 //!     └──end──> Later, over regions narrower by the cells each one had
 //! ```
 
+use super::Fraction;
 use super::first::First;
 use super::later::{Later, REGION_BYTES};
-use super::place;
 use crate::error::{Error, Result};
 use crate::limits::{QUANTILE_WORKSPACE_BYTES_MIN, QUANTILES_MAX};
 use crate::units::ByteSize;
@@ -32,25 +32,33 @@ pub enum Next {
 }
 
 /// A quantile, as the keys on both sides of its place.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quantile {
     /// The key at floor(q (n - 1)): the nearest rank lower.
     pub lower: u64,
     /// The key at ceil(q (n - 1)).
     pub upper: u64,
     /// How far the place is from the lower to the upper one, 0 to below 1.
-    pub fraction: f64,
+    pub weight: Fraction,
+}
+
+/// What tells a target's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Quantile(Fraction),
+    /// Its number, counted from 0.
+    Place(u64),
 }
 
 /// One quantile that is asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target {
-    q: f64,
+    rank: Rank,
     /// Its position among those asked for; targets are kept in order of `q`.
     asked: usize,
     pub(super) place: u64,
     pub(super) upper_place: u64,
-    fraction: f64,
+    weight: Fraction,
     pub(super) lower: Option<u64>,
     pub(super) upper: Option<u64>,
     pub(super) within: Interval,
@@ -95,7 +103,7 @@ enum Pass {
 /// ```
 /// use plimsoll::quantile::{ExactQuantiles, Next, OrderKey};
 /// let prices = [4.0, 1.0, 3.0, 2.0];
-/// let mut quantiles = ExactQuantiles::new(&[0.5, 1.0], 1 << 20)?;
+/// let mut quantiles = ExactQuantiles::new(&["0.5".parse()?, "1".parse()?], 1 << 20)?;
 /// let answer = loop {
 ///     prices.iter().for_each(|price: &f64| quantiles.push(price.to_key()));
 ///     if let Next::Done(answer) = quantiles.end_of_pass()? {
@@ -104,7 +112,7 @@ enum Pass {
 /// };
 /// let (lower, upper) = (f64::from_key(answer[0].lower), f64::from_key(answer[0].upper));
 /// assert_eq!((lower, upper), (2.0, 3.0));
-/// assert_eq!(lower + (upper - lower) * answer[0].fraction, 2.5);
+/// assert_eq!(lower + (upper - lower) * answer[0].weight.as_f64(), 2.5);
 /// assert_eq!(f64::from_key(answer[1].lower), 4.0);
 /// # Ok::<(), plimsoll::Error>(())
 /// ```
@@ -121,17 +129,12 @@ pub struct ExactQuantiles {
 }
 
 impl ExactQuantiles {
-    /// For these quantiles, each 0 to 1, in a workspace of `workspace_bytes`.
+    /// For these quantiles in a workspace of `workspace_bytes`.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Invalid`] when a quantile is not 0 to 1, there are none or more than
-    /// [`QUANTILES_MAX`], or the workspace is below 1 MiB.
-    pub fn new(quantiles: &[f64], workspace_bytes: usize) -> Result<Self> {
-        if let Some(q) = quantiles.iter().find(|q| !(0.0..=1.0).contains(*q)) {
-            return Err(Error::invalid(format!(
-                "cannot compute the quantile {q}: a quantile is 0 to 1"
-            )));
-        }
+    /// [`crate::ErrorKind::Invalid`] when there are none or more than [`QUANTILES_MAX`], or the
+    /// workspace is below 1 MiB.
+    pub fn new(quantiles: &[Fraction], workspace_bytes: usize) -> Result<Self> {
         if quantiles.is_empty() || quantiles.len() > QUANTILES_MAX {
             return Err(Error::invalid(format!(
                 "cannot compute {} quantiles at once: ask for 1 to {QUANTILES_MAX}",
@@ -145,21 +148,37 @@ impl ExactQuantiles {
                 ByteSize::new(QUANTILE_WORKSPACE_BYTES_MIN as u64)
             )));
         }
-        let target = |(asked, q): (usize, &f64)| Target {
-            q: *q,
+        Ok(Self::of(quantiles.iter().map(|q| Rank::Quantile(*q)), workspace_bytes))
+    }
+
+    /// For the keys at places that are told before the first pass ends, in ascending order.
+    pub(crate) fn of_places(places: usize, workspace_bytes: usize) -> Self {
+        assert!(places > 0 && workspace_bytes >= QUANTILE_WORKSPACE_BYTES_MIN);
+        Self::of((0..places).map(|_| Rank::Place(0)), workspace_bytes)
+    }
+
+    /// Tells the place, counted from 0, of what was asked for as number `asked`.
+    pub(crate) fn set_place(&mut self, asked: usize, place: u64) {
+        assert!(matches!(self.pass, Pass::First), "places are told in the first pass");
+        self.targets[asked].rank = Rank::Place(place);
+    }
+
+    fn of(ranks: impl Iterator<Item = Rank>, workspace_bytes: usize) -> Self {
+        let target = |(asked, rank): (usize, Rank)| Target {
+            rank,
             asked,
             place: 0,
             upper_place: 0,
-            fraction: 0.0,
+            weight: Fraction::default(),
             lower: None,
             upper: None,
             within: Interval::default(),
         };
-        let mut targets: Vec<Target> = quantiles.iter().enumerate().map(target).collect();
-        targets.sort_unstable_by(|a, b| a.q.total_cmp(&b.q));
+        let mut targets: Vec<Target> = ranks.enumerate().map(target).collect();
+        targets.sort_by_key(|target| target.rank);
         let cells = vec![0; workspace_bytes / size_of::<u64>()];
         let (first, later) = (First::new(cells.len()), Later::with_capacity(targets.len()));
-        Ok(Self { targets, cells, pass: Pass::First, first, later, count: 0, pushed: 0 })
+        Self { targets, cells, pass: Pass::First, first, later, count: 0, pushed: 0 }
     }
 
     /// Heap bytes of a state machine, to reserve before one is made: the workspace and under
@@ -186,6 +205,11 @@ impl ExactQuantiles {
         1 + BITS_LEFT.div_ceil((self.cells.len() / self.targets.len()).ilog2())
     }
 
+    /// Keys of the first pass.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Takes in a key. After [`Next::Done`] it changes nothing.
     pub fn push(&mut self, key: u64) {
         self.pushed += 1;
@@ -209,14 +233,22 @@ impl ExactQuantiles {
                     return Ok(Next::Done(Box::default()));
                 }
                 for target in &mut self.targets {
-                    (target.place, target.fraction) = place(target.q, pushed);
-                    target.upper_place = target.place + u64::from(target.fraction > 0.0);
+                    (target.place, target.weight) = match target.rank {
+                        Rank::Quantile(q) => q.place(pushed),
+                        Rank::Place(place) => (place, Fraction::default()),
+                    };
+                    target.upper_place =
+                        target.place + u64::from(target.weight > Fraction::default());
+                }
+                assert!(self.targets.is_sorted_by_key(|target| target.place));
+                if self.targets.iter().any(|target| target.place >= pushed) {
+                    return Err(changed(self.count, pushed));
                 }
                 self.first.end(pushed, &mut self.targets, &mut self.cells);
             }
             Pass::Later => {
                 if pushed != self.count || !self.later.is_as_counted() {
-                    return Err(self.changed(pushed));
+                    return Err(changed(self.count, pushed));
                 }
                 self.later.end(&mut self.targets, &mut self.cells);
             }
@@ -231,24 +263,25 @@ impl ExactQuantiles {
         Ok(Next::AnotherPass)
     }
 
-    fn changed(&self, pushed: u64) -> Error {
-        Error::invalid(format!(
-            "cannot compute quantiles of an input that changes: the first pass had {} values, a \
-             later one {pushed}, or other ones; start again on a copy that nobody writes",
-            self.count
-        ))
-    }
-
     fn answer(&self) -> Box<[Quantile]> {
-        let mut answer = vec![Quantile { lower: 0, upper: 0, fraction: 0.0 }; self.targets.len()];
+        let none = Quantile { lower: 0, upper: 0, weight: Fraction::default() };
+        let mut answer = vec![none; self.targets.len()];
         for target in &self.targets {
             let known = "a finished target knows both keys";
             answer[target.asked] = Quantile {
                 lower: target.lower.expect(known),
                 upper: target.upper.expect(known),
-                fraction: target.fraction,
+                weight: target.weight,
             };
         }
         answer.into()
     }
+}
+
+/// The refusal of an input that had `count` values in one pass and `pushed` in another.
+pub(crate) fn changed(count: u64, pushed: u64) -> Error {
+    Error::invalid(format!(
+        "cannot compute quantiles of an input that changes: the first pass had {count} values, a \
+         later one {pushed}, or other ones; start again on a copy that nobody writes"
+    ))
 }

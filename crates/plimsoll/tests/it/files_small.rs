@@ -294,7 +294,8 @@ fn quantiles(bench: &Bench, reading: &Reading, method: QuantileMethod) -> Result
         reading: reading.clone(),
         output: bench.output("out"),
         column: "v".into(),
-        quantiles: vec![0.0, 0.25, 0.5, 0.99, 1.0],
+        quantiles: ["0", "0.25", "0.5", "0.99", "1"].map(|q| q.parse().unwrap()).into(),
+        filter: None,
         method,
     };
     job.plan(bench.tool())?.run()?;
@@ -339,7 +340,8 @@ fn what_cannot_be_done_is_refused_in_one_sentence() {
         reading: Reading { input, ..reading.clone() },
         output: bench.output("out"),
         column: column.into(),
-        quantiles: vec![0.5],
+        quantiles: vec!["0.5".parse().unwrap()],
+        filter: None,
         method: QuantileMethod::Exact,
     };
     let input = || reading.input.clone();

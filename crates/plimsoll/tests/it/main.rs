@@ -8,6 +8,7 @@ mod collections;
 mod expressions;
 mod files_group;
 mod files_join;
+mod files_quantile;
 mod files_small;
 mod formats;
 mod keys;

@@ -23,11 +23,13 @@ mod number;
 mod resolve;
 mod spec;
 mod text;
+mod unpack;
 mod value;
 
 pub use number::{Packed, pack_number};
 pub use resolve::resolve;
 pub use spec::{ByTerm, parse_by};
+pub(crate) use unpack::{Unpacked, WORD_BYTES, is_text, is_whole, rest_end, unpack};
 pub use value::encode_value;
 
 /// How a field's text is compared.

@@ -30,23 +30,23 @@
 use super::decimal::{Decimal, EXPONENT_END, Reading, read};
 use super::{Nulls, digits, text};
 
-const SIGN: u64 = 1 << 63;
-const MORE: u64 = 1;
-const CODE_SHIFT: u32 = 55;
+pub(super) const SIGN: u64 = 1 << 63;
+pub(super) const MORE: u64 = 1;
+pub(super) const CODE_SHIFT: u32 = 55;
 /// Digits that stand in the word.
-const DIGITS: usize = 16;
+pub(super) const DIGITS: usize = 16;
 /// Digits beyond those of a number read at once, rounded up to pairs.
 const QUICK_REST_DIGITS: usize = 4;
 
 const EXPONENT_MIN: i64 = -124;
 const EXPONENT_MAX: i64 = 125;
 
-const CODE_TINY: u64 = 1;
-const CODE_BIAS: i64 = 126;
-const CODE_HUGE: u64 = 252;
-const CODE_INFINITE: u64 = 253;
-const CODE_NAN: u64 = 254;
-const CODE_TEXT: u64 = 255;
+pub(super) const CODE_TINY: u64 = 1;
+pub(super) const CODE_BIAS: i64 = 126;
+pub(super) const CODE_HUGE: u64 = 252;
+pub(super) const CODE_INFINITE: u64 = 253;
+pub(super) const CODE_NAN: u64 = 254;
+pub(super) const CODE_TEXT: u64 = 255;
 
 const POWERS: [u64; digits::BYTES_MAX + 1] = {
     let mut powers = [1; digits::BYTES_MAX + 1];

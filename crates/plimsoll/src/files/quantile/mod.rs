@@ -2,31 +2,37 @@
 //!
 //! ```text
 //!   exact:        pass 1 ─> pass 2 ─> .. at most 4 or so, each over the whole file
+//!                 more of them where numbers beside the place differ behind their 16th digit only
 //!   approximate:  one pass; a sketch a worker, merged
 //!   pass:         Segments ─┬─> worker: keys of a segment ─┐
 //!                           └─> worker: ...                ├─ locked ─> counts
 //! ```
 //!
 //! Promises: exact ones are those of the sorted column, interpolated between two rows as
-//! `quantile_cont` is in SQL; approximate ones come with their error.
+//! `quantile_cont` is in SQL, in decimals: with every digit; approximate ones come with their
+//! error.
 //! Never: a sort, or a byte on disk.
+
+mod level;
 
 use std::sync::{Mutex, PoisonError};
 
+use self::level::{Level, level_bytes};
 use super::convert::position;
 use super::fields::{TypedFields, on_line};
 use super::input::Input;
 use super::output::Output;
 use super::reading::{Reading, Scanned};
+use super::row_filter::RowFilter;
 use super::sink::Sink;
 use super::tool::{Summary, Tool};
 use super::watch::Phase;
 use super::workers;
 use crate::error::{Error, Result, excerpt};
 use crate::limits::QUANTILE_WORKSPACE_BYTES_MIN;
-use crate::quantile::{ExactQuantiles, Next, OrderKey, Quantile};
+use crate::quantile::{ExactQuantiles, Fraction, OrderKey};
 use crate::record::{ColumnType, Money, Row as _, ValueRef};
-use crate::scan::Records;
+use crate::scan::{RawRecord, Records, Segments};
 use crate::sketch::Kll;
 
 /// Keys a worker gathers before it hands them over.
@@ -56,8 +62,10 @@ pub struct QuantileFile {
     pub output: Output,
     /// The column.
     pub column: Box<str>,
-    /// Quantiles, each 0 to 1.
-    pub quantiles: Vec<f64>,
+    /// Which quantiles.
+    pub quantiles: Vec<Fraction>,
+    /// Only of rows for which this is true, e.g. `qty > 0`.
+    pub filter: Option<String>,
     /// How.
     pub method: QuantileMethod,
 }
@@ -70,6 +78,7 @@ pub struct PlannedQuantile<'a> {
     scanned: Option<Scanned>,
     column: usize,
     kind: ColumnType,
+    filter: RowFilter,
     workers: usize,
     /// Of the exact method.
     workspace_bytes: usize,
@@ -79,8 +88,8 @@ impl QuantileFile {
     /// Opens the input and reads its beginning.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Invalid`] for an unknown column or one that is not of numbers, and for
-    /// exact quantiles of standard input, which cannot be read twice.
+    /// [`crate::ErrorKind::Invalid`] for an unknown column or one that is not of numbers, a filter
+    /// that is none, and for exact quantiles of standard input, which cannot be read twice.
     pub fn plan<'a>(&'a self, tool: Tool<'a>) -> Result<PlannedQuantile<'a>> {
         self.output.check_against(&[&self.reading.input])?;
         if self.method == QuantileMethod::Exact && self.reading.input == Input::Stdin {
@@ -98,12 +107,15 @@ impl QuantileFile {
                 excerpt(&self.column)
             )));
         }
-        let fixed = scanned.cost_bytes() + Sink::cost_bytes(&self.output, OUT_BLOCK_BYTES);
+        let filter = RowFilter::parse(self.filter.as_deref(), &scanned.segments)?;
+        let fixed = scanned.cost_bytes()
+            + Sink::cost_bytes(&self.output, OUT_BLOCK_BYTES)
+            + level_bytes(self.quantiles.len());
         let left = tool.workspace_bytes.saturating_sub(fixed);
         let state = QUANTILE_WORKSPACE_BYTES_MIN as u64;
-        let most = left.saturating_sub(2 * state) / self.worker_bytes(&tool) as u64;
+        let most = left.saturating_sub(2 * state) / self.worker_bytes(&tool, &filter) as u64;
         let workers = scanned.workers.min(usize::try_from(most).unwrap_or(usize::MAX)).max(1);
-        let left = left.saturating_sub((workers * self.worker_bytes(&tool)) as u64);
+        let left = left.saturating_sub((workers * self.worker_bytes(&tool, &filter)) as u64);
         let workspace = (left / 2).clamp(state, WORKSPACE_BYTES_MAX);
         let workspace_bytes = usize::try_from(workspace).unwrap_or(usize::MAX);
         // What is wrong with the quantiles is said before anything is read.
@@ -114,13 +126,15 @@ impl QuantileFile {
             scanned: Some(scanned),
             column,
             kind,
+            filter,
             workers,
             workspace_bytes,
         })
     }
 
-    fn worker_bytes(&self, tool: &Tool<'_>) -> usize {
+    fn worker_bytes(&self, tool: &Tool<'_>, filter: &RowFilter) -> usize {
         self.reading.segment_bytes(tool)
+            + filter.bytes(self.reading.record_bytes_max)
             + 2 * self.reading.record_bytes_max
             + KEYS_MAX * size_of::<u64>()
     }
@@ -158,65 +172,58 @@ impl PlannedQuantile<'_> {
     }
 
     fn exact(&mut self) -> Result<(String, Summary)> {
-        let qs = &self.job.quantiles;
-        let cost = ExactQuantiles::bytes_for(qs.len(), self.workspace_bytes);
-        let _held = self.tool.consumer.try_reserve(cost)?;
-        let state = Mutex::new(ExactQuantiles::new(qs, self.workspace_bytes)?);
-        let take = |keys: &[u64]| {
-            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            keys.iter().for_each(|key| state.push(*key));
-            Ok(())
-        };
+        let quantiles = self.job.quantiles.len();
+        let cost = ExactQuantiles::bytes_for(2 * quantiles, self.workspace_bytes);
+        let _held = self.tool.consumer.try_reserve(cost + level_bytes(quantiles))?;
+        let mut level = Level::first(&self.job.quantiles, self.workspace_bytes)?;
         let scanned = first(self.scanned.take());
-        let mut summary = self.pass(&scanned, &take)?;
+        let mut summary = self.pass(&scanned, &|_| KeyReader::Exact(&level))?;
         drop(scanned);
         loop {
-            let next = state.lock().unwrap_or_else(PoisonError::into_inner).end_of_pass()?;
-            if let Next::Done(answer) = next {
-                return Ok((self.lines(&answer), summary));
-            }
+            level = match level.end_of_pass()? {
+                level::Next::AnotherPass(level) => *level,
+                level::Next::Done(numbers) => {
+                    let mut lines = "q,value\n".to_owned();
+                    for (place, q) in self.job.quantiles.iter().enumerate() {
+                        // None are known where there are no rows.
+                        let value = numbers.get(place).map(ToString::to_string);
+                        lines += &format!("{q},{}\n", value.unwrap_or_default());
+                    }
+                    return Ok((lines, summary));
+                }
+            };
             summary.passes += 1;
             let scanned = self.job.reading.open(&self.tool)?;
-            self.pass(&scanned, &take)?;
+            self.pass(&scanned, &|_| KeyReader::Exact(&level))?;
         }
-    }
-
-    fn lines(&self, answer: &[Quantile]) -> String {
-        let mut lines = "q,value\n".to_owned();
-        for (place, q) in self.job.quantiles.iter().enumerate() {
-            let value = answer.get(place).map(|found| between(self.kind, found));
-            lines += &format!("{q},{}\n", value.unwrap_or_default());
-        }
-        lines
     }
 
     fn approximate(&mut self) -> Result<(String, Summary)> {
         let _held = self.tool.consumer.try_reserve(Kll::<i64>::bytes_for(KLL_K))?;
-        let state = Mutex::new(Kll::<i64>::new(KLL_K, 1)?);
-        let take = |keys: &[u64]| {
-            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            // Keys of any type have one order, and a sketch needs no more.
-            keys.iter().try_for_each(|key| state.add(i64::from_key(*key)))
-        };
+        let sketch = Mutex::new(Kll::<i64>::new(KLL_K, 1)?);
         let scanned = first(self.scanned.take());
-        let summary = self.pass(&scanned, &take)?;
-        let sketch = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let column = [self.column];
+        let keys = |segments| KeyReader::Sketch(&sketch, TypedFields::new(segments, &column));
+        let summary = self.pass(&scanned, &keys)?;
+        let sketch = sketch.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut lines = "q,value,rank_error\n".to_owned();
         for q in &self.job.quantiles {
-            let value = sketch.quantile(*q).map(|v| text(self.kind, v.to_key()));
+            let value = sketch.quantile(q.as_f64()).map(|v| text(self.kind, v.to_key()));
             lines += &format!("{q},{},{:.6}\n", value.unwrap_or_default(), sketch.rank_error());
         }
         Ok((lines, summary))
     }
 
-    /// Reads all and gives the column's keys to `take`, some at a time.
-    fn pass(
-        &self,
-        scanned: &Scanned,
-        take: &(dyn Fn(&[u64]) -> Result<()> + Sync),
+    /// Reads all and gives the column's keys away, some at a time.
+    fn pass<'s>(
+        &'s self,
+        scanned: &'s Scanned,
+        keys: &(dyn Fn(&'s Segments) -> KeyReader<'s> + Sync),
     ) -> Result<Summary> {
         self.tool.watch.begin(Phase::Read, scanned.bytes_len);
-        let done = workers::run(self.workers, self.tool.watch, |_| self.read(scanned, take))?;
+        let segments = &scanned.segments;
+        let done =
+            workers::run(self.workers, self.tool.watch, |_| self.read(segments, keys(segments)))?;
         let mut summary = Summary::default();
         for (rows, bytes) in done {
             summary.rows_in += rows;
@@ -225,36 +232,68 @@ impl PlannedQuantile<'_> {
         Ok(summary)
     }
 
-    fn read(
-        &self,
-        scanned: &Scanned,
-        take: &(dyn Fn(&[u64]) -> Result<()> + Sync),
-    ) -> Result<(u64, u64)> {
-        let segments = &scanned.segments;
-        let _held = self.tool.consumer.try_reserve(self.job.worker_bytes(&self.tool) as u64)?;
+    fn read(&self, segments: &Segments, mut reader: KeyReader<'_>) -> Result<(u64, u64)> {
+        let worker_bytes = self.job.worker_bytes(&self.tool, &self.filter);
+        let _held = self.tool.consumer.try_reserve(worker_bytes as u64)?;
         let mut memory = vec![0; self.job.reading.segment_bytes(&self.tool)];
         let mut keys = Vec::with_capacity(KEYS_MAX);
-        let mut records = Records::new(segments, &[self.column]);
-        let mut fields = TypedFields::new(segments, &[self.column]);
+        let mut records = Records::new(segments, &self.filter.columns_and([self.column]));
+        let mut test = self.filter.test(segments);
         let (mut rows, mut bytes) = (0, 0);
         while let Some(segment) = segments.next(&mut memory, 0)? {
             self.tool.watch.check()?;
             records.begin(segment.first_line);
             while let Some(record) = records.next(&memory[..segment.bytes])? {
                 rows += 1;
-                fields.load(&record);
-                let key = fields.value(self.column).map(key_of);
+                if !test.passes(&record)? {
+                    continue;
+                }
+                let key = reader.key(self.column, &record);
                 keys.extend(key.map_err(|e| on_line(record.line(), &e))?);
                 if keys.len() == KEYS_MAX {
-                    take(&keys)?;
+                    reader.take(&keys)?;
                     keys.clear();
                 }
             }
             bytes += segment.bytes as u64;
             self.tool.watch.add(segment.bytes as u64);
         }
-        take(&keys)?;
+        reader.take(&keys)?;
         Ok((rows, bytes))
+    }
+}
+
+/// What a worker does with the column's field of each row.
+enum KeyReader<'a> {
+    Exact(&'a Level),
+    Sketch(&'a Mutex<Kll<i64>>, TypedFields<'a>),
+}
+
+impl KeyReader<'_> {
+    /// The key of a record's number; NULL has none.
+    #[inline]
+    fn key(&mut self, column: usize, record: &RawRecord<'_>) -> Result<Option<u64>> {
+        match self {
+            Self::Exact(level) => level.key(record.field(column)),
+            Self::Sketch(_, fields) => {
+                fields.load(record);
+                fields.value(column).map(key_of)
+            }
+        }
+    }
+
+    fn take(&self, keys: &[u64]) -> Result<()> {
+        match self {
+            Self::Exact(level) => {
+                level.take(keys);
+                Ok(())
+            }
+            Self::Sketch(sketch, _) => {
+                let mut sketch = sketch.lock().unwrap_or_else(PoisonError::into_inner);
+                // Keys of any type have one order, and a sketch needs no more.
+                keys.iter().try_for_each(|key| sketch.add(i64::from_key(*key)))
+            }
+        }
     }
 }
 
@@ -263,7 +302,7 @@ fn first(scanned: Option<Scanned>) -> Scanned {
     scanned.expect("a planned input is open until it is read")
 }
 
-/// The key of a number; NULL has none.
+/// The key of a number in a sketch; NULL has none.
 fn key_of(value: ValueRef<'_>) -> Option<u64> {
     match value {
         ValueRef::Int(v) => Some(v.to_key()),
@@ -280,19 +319,4 @@ fn text(kind: ColumnType, key: u64) -> String {
         ColumnType::Money => Money::from_key(key).to_string(),
         _ => f64::from_key(key).to_string(),
     }
-}
-
-/// The value between two keys.
-#[allow(clippy::cast_precision_loss)] // an interpolated value is a float anyway
-fn between(kind: ColumnType, found: &Quantile) -> String {
-    if found.fraction == 0.0 || found.lower == found.upper {
-        return text(kind, found.lower);
-    }
-    let number = |key: u64| match kind {
-        ColumnType::Int => i64::from_key(key) as f64,
-        ColumnType::Money => Money::from_key(key).units() as f64 / 10_000.0,
-        _ => f64::from_key(key),
-    };
-    let (lower, upper) = (number(found.lower), number(found.upper));
-    (lower + (upper - lower) * found.fraction).to_string()
 }
