@@ -55,6 +55,9 @@ pub(crate) struct SortArgs {
     /// Columns to sort by, e.g. price:desc:num,id
     #[arg(long, allow_hyphen_values = true)]
     pub(crate) by: String,
+    /// Only rows for which this is true, e.g. "price > 10"
+    #[arg(long)]
+    pub(crate) filter: Option<String>,
     /// How run sizes are chosen: adaptive, sqrt_n or fixed:ROWS
     #[arg(long, default_value = "adaptive")]
     pub(crate) chunk_strategy: String,
@@ -76,6 +79,9 @@ pub(crate) struct TopArgs {
     /// Columns to order by, e.g. price:desc:num,id
     #[arg(long, allow_hyphen_values = true)]
     pub(crate) by: String,
+    /// Only rows for which this is true, e.g. "price > 10"
+    #[arg(long)]
+    pub(crate) filter: Option<String>,
     #[command(flatten)]
     pub(crate) tool: ToolArgs,
 }
@@ -89,6 +95,9 @@ pub(crate) struct HeadArgs {
     /// How many rows
     #[arg(long, short = 'n', default_value_t = 10)]
     pub(crate) rows: u64,
+    /// Only rows for which this is true, e.g. "price > 10"
+    #[arg(long)]
+    pub(crate) filter: Option<String>,
     #[command(flatten)]
     pub(crate) tool: ToolArgs,
 }
@@ -121,6 +130,9 @@ pub(crate) struct ConvertArgs {
     /// Columns to write, separated by commas [default: all]
     #[arg(long, value_delimiter = ',')]
     pub(crate) columns: Vec<String>,
+    /// Only rows for which this is true, e.g. "price > 10"
+    #[arg(long)]
+    pub(crate) filter: Option<String>,
     #[command(flatten)]
     pub(crate) tool: ToolArgs,
 }
@@ -160,6 +172,9 @@ pub(crate) struct JoinArgs {
     /// inner, or left to keep left rows without a match
     #[arg(long, default_value = "inner")]
     pub(crate) kind: String,
+    /// csv or ndjson, of the right file [default: by its name, else as the left one]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) right_format: Option<String>,
     /// The side that is held in memory, left or right [default: the smaller one]
     #[arg(long)]
     pub(crate) build: Option<String>,

@@ -22,6 +22,7 @@ pub(crate) fn run(global: &Global, args: &ConvertArgs) -> anyhow::Result<Outcome
         to: format(args)?,
         to_delimiter,
         columns: args.columns.iter().map(|c| c.as_str().into()).collect(),
+        filter: args.filter.clone(),
     };
     let planned = job.plan(ready.tool())?;
     if args.tool.explain {
@@ -33,6 +34,7 @@ pub(crate) fn run(global: &Global, args: &ConvertArgs) -> anyhow::Result<Outcome
             ("from", job.reading.format.name().to_owned()),
             ("to", job.to.name().to_owned()),
             ("columns", columns.join(",")),
+            ("filter", tool::filter(args.filter.as_deref())),
         ])?;
         return Ok(Outcome::Done);
     }

@@ -25,7 +25,7 @@ pub(crate) fn run(global: &Global, args: &CountArgs) -> anyhow::Result<Outcome> 
         tool::explain(&[
             ("memory limit", ready.limit()),
             ("threads", planned.workers().to_string()),
-            ("filter", args.filter.clone().unwrap_or_else(|| "none".to_owned())),
+            ("filter", tool::filter(args.filter.as_deref())),
         ])?;
         return Ok(Outcome::Done);
     }

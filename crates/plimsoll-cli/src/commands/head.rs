@@ -15,6 +15,7 @@ pub(crate) fn run(global: &Global, args: &HeadArgs) -> anyhow::Result<Outcome> {
         reading: ready.reading(&args.tool, &args.input)?,
         output: tool::output(&args.tool),
         rows: args.rows,
+        filter: args.filter.clone(),
     };
     let planned = job.plan(ready.tool())?;
     if args.tool.explain {
@@ -22,6 +23,7 @@ pub(crate) fn run(global: &Global, args: &HeadArgs) -> anyhow::Result<Outcome> {
             ("memory limit", ready.limit()),
             ("columns", planned.columns().join(",")),
             ("rows", args.rows.to_string()),
+            ("filter", tool::filter(args.filter.as_deref())),
         ])?;
         return Ok(Outcome::Done);
     }

@@ -7,9 +7,11 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use plimsoll::files::{JoinFile, JoinKind, JoinMode, JoinSide, PlannedJoin, Reading, parse_on};
+use plimsoll::format::Format;
 use plimsoll::record::key::KeyKind;
 use plimsoll::units::ByteSize;
 
+use super::grouping;
 use super::tool::{self, Ready};
 use crate::args::{Global, JoinArgs, ToolArgs};
 use crate::exit::{Outcome, Usage};
@@ -28,10 +30,15 @@ pub(crate) fn run(global: &Global, args: &JoinArgs) -> anyhow::Result<Outcome> {
     };
     let on = parse_on(&args.on).map_err(|e| anyhow!(Usage(e.to_string())))?;
     let mut ready = Ready::new(global, &args.tool, "join")?;
+    let left = reading(&ready, &args.tool, &args.left)?;
+    let mut right = reading(&ready, &args.tool, &args.right)?;
+    right.format = right_format(args, left.format)?;
+    let output = tool::output(&args.tool);
     let job = JoinFile {
-        left: reading(&ready, &args.tool, &args.left)?,
-        right: reading(&ready, &args.tool, &args.right)?,
-        output: tool::output(&args.tool),
+        output_format: grouping::output_format(&output, left.format),
+        left,
+        right,
+        output,
         on,
         kind,
         build,
@@ -54,6 +61,17 @@ fn reading(ready: &Ready, args: &ToolArgs, path: &Path) -> anyhow::Result<Readin
         reading.record_bytes_max /= 4;
     }
     Ok(reading)
+}
+
+/// The flag, else what the name tells, else the left side's.
+fn right_format(args: &JoinArgs, left: Format) -> anyhow::Result<Format> {
+    if let Some(name) = &args.right_format {
+        let format = Format::from_name(name).filter(|f| *f != Format::Json);
+        return Ok(format
+            .ok_or_else(|| Usage(format!("--right-format {name}: allowed are csv, ndjson")))?);
+    }
+    let name = args.right.file_name().map(|name| name.to_string_lossy().into_owned());
+    Ok(name.and_then(|name| Format::from_file_name(&name)).unwrap_or(left))
 }
 
 fn explain(planned: &PlannedJoin<'_>, ready: &Ready) -> anyhow::Result<()> {

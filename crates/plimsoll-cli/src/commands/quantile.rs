@@ -26,7 +26,7 @@ pub(crate) fn run(global: &Global, args: &QuantileArgs) -> anyhow::Result<Outcom
             ("memory limit", ready.limit()),
             ("threads", planned.workers().to_string()),
             ("column", format!("{}:{}", args.column, planned.kind())),
-            ("filter", args.filter.clone().unwrap_or_else(|| "none".to_owned())),
+            ("filter", tool::filter(args.filter.as_deref())),
             ("method", if approximate { "KLL sketch" } else { "exact, in passes" }.to_owned()),
         ])?;
         return Ok(Outcome::Done);

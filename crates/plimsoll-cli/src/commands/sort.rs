@@ -25,6 +25,7 @@ pub(crate) fn run(global: &Global, args: &SortArgs) -> anyhow::Result<Outcome> {
         format,
         delimiter,
         by: parse_by(&args.by).map_err(usage)?,
+        filter: args.filter.clone(),
         resume: args.resume,
         strategy: args.chunk_strategy.parse().map_err(usage)?,
         record_bytes_max: ready.record_bytes_max(&args.tool)?,
@@ -32,14 +33,18 @@ pub(crate) fn run(global: &Global, args: &SortArgs) -> anyhow::Result<Outcome> {
     ready.adapt(&[&job.input]);
     let planned = job.plan(ready.tool())?;
     if args.tool.explain {
-        explain(&planned, &ready)?;
+        explain(&planned, &ready, args)?;
         return Ok(Outcome::Done);
     }
     ready.run(|| planned.run())?;
     Ok(Outcome::Done)
 }
 
-fn explain(planned: &plimsoll::files::PlannedSort<'_>, ready: &Ready) -> anyhow::Result<()> {
+fn explain(
+    planned: &plimsoll::files::PlannedSort<'_>,
+    ready: &Ready,
+    args: &SortArgs,
+) -> anyhow::Result<()> {
     let plan = planned.plan();
     let size = |bytes: u64| ByteSize::new(bytes).to_string();
     let known = |number: Option<String>| number.unwrap_or_else(|| "unknown before".to_owned());
@@ -56,6 +61,7 @@ fn explain(planned: &plimsoll::files::PlannedSort<'_>, ready: &Ready) -> anyhow:
     let lines = [
         ("memory limit", ready.limit()),
         ("keys", keys.join(",")),
+        ("filter", tool::filter(args.filter.as_deref())),
         ("chunk strategy", plan.strategy.to_string()),
         ("workspace", size(plan.workspace_bytes)),
         (

@@ -220,6 +220,11 @@ pub(crate) fn explain(lines: &[(&str, String)]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A filter as a plan shows it.
+pub(crate) fn filter(filter: Option<&str>) -> String {
+    filter.unwrap_or("none").to_owned()
+}
+
 /// A size given to a flag.
 pub(crate) fn size(flag: &str, text: &str) -> anyhow::Result<u64> {
     let size: ByteSize = text.parse().map_err(|e| anyhow!(Usage(format!("{flag} {text}: {e}"))))?;

@@ -19,6 +19,7 @@ pub(crate) fn run(global: &Global, args: &TopArgs) -> anyhow::Result<Outcome> {
         output: tool::output(&args.tool),
         by: parse_by(&args.by).map_err(|e| anyhow!(Usage(e.to_string())))?,
         rows: args.rows,
+        filter: args.filter.clone(),
     };
     let planned = job.plan(ready.tool())?;
     if args.tool.explain {
@@ -26,6 +27,7 @@ pub(crate) fn run(global: &Global, args: &TopArgs) -> anyhow::Result<Outcome> {
         tool::explain(&[
             ("memory limit", ready.limit()),
             ("rows", args.rows.to_string()),
+            ("filter", tool::filter(args.filter.as_deref())),
             ("workspace", ByteSize::new(plan.workspace_bytes).to_string()),
             ("threads", plan.workers.to_string()),
             ("segment", ByteSize::new(plan.segment_bytes as u64).to_string()),

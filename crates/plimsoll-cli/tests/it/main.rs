@@ -23,6 +23,7 @@ mod server;
 mod shared_root;
 mod sorted;
 mod tool;
+mod tools_every;
 mod tools_group;
 mod tools_join;
 mod usage;

@@ -5,12 +5,14 @@
 //!                     └ long keys that do not fit behind it: the segment gives several runs
 //! ```
 //!
-//! Promises: every record of a segment is in one of its runs; a run is a contiguous piece of the
-//! input.
+//! Promises: every record of a segment that the filter passes is in one of its runs; a run is of a
+//! contiguous piece of the input.
 //! Never: a record copied before it is written, but for a last one without a line end.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::resume::Resumable;
+use super::row_filter::{RowFilter, RowTest};
 use super::row_key::{Key, RowKey};
 use super::runs::{Fault, Round, RunPlace};
 use super::scanning::Scanning;
@@ -20,7 +22,8 @@ use crate::error::Result;
 use crate::record::key::KeyTerm;
 use crate::scan::{RawRecord, Records, Segment, Segments};
 use crate::sort::{
-    Arena, ENTRY_BYTES, Filler, LANE_SPARES, SortPlan, SortedRun, SortedRunWriter, prefix_of,
+    Arena, ENTRY_BYTES, Filler, InputOrder, LANE_SPARES, SortPlan, SortedRun, SortedRunWriter,
+    prefix_of,
 };
 use crate::spill::{Codec, SpillArea, SpillFile, WriteLane};
 
@@ -30,6 +33,8 @@ pub(super) struct Made {
     /// Those there are; some may have been merged.
     pub(super) runs: Vec<Arc<SortedRun>>,
     pub(super) runs_made: u64,
+    /// Rows that were read, and those of them that the filter passed.
+    pub(super) read: u64,
     pub(super) rows: u64,
     pub(super) bytes: u64,
     /// Segments that were taken over.
@@ -43,6 +48,7 @@ impl Made {
     pub(super) fn add(&mut self, more: Self) {
         self.runs.extend(more.runs);
         self.runs_made += more.runs_made;
+        self.read += more.read;
         self.rows += more.rows;
         self.bytes += more.bytes;
     }
@@ -63,6 +69,7 @@ pub(super) struct Generator<'a> {
     plan: &'a SortPlan,
     segments: &'a Segments,
     records: Records,
+    test: RowTest<'a>,
     key: RowKey,
     arena: Arena,
     segment: Option<Segment>,
@@ -83,17 +90,18 @@ impl<'a> Generator<'a> {
         tool: &Tool<'a>,
         plan: &'a SortPlan,
         scanning: &'a Scanning,
-        terms: &[KeyTerm],
+        (terms, filter): (&[KeyTerm], &'a RowFilter),
         segments_before: u64,
     ) -> Result<Self> {
-        let needed: Vec<usize> = terms.iter().map(|t| t.column).collect();
-        let worker = tool.consumer.try_reserve(scanning.worker_bytes() as u64)?;
+        let needed = filter.columns_and(terms.iter().map(|t| t.column));
+        let worker = tool.consumer.try_reserve(scanning.worker_bytes(filter) as u64)?;
         let segments = &scanning.segments;
         Ok(Self {
             tool: *tool,
             plan,
             segments,
             records: Records::new(segments, &needed),
+            test: filter.test(segments),
             key: RowKey::new(terms),
             arena: Arena::new(tool.consumer, plan.arena_bytes)?,
             segment: None,
@@ -136,6 +144,10 @@ impl<'a> Generator<'a> {
         let (bytes, mut filler) = self.arena.split();
         self.whole = true;
         while let Some(record) = self.records.next(bytes)? {
+            self.made.read += 1;
+            if !self.test.passes(&record)? {
+                continue;
+            }
             let key = self.key.make(&record);
             if push(&mut filler, &record, key) {
                 if (filler.len() as u64) < self.plan.run_rows_max {
@@ -198,20 +210,13 @@ impl<'a> Generator<'a> {
             let segment = self.segment.expect("filled above");
             let mut part = 0;
             loop {
-                self.entry_bytes = self.arena.entry_bytes_mean();
-                self.arena.sort();
-                writer.push_all(&mut lane, &self.arena)?;
-                let order = (self.segments_before + segment.number, part);
-                let run = writer.cut(&mut lane, order)?;
-                if let Some(notes) = place.notes {
-                    let end = (segment.input_end, self.next_line(&segment));
-                    let rows = self.arena.len() as u64;
-                    let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
-                    notes.note(&run, self.whole, rows, end)?;
+                // Where the filter passes nothing there is no run; a sort that is resumed reads
+                // such a piece again, and what comes after it.
+                if !self.arena.is_empty() {
+                    let order = (self.segments_before + segment.number, part);
+                    self.write(&mut lane, &mut writer, order, (&segment, place.notes))?;
+                    round.add_run();
                 }
-                self.made.runs.push(Arc::new(run));
-                self.made.runs_made += 1;
-                round.add_run();
                 if self.whole {
                     break;
                 }
@@ -225,6 +230,29 @@ impl<'a> Generator<'a> {
 }
 
 impl Generator<'_> {
+    /// Makes a run of the arena.
+    fn write(
+        &mut self,
+        lane: &mut WriteLane,
+        writer: &mut SortedRunWriter,
+        order: InputOrder,
+        (segment, notes): (&Segment, Option<&Mutex<Resumable>>),
+    ) -> Result<()> {
+        self.entry_bytes = self.arena.entry_bytes_mean();
+        self.arena.sort();
+        writer.push_all(lane, &self.arena)?;
+        let run = writer.cut(lane, order)?;
+        if let Some(notes) = notes {
+            let end = (segment.input_end, self.next_line(segment));
+            let rows = self.arena.len() as u64;
+            let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+            notes.note(&run, self.whole, rows, end)?;
+        }
+        self.made.runs.push(Arc::new(run));
+        self.made.runs_made += 1;
+        Ok(())
+    }
+
     /// An error with the segment it stands for. What the input itself refuses comes behind all
     /// segments that were given out.
     fn fault(&self, error: crate::Error) -> Fault {

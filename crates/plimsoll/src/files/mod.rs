@@ -20,6 +20,7 @@ mod quantile;
 mod range_writer;
 mod reading;
 mod resume;
+mod row_encoder;
 mod row_filter;
 mod row_key;
 mod runs;

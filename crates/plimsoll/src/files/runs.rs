@@ -74,7 +74,8 @@ impl PlannedSort<'_> {
     /// Goes on behind the runs that an earlier process finished.
     pub(super) fn take_over(self) -> Result<(Self, Made)> {
         let (format, delimiter) = (&self.job.format, &self.job.delimiter);
-        let keys = format!("{:?} {format:?} {delimiter:?}", self.terms);
+        let filter = self.job.filter.as_deref().unwrap_or_default();
+        let keys = format!("{:?} {format:?} {delimiter:?}{filter}", self.terms);
         let resumable = Resumable::open(&self.tool, &self.job.input, &keys)?;
         let found = &resumable.found;
         let before = found.segments;
@@ -82,6 +83,7 @@ impl PlannedSort<'_> {
         let made = Made {
             runs: found.runs.clone(),
             runs_made: found.runs.len() as u64,
+            read: found.rows,
             rows: found.rows,
             bytes: found.input_offset.saturating_sub(header_bytes),
             resumed: before,
@@ -105,7 +107,8 @@ impl PlannedSort<'_> {
     }
 
     fn generator(&self, segments_before: u64) -> Result<Generator<'_>> {
-        Generator::new(&self.tool, &self.plan, &self.scanning, &self.terms, segments_before)
+        let wanted = (&self.terms[..], &self.filter);
+        Generator::new(&self.tool, &self.plan, &self.scanning, wanted, segments_before)
     }
 
     /// Rounds of generators until the input ends; the runs come behind those of `made`.

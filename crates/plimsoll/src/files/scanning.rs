@@ -10,6 +10,7 @@
 
 use std::io::Read;
 
+use super::row_filter::RowFilter;
 use crate::budget::{Consumer, Reservation};
 use crate::error::Result;
 use crate::scan::{ScanOptions, ScanStart, Segments};
@@ -64,9 +65,9 @@ impl Scanning {
         self.held.bytes()
     }
 
-    /// What each generator holds for it, in bytes.
-    pub(super) fn worker_bytes(&self) -> usize {
-        self.options.worker_bytes()
+    /// What each generator holds for it and for its test of rows, in bytes.
+    pub(super) fn worker_bytes(&self, filter: &RowFilter) -> usize {
+        self.options.worker_bytes() + filter.bytes(self.options.record_bytes_max)
     }
 
     /// Ends the reading. The header stays, and is charged.

@@ -13,6 +13,7 @@
 
 use super::input::{Input, OpenInput};
 use super::output::Output;
+use super::row_filter::RowFilter;
 use super::scanning::Scanning;
 use super::sorted_output::SortedOutput;
 use super::tool::{Summary, Tool};
@@ -36,6 +37,8 @@ pub struct SortFile {
     pub delimiter: Delimiter,
     /// By which columns.
     pub by: Vec<ByTerm>,
+    /// Only rows for which this is true, e.g. `qty > 0`.
+    pub filter: Option<String>,
     /// How run sizes are chosen.
     pub strategy: ChunkStrategy,
     /// Longest record, in bytes.
@@ -50,6 +53,7 @@ pub struct PlannedSort<'a> {
     pub(super) tool: Tool<'a>,
     pub(super) scanning: Scanning,
     pub(super) terms: Vec<KeyTerm>,
+    pub(super) filter: RowFilter,
     pub(super) bytes_len: Option<u64>,
     pub(super) plan: SortPlan,
 }
@@ -58,8 +62,9 @@ impl SortFile {
     /// Opens the input, reads its beginning and makes the plan.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Invalid`] for unknown columns, an output that is the input, or too
-    /// little memory, with the least that is needed; those of opening and scanning the input.
+    /// [`crate::ErrorKind::Invalid`] for unknown columns, a filter that is none, an output that is
+    /// the input, or too little memory, with the least that is needed; those of opening and
+    /// scanning the input.
     pub fn plan<'a>(&'a self, tool: Tool<'a>) -> Result<PlannedSort<'a>> {
         self.output.check_against(&[&self.input])?;
         let OpenInput { bytes, bytes_len, source_bytes, .. } = self.input.open()?;
@@ -70,13 +75,14 @@ impl SortFile {
         let tool = tool.with_threads_for(tool.workspace_bytes);
         let scanning = Scanning::open(bytes, options, source_bytes, tool.consumer)?;
         let segments = &scanning.segments;
+        let filter = RowFilter::parse(self.filter.as_deref(), segments)?;
         let terms = resolve(&self.by, segments.columns(), segments.kinds())?;
         let plan = plan(SortInput {
             bytes: bytes_len,
             row_bytes: segments.row_bytes(),
             workspace_bytes: tool.workspace_bytes.saturating_sub(scanning.held_bytes()),
             scan_bytes: scanning.held_bytes(),
-            generator_bytes: scanning.worker_bytes(),
+            generator_bytes: scanning.worker_bytes(&filter),
             threads: tool.threads,
             strategy: self.strategy,
             codec: tool.spill.codec,
@@ -88,7 +94,7 @@ impl SortFile {
                 self.input
             )));
         }
-        Ok(PlannedSort { job: self, tool, scanning, terms, bytes_len, plan })
+        Ok(PlannedSort { job: self, tool, scanning, terms, filter, bytes_len, plan })
     }
 }
 
@@ -130,10 +136,9 @@ impl PlannedSort<'_> {
             let made = self.generate()?;
             (self, made)
         };
-        let rows = made.rows;
         let summary = Summary {
-            rows_in: rows,
-            rows_out: rows,
+            rows_in: made.read,
+            rows_out: made.rows,
             bytes_in: made.bytes,
             runs: made.runs_made,
             segments_resumed: made.resumed,

@@ -54,7 +54,7 @@ impl Tool<'_> {
 /// What a tool did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Rows read.
+    /// Rows read; of pieces that were taken over from a killed process, those it kept.
     pub rows_in: u64,
     /// Rows written.
     pub rows_out: u64,

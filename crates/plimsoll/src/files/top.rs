@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::output::Output;
 use super::reading::{Reading, Scanned};
+use super::row_filter::RowFilter;
 use super::row_key::{Key, RowKey};
 use super::sink::Sink;
 use super::tool::{Summary, Tool};
@@ -41,6 +42,8 @@ pub struct TopFile {
     pub output: Output,
     /// By which columns.
     pub by: Vec<ByTerm>,
+    /// Only rows for which this is true, e.g. `qty > 0`.
+    pub filter: Option<String>,
     /// How many rows.
     pub rows: usize,
 }
@@ -64,6 +67,7 @@ pub struct PlannedTop<'a> {
     tool: Tool<'a>,
     scanned: Scanned,
     terms: Vec<KeyTerm>,
+    filter: RowFilter,
     plan: TopPlan,
 }
 
@@ -71,17 +75,18 @@ impl TopFile {
     /// Opens the input, reads its beginning and makes the plan.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Invalid`] for unknown columns, an output that is the input, or too
-    /// little memory; those of opening and scanning the input.
+    /// [`crate::ErrorKind::Invalid`] for unknown columns, a filter that is none, an output that is
+    /// the input, or too little memory; those of opening and scanning the input.
     pub fn plan<'a>(&'a self, tool: Tool<'a>) -> Result<PlannedTop<'a>> {
         self.output.check_against(&[&self.reading.input])?;
         let scanned = self.reading.open(&tool)?;
         let terms = resolve(&self.by, scanned.segments.columns(), scanned.segments.kinds())?;
+        let filter = RowFilter::parse(self.filter.as_deref(), &scanned.segments)?;
         let segment_bytes = self.reading.segment_bytes(&tool);
+        let worker_bytes = (segment_bytes + filter.bytes(self.reading.record_bytes_max)) as u64;
         let fixed = scanned.cost_bytes() + Sink::cost_bytes(&self.output, OUT_BLOCK_BYTES);
         let left = tool.workspace_bytes.saturating_sub(fixed);
-        let rows_bytes =
-            |workers: usize| (left / workers as u64).saturating_sub(segment_bytes as u64);
+        let rows_bytes = |workers: usize| (left / workers as u64).saturating_sub(worker_bytes);
         let row_bytes = scanned.segments.row_bytes() + ROW_OVERHEAD_BYTES;
         // A quarter more, because rows are only thinned out when a quarter of them goes.
         let wished = (self.rows as u64).saturating_mul(row_bytes).saturating_mul(4) / 3;
@@ -91,7 +96,7 @@ impl TopFile {
         }
         let rows_bytes = rows_bytes(workers);
         if rows_bytes < ROWS_BYTES_MIN {
-            let least = fixed + segment_bytes as u64 + ROWS_BYTES_MIN;
+            let least = fixed + worker_bytes + ROWS_BYTES_MIN;
             return Err(Error::invalid(format!(
                 "keeping the first rows needs a workspace of {} at least, and it is {}; raise the \
                  memory limit or lower the longest record",
@@ -101,7 +106,7 @@ impl TopFile {
         }
         let plan =
             TopPlan { workspace_bytes: tool.workspace_bytes, workers, segment_bytes, rows_bytes };
-        Ok(PlannedTop { job: self, tool, scanned, terms, plan })
+        Ok(PlannedTop { job: self, tool, scanned, terms, filter, plan })
     }
 }
 
@@ -144,11 +149,13 @@ impl PlannedTop<'_> {
     /// One worker's first rows.
     fn keep(&self, shared: &AtomicU64) -> Result<Kept> {
         let TopPlan { segment_bytes, rows_bytes, .. } = self.plan;
-        let _held = self.tool.consumer.try_reserve(segment_bytes as u64)?;
+        let tested = self.filter.bytes(self.job.reading.record_bytes_max);
+        let _held = self.tool.consumer.try_reserve((segment_bytes + tested) as u64)?;
         let mut memory = vec![0; segment_bytes];
         let room = usize::try_from(rows_bytes).unwrap_or(usize::MAX);
         let mut rows = Rows::new(self.job.rows, room, self.tool.consumer)?;
-        let needed: Vec<usize> = self.terms.iter().map(|t| t.column).collect();
+        let needed = self.filter.columns_and(self.terms.iter().map(|t| t.column));
+        let mut test = self.filter.test(&self.scanned.segments);
         let mut records = Records::new(&self.scanned.segments, &needed);
         let mut keys = TopKey::new(&self.terms);
         let (mut read, mut bytes) = (0, 0);
@@ -159,7 +166,7 @@ impl PlannedTop<'_> {
             let mut place = 0_u32;
             while let Some(record) = records.next(data)? {
                 place += 1;
-                if keys.first_word(&record) > shared.load(Relaxed) {
+                if keys.first_word(&record) > shared.load(Relaxed) || !test.passes(&record)? {
                     continue;
                 }
                 keys.make(&record, segment.number, place);

@@ -164,7 +164,7 @@ impl<'a> RawRecord<'a> {
     }
 
     /// Whether the format says that the field is a text, as JSON does by its quotes.
-    pub(super) fn is_text(&self, position: usize) -> bool {
+    pub(crate) fn is_text(&self, position: usize) -> bool {
         match self.fields {
             Fields::Csv(_) => false,
             Fields::Ndjson { slots, .. } => slots[position].is_text(),

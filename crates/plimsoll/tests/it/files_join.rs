@@ -6,7 +6,10 @@
 use std::collections::BTreeMap;
 
 use plimsoll::expr::testing::Random;
-use plimsoll::files::{Input, JoinFile, JoinKind, JoinMode, JoinSide, Reading, Summary, parse_on};
+use plimsoll::files::{
+    ConvertFile, Input, JoinFile, JoinKind, JoinMode, JoinSide, Reading, Summary, parse_on,
+};
+use plimsoll::format::{Delimiter, Format};
 use plimsoll::{ErrorKind, Result};
 
 use crate::files_small::{Bench, seed};
@@ -100,7 +103,16 @@ fn found(bench: &Bench) -> (String, Vec<String>) {
 
 fn job(bench: &Bench, left: Reading, right: Reading, on: &str, kind: JoinKind) -> JoinFile {
     let on = parse_on(on).unwrap();
-    JoinFile { left, right, output: bench.output("out"), on, kind, build: None }
+    let left_format = left.format;
+    JoinFile {
+        left,
+        right,
+        output: bench.output("out"),
+        output_format: left_format,
+        on,
+        kind,
+        build: None,
+    }
 }
 
 /// Runs in the least workspace it takes, in whole eighths of a MiB.
@@ -285,4 +297,86 @@ fn a_fault_in_the_middle_leaves_nothing() {
     let refused = run_in_least(&mut bench, &job).unwrap_err().to_string();
     assert!(refused.ends_with(": 2 fields where the header has 3"), "{refused}");
     bench.assert_clean(&["l.csv", "r.csv"]);
+}
+
+#[test]
+fn objects_are_joined_as_they_stand_and_mixed_sides_in_the_outputs_format() {
+    let bench = Bench::new();
+    let as_json = |name: &str, text: &str| {
+        let mut reading = bench.write(name, text.as_bytes());
+        reading.format = Format::Ndjson;
+        reading
+    };
+    let left =
+        as_json("l", "{\"id\":1,\"x\":\"a\", \"deep\":[1,{}]} \n{}\n{\"id\":2,\"x\":true}\n");
+    let right =
+        as_json("r", "{\"x\":null,\"id\":1.0}\n{\"y\":\"q\\\"\",\"id\":1,\"x\":{\"z\":0}}\n");
+    let csv_left = bench.write("l.csv", b"id,x\n1,007\n,\"a,b\"\n");
+    let csv_right = bench.write("r.csv", b"y,id\n0.50,1\nn,3\n\"a\"\"b\",1\n");
+    let run = |left: &Reading, right: &Reading, to: Format| {
+        let mut job = job(&bench, left.clone(), right.clone(), "id", JoinKind::Left);
+        (job.output_format, job.build) = (to, Some(JoinSide::Right));
+        job.plan(bench.tool()).unwrap().run().unwrap();
+        bench.read("out")
+    };
+    assert_eq!(
+        run(&left, &right, Format::Ndjson),
+        "{\"id\":1,\"x\":\"a\", \"deep\":[1,{}],\"x_right\":null,\"y\":null}\n\
+         {\"id\":1,\"x\":\"a\", \"deep\":[1,{}],\"x_right\":{\"z\":0},\"y\":\"q\\\"\"}\n\
+         {\"id\":null,\"x_right\":null,\"y\":null}\n\
+         {\"id\":2,\"x\":true,\"x_right\":null,\"y\":null}\n"
+    );
+    assert_eq!(
+        run(&left, &csv_right, Format::Ndjson),
+        "{\"id\":1,\"x\":\"a\", \"deep\":[1,{}],\"y\":\"0.50\"}\n\
+         {\"id\":1,\"x\":\"a\", \"deep\":[1,{}],\"y\":\"a\\\"b\"}\n\
+         {\"id\":null,\"y\":null}\n{\"id\":2,\"x\":true,\"y\":null}\n"
+    );
+    assert_eq!(
+        run(&csv_left, &right, Format::Csv),
+        "id,x,x_right,y\n1,007,,\n1,007,\"{\"\"z\"\":0}\",\"q\"\"\"\n,\"a,b\",,\n"
+    );
+    assert_eq!(
+        run(&csv_left, &csv_right, Format::Ndjson),
+        "{\"id\":1,\"x\":\"007\",\"y\":\"0.50\"}\n{\"id\":1,\"x\":\"007\",\"y\":\"a\\\"b\"}\n\
+         {\"id\":null,\"x\":\"a,b\",\"y\":null}\n"
+    );
+    assert_eq!(
+        run(&left, &csv_right, Format::Csv),
+        "id,x,deep,y\n1,a,\"[1,{}]\",0.50\n1,a,\"[1,{}]\",\"a\"\"b\"\n,,,\n2,true,,\n"
+    );
+}
+
+#[test]
+fn a_join_of_objects_over_disk_equals_that_of_the_same_rows_as_csv() {
+    let mut random = Random::new(seed(0x302));
+    let mut bench = Bench::new();
+    let (left, right) =
+        (rows(&mut random, 12_000, 20_000, 0, 150), rows(&mut random, 6_000, 20_000, 0, 150));
+    let convert = |bench: &Bench, reading: &Reading, name: &str, to: Format| {
+        let (reading, output) = (reading.clone(), bench.output(name));
+        let (to_delimiter, columns) = (Delimiter::Comma, Vec::new());
+        let job = ConvertFile { reading, output, to, to_delimiter, columns, filter: None };
+        job.plan(bench.tool()).unwrap().run().unwrap();
+        let mut reading = bench.write("copy", bench.read(name).as_bytes());
+        reading.input = Input::File(bench.path(name));
+        reading.format = to;
+        reading
+    };
+    let l = bench.write("l.csv", csv("id,note,n", &left).as_bytes());
+    let r = bench.write("r.csv", csv("id,word,m", &right).as_bytes());
+    let l = convert(&bench, &l, "l", Format::Ndjson);
+    let r = convert(&bench, &r, "r", Format::Ndjson);
+    let mut job = job(&bench, l, r, "id", JoinKind::Left);
+    job.output = bench.output("objects");
+    let (mode, summary) = run_in_least(&mut bench, &job).unwrap();
+    assert_eq!((mode, summary.spill_bytes > 0), (JoinMode::Partitions, true));
+    bench.workspace_bytes = 32 << 20;
+    let mut objects = bench.write("copy", b"");
+    (objects.input, objects.format) = (Input::File(bench.path("objects")), Format::Ndjson);
+    convert(&bench, &objects, "out", Format::Csv);
+    let (header, lines) = found(&bench);
+    assert_eq!(header, "id,note,n,word,m");
+    // Keys as numbers came into JSON with the digits they have.
+    assert!(lines == model(JoinKind::Left, &left, &right, 0, true));
 }

@@ -125,7 +125,9 @@ fn csv(rows: &[Sale]) -> String {
 
 fn top(bench: &Bench, reading: Reading, by: &str, rows: usize) -> Result<Summary> {
     let by = parse_by(by)?;
-    TopFile { reading, output: bench.output("out"), by, rows }.plan(bench.tool())?.run()
+    TopFile { reading, output: bench.output("out"), by, rows, filter: None }
+        .plan(bench.tool())?
+        .run()
 }
 
 #[test]
@@ -184,7 +186,8 @@ fn head_copies_the_first_rows_and_does_not_look_behind_them() {
     bytes.extend(b"a,record,too,wide\n");
     let reading = bench.write("in.csv", &bytes);
     let head = |rows| {
-        let job = HeadFile { reading: reading.clone(), output: bench.output("out"), rows };
+        let job =
+            HeadFile { reading: reading.clone(), output: bench.output("out"), rows, filter: None };
         job.plan(bench.tool())?.run()
     };
     let summary = head(2).unwrap();
@@ -239,6 +242,7 @@ fn convert(bench: &Bench, reading: Reading, to: Format, name: &str, columns: &[&
         to,
         to_delimiter: Delimiter::Comma,
         columns: columns.iter().map(|c| (*c).into()).collect(),
+        filter: None,
     };
     job.plan(bench.tool()).unwrap().run().unwrap()
 }
@@ -356,8 +360,12 @@ fn what_cannot_be_done_is_refused_in_one_sentence() {
     ] {
         assert_eq!(job.plan(bench.tool()).err().unwrap().to_string(), sentence);
     }
-    let onto =
-        |name: &str| HeadFile { reading: reading.clone(), output: bench.output(name), rows: 1 };
+    let onto = |name: &str| HeadFile {
+        reading: reading.clone(),
+        output: bench.output(name),
+        rows: 1,
+        filter: None,
+    };
     let refused = onto("in.csv").plan(bench.tool()).err().unwrap();
     let sentence = "the output /in.csv is the input: write to another name and rename it";
     assert_eq!(bench.sentence(&refused), sentence);

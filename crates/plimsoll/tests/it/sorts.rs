@@ -73,6 +73,7 @@ impl Desk {
                 format: Format::Csv,
                 delimiter: Delimiter::Comma,
                 by: parse_by(by).unwrap(),
+                filter: None,
                 strategy: ChunkStrategy::Adaptive,
                 record_bytes_max: RECORD_BYTES_MAX,
                 resume: false,

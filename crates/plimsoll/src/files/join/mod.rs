@@ -1,4 +1,4 @@
-//! Joins two CSV files by columns of equal value.
+//! Joins two files, CSV or NDJSON each, by columns of equal value.
 //!
 //! ```text
 //!   Memory      build side ─> table;  probe side ─┬─> worker: segment, look up ─┐ in the order
@@ -10,12 +10,12 @@
 //! ```
 //!
 //! A row of the output is a left row as it stands and the fields of a right row that are not its
-//! key. Keys are compared as numbers where both columns hold numbers, else byte by byte; NULL
-//! equals nothing, not even NULL.
+//! key; what is not of the output's format is written in it. Keys are compared as numbers where both
+//! columns hold numbers, else byte by byte; NULL equals nothing, not even NULL.
 //!
 //! Promises: bounded memory whatever the keys are, one that most rows have among them; the output
 //! appears whole or not at all.
-//! Never: a row parsed into values.
+//! Never: a row parsed into values, or a field decoded that stays in its format.
 
 mod emit;
 mod filter;
@@ -30,11 +30,12 @@ pub use plan::{JoinMode, JoinPlan};
 
 use self::emit::RowShape;
 use self::plan::{JoinInput, plan};
-use self::side::SideSpec;
-use super::convert::{csv_text, position};
+use self::side::{Piece, SideSpec};
+use super::convert::position;
 use super::input::Input;
 use super::output::Output;
 use super::reading::{Reading, Scanned};
+use super::row_encoder::{RowEncoder, Start};
 use super::sink::Sink;
 use super::tool::Tool;
 use crate::error::{Error, Result};
@@ -81,6 +82,8 @@ pub struct JoinFile {
     pub right: Reading,
     /// To where.
     pub output: Output,
+    /// CSV or NDJSON.
+    pub output_format: Format,
     /// Columns that must be equal: of the left, of the right.
     pub on: Vec<(Box<str>, Box<str>)>,
     /// Which rows come out.
@@ -139,18 +142,18 @@ impl JoinFile {
     /// Opens both inputs, reads their beginnings and makes the plan.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Invalid`] for unknown columns, inputs that are not CSV of one
-    /// delimiter, an output that is an input, or too little memory, with the least that is needed;
-    /// those of opening and scanning the inputs.
+    /// [`crate::ErrorKind::Invalid`] for unknown columns, CSV of two delimiters, an output that is
+    /// an input, or too little memory, with the least that is needed; those of opening and
+    /// scanning the inputs.
     pub fn plan<'a>(&'a self, tool: Tool<'a>) -> Result<PlannedJoin<'a>> {
         self.check()?;
         let (left_seen, left_scan) = Seen::of(&self.left, &tool)?;
         let (right_seen, right_scan) = Seen::of(&self.right, &tool)?;
-        let (left, right) = self.sides(&left_seen, &right_seen)?;
+        let (left, right, header, shape) = self.sides(&left_seen, &right_seen)?;
         let build = self.build.unwrap_or_else(|| smaller(&left_seen, &right_seen));
-        let (built, reading) = match build {
-            JoinSide::Left => (&left_seen, &self.left),
-            JoinSide::Right => (&right_seen, &self.right),
+        let (built, specified, reading) = match build {
+            JoinSide::Left => (&left_seen, &left, &self.left),
+            JoinSide::Right => (&right_seen, &right, &self.right),
         };
         let workspace = usize::try_from(tool.workspace_bytes).unwrap_or(usize::MAX);
         let out_block_bytes = (workspace / 256).clamp(16 << 10, 256 << 10).next_power_of_two();
@@ -166,13 +169,12 @@ impl JoinFile {
             segment_bytes: segments[0].max(segments[1]),
             build,
             build_bytes: built.bytes_len,
-            build_row_bytes: built.row_bytes,
+            build_row_bytes: built.row_bytes + specified.overhead_bytes(),
             spill_bytes: left_seen.bytes_len.zip(right_seen.bytes_len).map(|(l, r)| l + r),
             reopens: reading.input != Input::Stdin,
             tracked: self.kind == JoinKind::Left,
             codec: tool.spill.codec,
         })?;
-        let (header, shape) = shape(&left_seen, &right_seen, &right);
         Ok(PlannedJoin {
             job: self,
             tool,
@@ -192,10 +194,8 @@ impl JoinFile {
         if self.left.input == Input::Stdin && self.right.input == Input::Stdin {
             return Err(Error::invalid("both sides are standard input: only one can be"));
         }
-        if self.left.format != Format::Csv || self.right.format != Format::Csv {
-            return Err(Error::invalid(
-                "joining reads CSV: convert the NDJSON side with `plimsoll convert` first",
-            ));
+        if self.output_format == Format::Json {
+            return Err(Error::invalid("joining to json: csv and ndjson can be written"));
         }
         if self.left.delimiter != self.right.delimiter {
             return Err(Error::invalid(
@@ -205,7 +205,7 @@ impl JoinFile {
         Ok(())
     }
 
-    fn sides(&self, left: &Seen, right: &Seen) -> Result<(SideSpec, SideSpec)> {
+    fn sides(&self, left: &Seen, right: &Seen) -> Result<Sides> {
         let (mut lefts, mut rights) = (Vec::new(), Vec::new());
         let number = |kind: ColumnType| {
             matches!(kind, ColumnType::Int | ColumnType::Money | ColumnType::Float)
@@ -222,39 +222,71 @@ impl JoinFile {
             lefts.push(term(l));
             rights.push(term(r));
         }
-        let spec = |side, terms, seen: &Seen| SideSpec {
+        let names = right_names(&left.columns, &right.columns, &rights);
+        let to = self.output_format;
+        let encoder = |reading: &Reading, columns: &[(usize, &str)], seen: &Seen, start| {
+            let columns = columns.iter().map(|(n, name)| (*n, *name, seen.kinds[*n]));
+            RowEncoder::new((reading.format, to), self.left.delimiter, columns, start)
+        };
+        let all: Vec<(usize, &str)> = left.columns.iter().map(|c| &**c).enumerate().collect();
+        let lefts_all = encoder(&self.left, &all, left, Start::Row);
+        let others: Vec<(usize, &str)> = names.iter().map(|(n, name)| (*n, &**name)).collect();
+        let others = encoder(&self.right, &others, right, Start::Behind);
+        let (header, shape) = shape(left, to, &lefts_all, &others);
+        let left_piece = match (self.left.format, to) {
+            (Format::Csv, Format::Csv) => Piece::Text,
+            (Format::Csv, _) | (_, Format::Csv) => Piece::Encoded(lefts_all),
+            _ => Piece::Open(encoder(&self.left, &all[..1], left, Start::Row).nulls()),
+        };
+        let right_piece = match (self.right.format, to) {
+            (Format::Csv, Format::Csv) => Piece::Fields,
+            _ => Piece::Encoded(others),
+        };
+        let spec = |side, terms, seen: &Seen, piece| SideSpec {
             side,
             terms,
             columns: seen.columns.len(),
             delimiter: self.left.delimiter.byte(),
+            piece,
         };
-        Ok((spec(JoinSide::Left, lefts, left), spec(JoinSide::Right, rights, right)))
+        let left = spec(JoinSide::Left, lefts, left, left_piece);
+        let right = spec(JoinSide::Right, rights, right, right_piece);
+        Ok((left, right, header, shape))
     }
 }
 
-/// The header, and what every row ends with: the left side's line ends.
-fn shape(left: &Seen, right: &Seen, spec: &SideSpec) -> (Vec<u8>, RowShape) {
+/// Both sides, the output's header, and how its rows end.
+type Sides = (SideSpec, SideSpec, Vec<u8>, RowShape);
+
+/// Right columns that are not of the key, with names that no other column has.
+fn right_names(left: &[Box<str>], right: &[Box<str>], key: &[KeyTerm]) -> Vec<(usize, Box<str>)> {
+    let mut names: Vec<(usize, Box<str>)> = Vec::new();
+    for (column, name) in right.iter().enumerate() {
+        if key.iter().any(|term| term.column == column) {
+            continue;
+        }
+        let mut name = name.to_string();
+        while left.iter().chain(names.iter().map(|(_, n)| n)).any(|known| **known == *name) {
+            name.push_str("_right");
+        }
+        names.push((column, name.into()));
+    }
+    names
+}
+
+/// The header, and what every row ends with: the left side's line ends where it is CSV.
+fn shape(left: &Seen, to: Format, all: &RowEncoder, others: &RowEncoder) -> (Vec<u8>, RowShape) {
+    let nulls = others.nulls();
+    if to != Format::Csv {
+        return (Vec::new(), RowShape { line_end: b"}\n", nulls });
+    }
     let (text, line_end): (&[u8], &'static [u8]) = match &*left.header {
         [text @ .., b'\r', b'\n'] => (text, b"\r\n"),
         [text @ .., b'\n'] => (text, b"\n"),
         text => (text, b"\n"),
     };
-    let mut header = text.to_vec();
-    let mut names = left.columns.clone();
-    let mut nulls = Vec::new();
-    for (column, name) in right.columns.iter().enumerate() {
-        if spec.terms.iter().any(|term| term.column == column) {
-            continue;
-        }
-        let mut name = name.to_string();
-        while names.iter().any(|known| **known == *name) {
-            name.push_str("_right");
-        }
-        header.push(spec.delimiter);
-        csv_text(name.as_bytes(), spec.delimiter, &mut header);
-        names.push(name.into());
-        nulls.push(spec.delimiter);
-    }
+    let mut header = if text.is_empty() { all.names() } else { text.to_vec() };
+    header.extend_from_slice(&others.names());
     header.extend_from_slice(line_end);
     (header, RowShape { line_end, nulls })
 }

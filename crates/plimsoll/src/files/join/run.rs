@@ -116,10 +116,10 @@ impl PlannedJoin<'_> {
                 summary.rows_in += 1;
                 let whole = match parts.key(&record).is_some() {
                     true => {
-                        let (key, piece) = parts.key_and_piece(&record);
+                        let (key, piece) = parts.key_and_piece(&record)?;
                         table.insert(key, piece)
                     }
-                    false => !keep || table.insert(&[], record.text()),
+                    false => !keep || table.insert(&[], parts.piece(&record)?),
                 };
                 if !whole {
                     return Ok(None);
@@ -182,11 +182,11 @@ impl PlannedJoin<'_> {
                 done.read += 1;
                 let Some(head) = parts.key(&record).and_then(|key| table.find(key)) else {
                     if keep && left {
-                        emitter.alone(record.text())?;
+                        emitter.alone(parts.piece(&record)?)?;
                     }
                     continue;
                 };
-                let (_, piece) = parts.key_and_piece(&record);
+                let piece = parts.piece(&record)?;
                 for other in table.pieces(head) {
                     if left { emitter.row(piece, other)? } else { emitter.row(other, piece)? }
                 }
@@ -290,10 +290,10 @@ impl PlannedJoin<'_> {
                         if pass.building {
                             pass.filter.add(hash);
                         }
-                        let (key, piece) = parts.key_and_piece(&record);
+                        let (key, piece) = parts.key_and_piece(&record)?;
                         pass.partitions.push(&mut lane, hash, key, piece)?;
                     }
-                    None if keep => emitter.alone(record.text())?,
+                    None if keep => emitter.alone(parts.piece(&record)?)?,
                     None => {}
                 }
             }

@@ -341,3 +341,49 @@ fn a_resumable_sort_of_a_header_gives_the_header() {
         desk.assert_given_back();
     }
 }
+
+/// Whether the row of this number is to come out.
+type Passes = fn(usize) -> bool;
+
+/// The lines of `input` whose second field passes, under the header.
+fn kept(input: &[u8], passes: Passes) -> Vec<u8> {
+    let text = std::str::from_utf8(input).unwrap();
+    let number = |line: &str| line.split(',').nth(1).unwrap().parse().unwrap();
+    let mut kept = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        if at == 0 || passes(number(line)) {
+            kept.extend_from_slice(line.as_bytes());
+            kept.push(b'\n');
+        }
+    }
+    kept
+}
+
+#[test]
+fn a_filtered_sort_is_a_sort_of_the_rows_that_pass() {
+    let (input, sorted) = numbered(30_000, 0xf1);
+    let passes: [(&str, Passes); 4] = [
+        // Whole segments have no row that passes.
+        ("n < 5000 or n >= 25000", |n| !(5_000..25_000).contains(&n)),
+        ("n >= 12 and n < 20", |n| (12..20).contains(&n)),
+        ("n < 0", |_| false),
+        ("k >= 0", |_| true),
+    ];
+    for (filter, passes) in passes {
+        for (threads, resume) in [(1, false), (2, false), (2, true)] {
+            let mut desk = Desk::new(&input, "k").threads(threads).fixed_runs(700);
+            desk.workspace_bytes += 1 << 20;
+            (desk.job.filter, desk.job.resume) = (Some(filter.to_owned()), resume);
+            let summary = desk.sort().unwrap();
+            let expected = kept(&sorted, passes);
+            assert!(desk.sorted() == expected, "{filter} {threads} {resume}");
+            let rows_out = expected.iter().filter(|byte| **byte == b'\n').count() as u64 - 1;
+            assert_eq!((summary.rows_in, summary.rows_out), (30_000, rows_out));
+            desk.assert_given_back();
+        }
+    }
+    let mut desk = Desk::new(&input, "k");
+    desk.job.filter = Some("n <".to_owned());
+    let refused = desk.sort().unwrap_err().to_string();
+    assert!(refused.contains('^'), "{refused}");
+}
