@@ -176,8 +176,11 @@ pub(crate) struct JoinArgs {
     #[arg(long, value_name = "FORMAT")]
     pub(crate) right_format: Option<String>,
     /// The side that is held in memory, left or right [default: the smaller one]
-    #[arg(long)]
+    #[arg(long, conflicts_with = "sorted")]
     pub(crate) build: Option<String>,
+    /// Both files are in ascending order of their keys, as `plimsoll sort` makes it: read each once
+    #[arg(long)]
+    pub(crate) sorted: bool,
     #[command(flatten)]
     pub(crate) tool: ToolArgs,
 }

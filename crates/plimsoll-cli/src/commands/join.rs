@@ -42,6 +42,7 @@ pub(crate) fn run(global: &Global, args: &JoinArgs) -> anyhow::Result<Outcome> {
         on,
         kind,
         build,
+        sorted: args.sorted,
     };
     ready.adapt(&[&job.left.input, &job.right.input]);
     let planned = job.plan(ready.tool())?;
@@ -81,19 +82,25 @@ fn explain(planned: &PlannedJoin<'_>, ready: &Ready) -> anyhow::Result<()> {
         .key_kinds()
         .map(|kind| if kind == KeyKind::Number { "num" } else { "text" })
         .collect();
-    let memory = plan.mode == JoinMode::Memory;
+    let rows = match plan.mode {
+        JoinMode::Memory => "in memory",
+        JoinMode::Partitions => "in partitions on disk",
+        JoinMode::Merge => "those of one key, in memory or on disk",
+    };
+    let merged = plan.mode == JoinMode::Merge;
+    let looked_up = if merged { "right, by merging sorted files" } else { plan.build.name() };
     let mut lines = vec![
         ("memory limit", ready.limit()),
         ("keys", kinds.join(",")),
-        ("looked up", plan.build.name().to_owned()),
-        ("its rows", if memory { "in memory" } else { "in partitions on disk" }.to_owned()),
+        ("looked up", looked_up.to_owned()),
+        ("its rows", rows.to_owned()),
         ("workspace", ByteSize::new(plan.workspace_bytes).to_string()),
         ("threads", plan.workers.to_string()),
         ("segment", size(plan.segment_bytes)),
         ("frame", size(plan.frame_bytes)),
-        ("table", size(plan.table_bytes)),
+        (if merged { "rows of a key" } else { "table" }, size(plan.table_bytes)),
     ];
-    if !memory {
+    if plan.mode == JoinMode::Partitions {
         lines.extend([
             ("partitions", plan.partitions.to_string()),
             ("block", size(plan.block_bytes)),

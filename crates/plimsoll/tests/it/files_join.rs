@@ -15,7 +15,7 @@ use plimsoll::{ErrorKind, Result};
 use crate::files_small::{Bench, seed};
 
 /// Rows as fields; `None` is NULL.
-type Rows = Vec<Vec<Option<String>>>;
+pub(crate) type Rows = Vec<Vec<Option<String>>>;
 
 fn field(text: &Option<String>) -> String {
     match text {
@@ -31,13 +31,19 @@ fn line(row: &[Option<String>]) -> String {
     row.iter().map(field).collect::<Vec<_>>().join(",")
 }
 
-fn csv(header: &str, rows: &Rows) -> String {
+pub(crate) fn csv(header: &str, rows: &Rows) -> String {
     let lines: String = rows.iter().map(|row| line(row) + "\n").collect();
     format!("{header}\n{lines}")
 }
 
 /// Rows of which `heavy` in a hundred have one key; keys look different and are equal numbers.
-fn rows(random: &mut Random, count: usize, keys: usize, heavy: usize, pad: usize) -> Rows {
+pub(crate) fn rows(
+    random: &mut Random,
+    count: usize,
+    keys: usize,
+    heavy: usize,
+    pad: usize,
+) -> Rows {
     let notes = ["tea", "", "a,b", "say \"x\"", "two\nlines", "é"];
     (0..count)
         .map(|_| {
@@ -55,7 +61,13 @@ fn rows(random: &mut Random, count: usize, keys: usize, heavy: usize, pad: usize
 }
 
 /// What should come out without its header, sorted. The right key is column 0 or 1.
-fn model(kind: JoinKind, left: &Rows, right: &Rows, key: usize, number: bool) -> Vec<String> {
+pub(crate) fn model(
+    kind: JoinKind,
+    left: &Rows,
+    right: &Rows,
+    key: usize,
+    number: bool,
+) -> Vec<String> {
     let same = |text: &String| match number {
         true => text.parse::<f64>().unwrap().to_string(),
         false => text.clone(),
@@ -82,7 +94,7 @@ fn model(kind: JoinKind, left: &Rows, right: &Rows, key: usize, number: bool) ->
 
 /// The rows that came out, sorted. A line break within quotes does not end one: no row begins
 /// with `lines`.
-fn found(bench: &Bench) -> (String, Vec<String>) {
+pub(crate) fn found(bench: &Bench) -> (String, Vec<String>) {
     let text = bench.read("out");
     let (header, body) = text.split_once('\n').unwrap();
     let mut lines: Vec<String> = Vec::new();
@@ -101,7 +113,13 @@ fn found(bench: &Bench) -> (String, Vec<String>) {
     (header.to_owned(), lines)
 }
 
-fn job(bench: &Bench, left: Reading, right: Reading, on: &str, kind: JoinKind) -> JoinFile {
+pub(crate) fn job(
+    bench: &Bench,
+    left: Reading,
+    right: Reading,
+    on: &str,
+    kind: JoinKind,
+) -> JoinFile {
     let on = parse_on(on).unwrap();
     let left_format = left.format;
     JoinFile {
@@ -112,11 +130,12 @@ fn job(bench: &Bench, left: Reading, right: Reading, on: &str, kind: JoinKind) -
         on,
         kind,
         build: None,
+        sorted: false,
     }
 }
 
 /// Runs in the least workspace it takes, in whole eighths of a MiB.
-fn run_in_least(bench: &mut Bench, job: &JoinFile) -> Result<(JoinMode, Summary)> {
+pub(crate) fn run_in_least(bench: &mut Bench, job: &JoinFile) -> Result<(JoinMode, Summary)> {
     bench.workspace_bytes = 1 << 20;
     loop {
         match job.plan(bench.tool()) {

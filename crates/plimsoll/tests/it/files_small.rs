@@ -21,7 +21,7 @@ use plimsoll::{Error, Result};
 /// A folder, a budget and what else a tool is given.
 pub(crate) struct Bench {
     folder: tempfile::TempDir,
-    storage: Arc<dyn Storage>,
+    pub(crate) storage: Arc<dyn Storage>,
     budget: Budget,
     consumer: Consumer,
     watch: Watch,
@@ -53,6 +53,11 @@ impl Bench {
             threads: self.threads,
             watch: &self.watch,
         }
+    }
+
+    /// As at the start: nobody has stopped anything.
+    pub(crate) fn watch_anew(&mut self) {
+        self.watch = Watch::default();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -8,6 +8,8 @@ mod collections;
 mod expressions;
 mod files_group;
 mod files_join;
+mod files_join_faults;
+mod files_join_sorted;
 mod files_quantile;
 mod files_small;
 mod formats;

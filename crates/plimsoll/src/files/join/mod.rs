@@ -7,11 +7,12 @@
 //!               probe side ── passes the filter? ─> P runs                      │
 //!               pairs of runs ─┬─> worker: see `pair` ──────────────────────────┤ in any order
 //!                              └─> worker: ...                                  v
+//!   Merge       both sides in order of their keys: see `merge`          in the order of the left
 //! ```
 //!
 //! A row of the output is a left row as it stands and the fields of a right row that are not its
-//! key; what is not of the output's format is written in it. Keys are compared as numbers where both
-//! columns hold numbers, else byte by byte; NULL equals nothing, not even NULL.
+//! key; what is not of the output's format is written in it. Keys are compared as numbers where
+//! both columns hold numbers, else byte by byte; NULL equals nothing, not even NULL.
 //!
 //! Promises: bounded memory whatever the keys are, one that most rows have among them; the output
 //! appears whole or not at all.
@@ -19,6 +20,8 @@
 
 mod emit;
 mod filter;
+mod group;
+mod merge;
 mod pair;
 mod partition;
 mod plan;
@@ -29,7 +32,7 @@ mod table;
 pub use plan::{JoinMode, JoinPlan};
 
 use self::emit::RowShape;
-use self::plan::{JoinInput, plan};
+use self::plan::{JoinInput, merge_plan, plan};
 use self::side::{Piece, SideSpec};
 use super::convert::position;
 use super::input::Input;
@@ -38,7 +41,7 @@ use super::reading::{Reading, Scanned};
 use super::row_encoder::{RowEncoder, Start};
 use super::sink::Sink;
 use super::tool::Tool;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, excerpt};
 use crate::format::Format;
 use crate::limits::SORT_TERMS_MAX;
 use crate::record::ColumnType;
@@ -90,6 +93,10 @@ pub struct JoinFile {
     pub kind: JoinKind,
     /// The side that is looked up; the smaller one where nobody says.
     pub build: Option<JoinSide>,
+    /// Both inputs are in ascending order of their keys, as [`super::SortFile`] makes it where
+    /// columns are of the same type on both sides; the order is verified. Rows come out in that of
+    /// the left input. Nothing is built.
+    pub sorted: bool,
 }
 
 /// A join that was planned and not begun.
@@ -132,7 +139,7 @@ pub fn parse_on(spec: &str) -> Result<Vec<(Box<str>, Box<str>)>> {
         return Err(Error::invalid(format!(
             "join columns '{}': write LEFT=RIGHT, at most {SORT_TERMS_MAX} of them with commas \
              between",
-            crate::error::excerpt(spec)
+            excerpt(spec)
         )));
     }
     Ok(pairs)
@@ -147,6 +154,7 @@ impl JoinFile {
     /// scanning the inputs.
     pub fn plan<'a>(&'a self, tool: Tool<'a>) -> Result<PlannedJoin<'a>> {
         self.check()?;
+        let tool = if self.sorted { Tool { threads: 1, ..tool } } else { tool };
         let (left_seen, left_scan) = Seen::of(&self.left, &tool)?;
         let (right_seen, right_scan) = Seen::of(&self.right, &tool)?;
         let (left, right, header, shape) = self.sides(&left_seen, &right_seen)?;
@@ -159,9 +167,9 @@ impl JoinFile {
         let out_block_bytes = (workspace / 256).clamp(16 << 10, 256 << 10).next_power_of_two();
         let segments = [&self.left, &self.right].map(|side| side.segment_bytes(&tool));
         // Standard input stays open while the other side is read.
-        let both = left_scan.is_some() || right_scan.is_some();
+        let both = self.sorted || left_scan.is_some() || right_scan.is_some();
         let scans = [left_seen.scan_bytes, right_seen.scan_bytes];
-        let plan = plan(JoinInput {
+        let input = JoinInput {
             workspace_bytes: tool.workspace_bytes,
             scan_bytes: if both { scans[0] + scans[1] } else { scans[0].max(scans[1]) },
             output_bytes: Sink::cost_bytes(&self.output, out_block_bytes),
@@ -174,7 +182,9 @@ impl JoinFile {
             reopens: reading.input != Input::Stdin,
             tracked: self.kind == JoinKind::Left,
             codec: tool.spill.codec,
-        })?;
+        };
+        let record_bytes_max = self.left.record_bytes_max.max(self.right.record_bytes_max);
+        let plan = if self.sorted { merge_plan(input, record_bytes_max) } else { plan(input) }?;
         Ok(PlannedJoin {
             job: self,
             tool,
@@ -242,17 +252,31 @@ impl JoinFile {
             (Format::Csv, Format::Csv) => Piece::Fields,
             _ => Piece::Encoded(others),
         };
-        let spec = |side, terms, seen: &Seen, piece| SideSpec {
-            side,
-            terms,
-            columns: seen.columns.len(),
-            delimiter: self.left.delimiter.byte(),
-            piece,
+        let spec = |side, terms: Vec<KeyTerm>, seen: &Seen, piece| {
+            let reading = if side == JoinSide::Left { &self.left } else { &self.right };
+            SideSpec {
+                side,
+                by: as_sorted(&terms, &seen.columns),
+                terms,
+                columns: seen.columns.len(),
+                delimiter: self.left.delimiter.byte(),
+                piece,
+                input: reading.input.to_string(),
+            }
         };
         let left = spec(JoinSide::Left, lefts, left, left_piece);
         let right = spec(JoinSide::Right, rights, right, right_piece);
         Ok((left, right, header, shape))
     }
+}
+
+/// The keys as a sort is told them.
+fn as_sorted(terms: &[KeyTerm], columns: &[Box<str>]) -> String {
+    let term = |term: &KeyTerm| {
+        let kind = if term.kind == KeyKind::Number { "num" } else { "text" };
+        format!("{}:{kind}", excerpt(&columns[term.column]))
+    };
+    terms.iter().map(term).collect::<Vec<_>>().join(",")
 }
 
 /// Both sides, the output's header, and how its rows end.

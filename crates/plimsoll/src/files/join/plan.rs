@@ -4,6 +4,8 @@
 //!   Memory:      workspace = scans + output + workers x (segment + frame) + table
 //!   Partitions:  1  scans + output + workers x (segment + frame + lane) + P writers + filter
 //!                2  output + workers x (frame + two readers + table + a small split)
+//!   Merge:       workspace = scans + output + 2 x (segment + rows) + frame + lane, writer, reader
+//!                            + rows of one key
 //! ```
 //!
 //! Promises: a pure function; below the least it names the least.
@@ -49,6 +51,8 @@ pub enum JoinMode {
     Memory,
     /// On disk with those of the other side that may match, in partitions by key.
     Partitions,
+    /// Only those of one key, for both sides are sorted; beyond memory they go to disk.
+    Merge,
 }
 
 /// What is known before a join.
@@ -88,7 +92,7 @@ pub struct JoinPlan {
     pub segment_bytes: usize,
     /// Memory of each for rows of the output.
     pub frame_bytes: usize,
-    /// Memory of the table, or of each thread's table of a partition.
+    /// Memory of the table, or of each thread's table of a partition, or of the rows of one key.
     pub table_bytes: usize,
     /// Partitions, if there are to be any.
     pub partitions: usize,
@@ -121,12 +125,51 @@ pub(super) fn plan(input: JoinInput) -> Result<JoinPlan> {
             None => table,
         });
     }
-    Err(Error::invalid(format!(
+    Err(too_little(least, input.workspace_bytes))
+}
+
+/// Makes the plan for sorted inputs, whose records have up to `record_bytes_max` bytes.
+pub(super) fn merge_plan(input: JoinInput, record_bytes_max: usize) -> Result<JoinPlan> {
+    let workspace = usize_of(input.workspace_bytes);
+    let frame_bytes = (workspace / 64).clamp(FRAME_BYTES_MIN, FRAME_BYTES_MAX);
+    let block = (workspace / 128).clamp(BLOCK_BYTES_MIN, BLOCK_BYTES_MAX);
+    let block_bytes = if block.is_power_of_two() { block } else { block.next_power_of_two() / 2 };
+    let plain_bytes = if input.codec == Codec::None { 0 } else { block_bytes };
+    // A cursor has its row's key and piece beside those that are made next, and a decoded field.
+    let cursors = 2 * (input.segment_bytes + WORKER_BYTES + 5 * record_bytes_max);
+    let spill = stage_bytes(1, 1, block_bytes, input.codec)
+        + 2 * BlockReader::alone_bytes((block_bytes, plain_bytes), input.codec);
+    let fixed = usize_of(input.scan_bytes + input.output_bytes) + cursors + frame_bytes + spill;
+    let least = fixed + TABLE_BYTES_MIN;
+    // An eighth is for the places of spilled blocks.
+    let room = workspace.saturating_sub(fixed) / 8 * 7;
+    if room < TABLE_BYTES_MIN / 8 * 7 {
+        return Err(too_little(least, input.workspace_bytes));
+    }
+    let none = TableShape::within(0, 0, false);
+    Ok(JoinPlan {
+        workspace_bytes: input.workspace_bytes,
+        build: input.build,
+        mode: JoinMode::Merge,
+        workers: 1,
+        segment_bytes: input.segment_bytes,
+        frame_bytes,
+        table_bytes: room,
+        partitions: 0,
+        block_bytes,
+        filter_bytes: 0,
+        memory: none,
+        pair: none,
+    })
+}
+
+fn too_little(least: usize, workspace_bytes: u64) -> Error {
+    Error::invalid(format!(
         "joining needs a workspace of {} at least, and it is {}; raise the memory limit or \
          lower the longest record",
         ByteSize::new(least as u64),
-        ByteSize::new(input.workspace_bytes)
-    )))
+        ByteSize::new(workspace_bytes)
+    ))
 }
 
 /// The table of all rows, where they may fit into `room`.

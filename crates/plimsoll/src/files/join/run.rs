@@ -49,9 +49,13 @@ impl PlannedJoin<'_> {
     ///
     /// # Errors
     /// Those of the inputs, of spilling and of the output; [`crate::ErrorKind::TooLarge`] for a
-    /// row that no thread has room for. Then no output exists.
+    /// row that no thread has room for; [`crate::ErrorKind::Invalid`] with file and line for a row
+    /// of a sorted input that is not in order. Then no output exists.
     pub fn run(mut self) -> Result<Summary> {
         let mut summary = Summary::default();
+        if self.plan.mode == JoinMode::Merge {
+            return self.merge();
+        }
         if self.plan.mode == JoinMode::Memory {
             self.tool.watch.begin(Phase::Read, None);
             if let Some(table) = self.load(&mut summary)? {
@@ -73,7 +77,7 @@ impl PlannedJoin<'_> {
     }
 
     /// A side from its start. Another one than at planning is refused by its header.
-    fn open(&mut self, side: JoinSide) -> Result<Scanned> {
+    pub(super) fn open(&mut self, side: JoinSide) -> Result<Scanned> {
         let kept = if side == JoinSide::Left { &mut self.left_scan } else { &mut self.right_scan };
         if let Some(scanned) = kept.take() {
             return Ok(scanned);
@@ -94,7 +98,7 @@ impl PlannedJoin<'_> {
         if side == JoinSide::Left { &self.left } else { &self.right }
     }
 
-    fn keeps_left(&self) -> bool {
+    pub(super) fn keeps_left(&self) -> bool {
         self.job.kind == JoinKind::Left
     }
 
@@ -155,13 +159,13 @@ impl PlannedJoin<'_> {
     }
 
     /// The output with its header.
-    fn sink(&self) -> Result<Sink> {
+    pub(super) fn sink(&self) -> Result<Sink> {
         let mut sink = Sink::create(&self.job.output, &self.tool, self.out_block_bytes)?;
         sink.push(&self.header)?;
         Ok(sink)
     }
 
-    fn emitter<'e>(&'e self, turns: &'e Turns<'e>) -> Result<Emitter<'e>> {
+    pub(super) fn emitter<'e>(&'e self, turns: &'e Turns<'e>) -> Result<Emitter<'e>> {
         Emitter::new(&self.shape, turns, self.plan.frame_bytes, self.tool.consumer)
     }
 

@@ -39,6 +39,9 @@ pub(super) struct SideSpec {
     pub(super) columns: usize,
     pub(super) delimiter: u8,
     pub(super) piece: Piece,
+    /// The input's name, and the keys as a sort is told them.
+    pub(super) input: String,
+    pub(super) by: String,
 }
 
 impl SideSpec {
