@@ -1,10 +1,12 @@
 //! How a command ended, as the shell sees it.
 //!
 //! Promises: the error's whole chain in one readable message, with what mends it.
-//! Never: a panic's trace for a person's mistake.
+//! Never: a panic's trace for a person's mistake; silence about a pipe other than standard output.
 
-use std::io::Write as _;
+use std::io::{self, Write};
 use std::process::ExitCode;
+
+use plimsoll::files::StdoutClosed;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +25,8 @@ pub(crate) fn code(result: anyhow::Result<Outcome>) -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::from(1),
         Ok(Outcome::Partly) => ExitCode::from(3),
-        // Whoever closed the pipe has read enough.
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        // Whoever closed standard output has read enough. Any other pipe that broke is a fault.
+        Err(error) if is_closed_stdout(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let mut text = format!("plimsoll: {error:#}");
             let store = error.chain().find_map(|e| e.downcast_ref::<plimsoll_store::Error>());
@@ -49,9 +51,26 @@ fn status(error: &anyhow::Error) -> u8 {
     }
 }
 
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let causes = error.chain().filter_map(|e| e.downcast_ref::<std::io::Error>());
-    causes.into_iter().any(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+pub(crate) fn is_closed_stdout(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|e| e.downcast_ref::<io::Error>()).any(StdoutClosed::is)
+}
+
+/// Standard output, whose closed pipe is told from others.
+pub(crate) struct Stdout(io::StdoutLock<'static>);
+
+/// Takes standard output.
+pub(crate) fn stdout() -> Stdout {
+    Stdout(io::stdout().lock())
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(StdoutClosed::mark)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(StdoutClosed::mark)
+    }
 }
 
 /// A mistake in how the command was called: exit status 2.

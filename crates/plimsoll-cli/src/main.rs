@@ -54,12 +54,12 @@ fn run() -> anyhow::Result<Outcome> {
         Command::Distinct(args) => commands::distinct::run(&global, &args),
         Command::Config(ConfigCommand::Show { origin, json }) => {
             let config = setup::config(&global)?;
-            commands::config::show(&config, origin, json, &mut std::io::stdout().lock())?;
+            commands::config::show(&config, origin, json, &mut exit::stdout())?;
             Ok(Outcome::Done)
         }
         Command::Doctor(args) => {
             let config = setup::config(&global)?;
-            let status = commands::doctor::run(&config, args.json, &mut std::io::stdout().lock())?;
+            let status = commands::doctor::run(&config, args.json, &mut exit::stdout())?;
             Ok(if status == 0 { Outcome::Done } else { Outcome::Failed })
         }
     }

@@ -37,7 +37,7 @@ pub(crate) fn run(global: &Global, args: &DistinctArgs) -> anyhow::Result<Outcom
     }
     let summary = ready.run(|| planned.run())?;
     if args.count {
-        writeln!(std::io::stdout(), "{}", summary.rows_out)?;
+        writeln!(crate::exit::stdout(), "{}", summary.rows_out)?;
     }
     Ok(Outcome::Done)
 }

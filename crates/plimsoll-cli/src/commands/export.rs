@@ -23,7 +23,7 @@ use plimsoll_store::{
 
 use crate::args::{ExportArgs, Global};
 use crate::database::Use;
-use crate::exit::{Outcome, Usage};
+use crate::exit::{self, Outcome, Usage};
 use crate::{named, process, setup};
 
 pub(crate) fn run(global: &Global, args: &ExportArgs, packs: &[Pack]) -> anyhow::Result<Outcome> {
@@ -43,10 +43,7 @@ pub(crate) fn run(global: &Global, args: &ExportArgs, packs: &[Pack]) -> anyhow:
     let export = Export::new(&opened.store, space, args)?;
     let rows = match &args.output {
         Some(path) => to_file(&export, path)?,
-        None => match export.write(&mut io::stdout().lock()) {
-            Err(error) if is_closed_pipe(&error) => return Ok(Outcome::Done),
-            other => other?,
-        },
+        None => export.write(&mut exit::stdout())?,
     };
     if args.json {
         let line = serde_json::json!({
@@ -60,11 +57,6 @@ pub(crate) fn run(global: &Global, args: &ExportArgs, packs: &[Pack]) -> anyhow:
 
 fn frame_bytes() -> usize {
     FRAME_BYTES + FRAME_SLACK_BYTES
-}
-
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let cause = error.downcast_ref::<io::Error>();
-    cause.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn to_file(export: &Export<'_>, path: &Path) -> anyhow::Result<u64> {

@@ -90,7 +90,7 @@ pub(super) fn explain<'a>(
         let error = "counts 1.63 % off (one sigma), ranks 1.33 % (99 of 100)";
         ("sketches", format!("{bytes} a group: {error}"))
     });
-    let mut out = std::io::stdout().lock();
+    let mut out = crate::exit::stdout();
     for (name, value) in lines.into_iter().chain(sketches) {
         writeln!(out, "{name:<18}{value}")?;
     }

@@ -259,7 +259,7 @@ fn report(
 ) -> anyhow::Result<()> {
     let seconds = began.elapsed().as_secs_f64();
     let peak = process::resident_peak_bytes();
-    let mut out = std::io::stdout().lock();
+    let mut out = crate::exit::stdout();
     let done_before = summary.is_none_or(|s| s.was_done);
     let total = summary.map(|s| s.total).unwrap_or_default();
     if args.json {

@@ -24,7 +24,7 @@ pub(crate) fn run(global: &Global, args: &MigrateArgs, packs: &[Pack]) -> anyhow
             migrate(&file, &pack.migrations, database::now_micros())?;
         }
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = crate::exit::stdout();
     let mut rows = Vec::new();
     for pack in packs {
         for state in migration_states(&file, &pack.migrations)? {

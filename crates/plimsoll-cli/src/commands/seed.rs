@@ -33,7 +33,7 @@ pub(crate) fn run(
     setup.spill()?;
     let opened = setup.open_embedded(packs, Use::Tool)?;
     let figures = fill(&opened.store, packs, counts, args.seed, &setup.memory.budget)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = crate::exit::stdout();
     if args.json {
         let text = crate::commands::import::text;
         let figures = figures.iter().map(|(title, value)| (title.clone(), text(value).into()));

@@ -77,7 +77,7 @@ fn explain(
         ("temporary bytes", known(plan.temp_bytes.map(size))),
         ("spill codec", ready.codec()),
     ];
-    let mut out = std::io::stdout().lock();
+    let mut out = crate::exit::stdout();
     for (name, value) in lines {
         writeln!(out, "{name:<18}{value}")?;
     }

@@ -213,7 +213,7 @@ pub(crate) fn format(args: &ToolArgs, input: &Input) -> anyhow::Result<(Format, 
 
 /// Prints a plan.
 pub(crate) fn explain(lines: &[(&str, String)]) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = crate::exit::stdout();
     for (name, value) in lines {
         writeln!(out, "{name:<18}{value}")?;
     }

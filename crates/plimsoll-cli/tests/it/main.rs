@@ -26,4 +26,5 @@ mod tool;
 mod tools_every;
 mod tools_group;
 mod tools_join;
+mod tools_pipes;
 mod usage;

@@ -46,7 +46,7 @@ pub use join::{JoinFile, JoinKind, JoinMode, JoinPlan, JoinSide, PlannedJoin, pa
 pub use output::{Output, Packing, PartialFile};
 pub use quantile::{PlannedQuantile, QuantileFile, QuantileMethod};
 pub use reading::Reading;
-pub use sink::Sink;
+pub use sink::{Sink, StdoutClosed};
 pub use sort::{PlannedSort, SortFile};
 pub use tool::{Summary, Tool};
 pub use top::{PlannedTop, TopFile, TopPlan};

@@ -35,7 +35,8 @@ pub enum Output {
 }
 
 impl Output {
-    /// Refuses an output that is one of the inputs.
+    /// Refuses an output that is one of the inputs, a folder, or anything else that is no file
+    /// and would be lost when one takes its name.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Invalid`].
@@ -54,7 +55,17 @@ impl Output {
             }
         }
         if own.is_dir() {
-            return Err(Error::invalid(format!("the output {} is a directory", path.display())));
+            return Err(Error::invalid(format!(
+                "the output {} is a directory: name a file in it",
+                path.display()
+            )));
+        }
+        if !own.is_file() {
+            return Err(Error::invalid(format!(
+                "the output {} is a pipe or a device, and a file would take its place: write to \
+                 standard output and send that there with >",
+                path.display()
+            )));
         }
         Ok(())
     }

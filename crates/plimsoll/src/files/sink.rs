@@ -1,7 +1,8 @@
 //! One writer for every output: a plain file in aligned blocks, a compressed one, a stream.
 //!
 //! Promises: bytes arrive in order; a file gets its name only at the end.
-//! Never: a reader's closed pipe reported as a fault of the disk: its error keeps its kind.
+//! Never: a reader's closed pipe reported as a fault of the disk: its error keeps its kind, and that
+//! of standard output is marked.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -33,17 +34,47 @@ impl Write for To {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::File { writer, .. } => writer.write(bytes),
-            Self::Stdout(out) => out.write(bytes),
+            Self::Stdout(out) => out.write(bytes).map_err(StdoutClosed::mark),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::File { .. } => Ok(()),
-            Self::Stdout(out) => out.flush(),
+            Self::Stdout(out) => out.flush().map_err(StdoutClosed::mark),
         }
     }
 }
+
+/// Nobody reads standard output any more. It is inside of the I/O error that says so, to tell it
+/// from any other pipe that broke.
+#[derive(Debug)]
+pub struct StdoutClosed;
+
+impl StdoutClosed {
+    /// The error of a write to standard output, marked where the pipe was closed.
+    #[must_use]
+    pub fn mark(error: io::Error) -> io::Error {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => io::Error::new(io::ErrorKind::BrokenPipe, Self),
+            _ => error,
+        }
+    }
+
+    /// Whether [`StdoutClosed::mark`] marked it.
+    #[must_use]
+    pub fn is(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
+impl std::fmt::Display for StdoutClosed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("nobody reads standard output any more")
+    }
+}
+
+impl std::error::Error for StdoutClosed {}
 
 impl Sink {
     /// What an output with blocks of `block_bytes` reserves, in bytes.
