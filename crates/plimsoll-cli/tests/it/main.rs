@@ -26,5 +26,6 @@ mod tool;
 mod tools_every;
 mod tools_group;
 mod tools_join;
+mod tools_long_row;
 mod tools_pipes;
 mod usage;

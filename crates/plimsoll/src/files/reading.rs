@@ -7,11 +7,12 @@ use super::input::{Input, OpenInput};
 use super::sort::scan_bytes;
 use super::tool::Tool;
 use crate::budget::Reservation;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::{Delimiter, Format};
 use crate::limits::LINE_BYTES_MAX;
 use crate::scan::{ScanOptions, Segments};
 use crate::sort::WORKERS_MAX;
+use crate::units::ByteSize;
 
 /// A worker's memory for one segment: its index and counts stay in a core's second cache.
 const SEGMENT_BYTES: usize = 512 << 10;
@@ -69,10 +70,26 @@ impl Reading {
         while workers > 1 && cost(workers) > tool.workspace_bytes / 2 {
             workers -= 1;
         }
+        let least = cost(workers) + self.segment_bytes(tool) as u64;
+        check_room(tool, least, self.record_bytes_max)?;
         let held = tool.consumer.try_reserve(cost(workers))?;
         let segments = Segments::open(bytes, options)?;
         Ok(Scanned { segments, bytes_len, workers, held })
     }
+}
+
+/// Refuses a workspace in which records up to the longest one cannot be read.
+pub(super) fn check_room(tool: &Tool<'_>, least: u64, record_bytes_max: usize) -> Result<()> {
+    if least <= tool.workspace_bytes {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "reading records of up to {} needs a workspace of {} at least, and it is {}; raise the \
+         memory limit, or lower the longest record (--record-max)",
+        ByteSize::new(record_bytes_max as u64),
+        ByteSize::new(least),
+        ByteSize::new(tool.workspace_bytes)
+    )))
 }
 
 /// An input that is open for workers.

@@ -1,7 +1,7 @@
 //! One writer for every output: a plain file in aligned blocks, a compressed one, a stream.
 //!
 //! Promises: bytes arrive in order; a file gets its name only at the end.
-//! Never: a reader's closed pipe reported as a fault of the disk: its error keeps its kind, and that
+//! Never: a closed pipe reported as a fault of the disk: its error keeps its kind, and that
 //! of standard output is marked.
 
 use std::io::{self, Write};

@@ -13,6 +13,7 @@
 
 use super::input::{Input, OpenInput};
 use super::output::Output;
+use super::reading::check_room;
 use super::row_filter::RowFilter;
 use super::scanning::Scanning;
 use super::sorted_output::SortedOutput;
@@ -73,6 +74,8 @@ impl SortFile {
         options.record_bytes_max = self.record_bytes_max;
         options.sniff_bytes = options.sniff_bytes.min(self.record_bytes_max.max(SNIFF_BYTES_MIN));
         let tool = tool.with_threads_for(tool.workspace_bytes);
+        let scan = scan_bytes(&options, source_bytes, 1);
+        check_room(&tool, scan + self.record_bytes_max as u64, self.record_bytes_max)?;
         let scanning = Scanning::open(bytes, options, source_bytes, tool.consumer)?;
         let segments = &scanning.segments;
         let filter = RowFilter::parse(self.filter.as_deref(), segments)?;

@@ -27,8 +27,8 @@ pub(super) struct Layout {
 /// The sentence for a record beyond its bound.
 pub(super) fn too_long(layout: &Layout, line: u64, bytes: usize) -> Error {
     Error::too_large(format!(
-        "line {line}: the {} record takes {bytes} bytes; at most {} are allowed: split it or \
-         raise that bound",
+        "line {line}: the {} record takes {bytes} bytes; at most {} are allowed: split it, or \
+         raise the longest record (--record-max)",
         layout.format.name(),
         layout.record_bytes_max
     ))

@@ -58,10 +58,16 @@ impl ScanOptions {
     /// header and the names.
     #[must_use]
     pub const fn workspace_bytes(&self) -> usize {
-        // The header is held as it stands and decoded while its names are looked at.
+        // The header is held as it stands and decoded while its names are looked at; it is found
+        // in the sample or nowhere.
+        let header = if self.record_bytes_max < self.sniff_bytes {
+            self.record_bytes_max
+        } else {
+            self.sniff_bytes
+        };
         // The types are found by a worker's means.
         self.tail_bytes()
-            + 2 * self.record_bytes_max
+            + 2 * header
             + self.worker_bytes()
             + COLUMNS_MAX * (NAME_BYTES_MAX + size_of::<Box<str>>() + size_of::<ColumnType>())
     }

@@ -249,7 +249,8 @@ impl State {
         }
         Error::too_large(format!(
             "line {line}: the {} record does not fit{hint}: {} bytes of it were seen, at most {} \
-             are allowed{room}: split the record, or raise the memory limit and the bound",
+             are allowed{room}: split the record, or raise the longest one (--record-max) and the \
+             memory limit",
             layout.format.name(),
             bytes.len(),
             layout.record_bytes_max,
