@@ -28,7 +28,7 @@ pub(crate) fn code(result: anyhow::Result<Outcome>) -> ExitCode {
         // Whoever closed standard output has read enough. Any other pipe that broke is a fault.
         Err(error) if is_closed_stdout(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut text = format!("plimsoll: {error:#}");
+            let mut text = format!("plimsoll: {}", sentence(&error));
             let store = error.chain().find_map(|e| e.downcast_ref::<plimsoll_store::Error>());
             if let Some(remedy) = store.and_then(plimsoll_store::Error::remedy) {
                 text.push_str("\n  ");
@@ -39,6 +39,20 @@ pub(crate) fn code(result: anyhow::Result<Outcome>) -> ExitCode {
             ExitCode::from(status(&error))
         }
     }
+}
+
+/// The chain of causes, without one that the sentence before it ends with.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 fn status(error: &anyhow::Error) -> u8 {
@@ -84,3 +98,17 @@ impl std::fmt::Display for Usage {
 }
 
 impl std::error::Error for Usage {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = || io::Error::other("no such file");
+        let told = plimsoll::Error::io("opening a.csv", cause());
+        assert_eq!(sentence(&anyhow::Error::new(told)), "opening a.csv: no such file");
+        let added = anyhow::Error::new(cause()).context("reading the settings");
+        assert_eq!(sentence(&added), "reading the settings: no such file");
+    }
+}

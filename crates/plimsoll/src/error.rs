@@ -79,6 +79,14 @@ impl Error {
         Self::new(ErrorKind::Stopped, "stopped as asked; nothing was left behind")
     }
 
+    /// The same with the input it is about before its sentence, where it is about an input.
+    pub(crate) fn of_input(mut self, name: &dyn fmt::Display) -> Self {
+        if matches!(self.kind, ErrorKind::Invalid | ErrorKind::TooLarge) {
+            self.message = format!("{name}, {}", self.message).into();
+        }
+        self
+    }
+
     /// What the caller does about it.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

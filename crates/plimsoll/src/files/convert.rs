@@ -24,6 +24,7 @@ use super::workers;
 use crate::error::{Error, Result, excerpt};
 use crate::format::{Delimiter, Format};
 use crate::record::ColumnType;
+use crate::record::key::nearest;
 use crate::scan::Records;
 use crate::storage::SECTOR_BYTES;
 use crate::units::ByteSize;
@@ -116,11 +117,10 @@ impl ConvertFile {
 pub(super) fn position(columns: &[Box<str>], name: &str) -> Result<usize> {
     columns.iter().position(|known| **known == *name).ok_or_else(|| {
         let known: Vec<String> = columns.iter().map(|c| excerpt(c)).collect();
-        Error::invalid(format!(
-            "there is no column '{}'; the columns are {}",
-            excerpt(name),
-            known.join(", ")
-        ))
+        let near = nearest(name, columns).map_or("; the columns are".into(), |near| {
+            format!(", did you mean '{}'? The columns are", excerpt(near))
+        });
+        Error::invalid(format!("there is no column '{}'{near} {}", excerpt(name), known.join(", ")))
     })
 }
 

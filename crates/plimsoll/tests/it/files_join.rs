@@ -287,6 +287,9 @@ fn what_cannot_be_joined_is_refused_and_leaves_nothing() {
     let with = |on: &str| job(&bench, l.clone(), r.clone(), on, JoinKind::Inner);
     let sentence = "the right side: there is no column 'id'; the columns are key, y";
     assert_eq!(refused(&with("id")), sentence);
+    let sentence =
+        "the right side: there is no column 'keys', did you mean 'key'? The columns are key, y";
+    assert_eq!(refused(&with("id=keys")), sentence);
     let mut onto = with("id=key");
     onto.output = bench.output("r.csv");
     let sentence = "the output /r.csv is the input: write to another name and rename it";
@@ -315,6 +318,7 @@ fn a_fault_in_the_middle_leaves_nothing() {
     let job = job(&bench, l, r, "id", JoinKind::Left);
     let refused = run_in_least(&mut bench, &job).unwrap_err().to_string();
     assert!(refused.ends_with(": 2 fields where the header has 3"), "{refused}");
+    assert!(refused.contains("/r.csv, line "), "{refused}");
     bench.assert_clean(&["l.csv", "r.csv"]);
 }
 

@@ -71,14 +71,16 @@ impl<'a> Cursor<'a> {
                 Some(bytes) => bytes,
                 None => {
                     self.watch.check()?;
-                    let next = self.scanned.segments.next(&mut self.memory, 0)?;
+                    let next = self.scanned.segments.next(&mut self.memory, 0);
+                    let next = next.map_err(|e| e.of_input(&self.spec.input))?;
                     let Some(segment) = next else { return Ok(false) };
                     self.records.begin(segment.first_line);
                     self.bytes += segment.bytes as u64;
                     *self.segment.insert(segment.bytes)
                 }
             };
-            let Some(record) = self.records.next(&self.memory[..bytes])? else {
+            let next = self.records.next(&self.memory[..bytes]);
+            let Some(record) = next.map_err(|e| e.of_input(&self.spec.input))? else {
                 self.watch.add(bytes as u64);
                 self.segment = None;
                 continue;

@@ -58,7 +58,9 @@ impl PlannedJoin<'_> {
         }
         if self.plan.mode == JoinMode::Memory {
             self.tool.watch.begin(Phase::Read, None);
-            if let Some(table) = self.load(&mut summary)? {
+            let loaded = self.load(&mut summary);
+            let name = &self.spec(self.plan.build).input;
+            if let Some(table) = loaded.map_err(|e| e.of_input(name))? {
                 return self.probe_memory(&table, summary);
             }
             // It did not fit: what was read of it is read again.
@@ -141,7 +143,8 @@ impl PlannedJoin<'_> {
         let turns = Turns::new(self.sink()?, self.tool.watch);
         let working = Working { scanned: &scanned, spec: self.spec(side) };
         let done = workers::run(self.plan.workers, self.tool.watch, |_| {
-            self.probe(table, &working, &turns)
+            let done = self.probe(table, &working, &turns);
+            done.map_err(|e| e.of_input(&working.spec.input))
         })?;
         add(&mut summary, &done);
         if self.keeps_left() && side == JoinSide::Right {
@@ -259,7 +262,8 @@ impl PlannedJoin<'_> {
         let working = Working { scanned: &scanned, spec: self.spec(side) };
         let pass = Pass { partitions: &partitions, filter, building: side == self.plan.build };
         let done = workers::run(self.plan.workers, self.tool.watch, |_| {
-            self.partition_some(&working, &pass, turns)
+            let done = self.partition_some(&working, &pass, turns);
+            done.map_err(|e| e.of_input(&working.spec.input))
         })?;
         add(summary, &done);
         drop(scanned);

@@ -27,6 +27,7 @@ mod unpack;
 mod value;
 
 pub use number::{Packed, pack_number};
+pub(crate) use resolve::nearest;
 pub use resolve::resolve;
 pub use spec::{ByTerm, parse_by};
 pub(crate) use unpack::{Unpacked, WORD_BYTES, is_text, is_whole, rest_end, unpack};

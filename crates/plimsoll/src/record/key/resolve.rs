@@ -82,7 +82,7 @@ fn no_column(name: &str, columns: &[Box<str>]) -> String {
 
 /// The first of the nearest columns: at most [`EDITS_MAX`] characters differ, and less than half
 /// of them; case does not count.
-fn nearest<'a>(name: &str, columns: &'a [Box<str>]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, columns: &'a [Box<str>]) -> Option<&'a str> {
     let lower = |text: &str| text.to_lowercase().chars().collect::<Vec<_>>();
     let name = lower(name);
     let edits_max = EDITS_MAX.min(name.len().saturating_sub(1) / 2);
