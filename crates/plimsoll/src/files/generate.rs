@@ -243,10 +243,8 @@ impl Generator<'_> {
         writer.push_all(lane, &self.arena)?;
         let run = writer.cut(lane, order)?;
         if let Some(notes) = notes {
-            let end = (segment.input_end, self.next_line(segment));
-            let rows = self.arena.len() as u64;
             let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
-            notes.note(&run, self.whole, rows, end)?;
+            notes.note(&run, self.whole, segment, self.next_line(segment))?;
         }
         self.made.runs.push(Arc::new(run));
         self.made.runs_made += 1;

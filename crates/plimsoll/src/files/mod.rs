@@ -9,6 +9,7 @@ mod convert;
 mod count;
 mod distinct;
 mod fields;
+mod found;
 mod generate;
 mod group;
 mod grouping;

@@ -3,7 +3,7 @@
 //! ```text
 //!   SPILL/plimsoll-resume-HASH/ owner     the lock: one process at a time
 //!                               runs      blocks of all runs
-//!                               journal   what is sorted | run | run | run ...
+//!                               journal   what is sorted | run | run | taken over | run ...
 //! ```
 //!
 //! A run is noted once its blocks are written. What counts after a kill are the segments of the
@@ -11,7 +11,8 @@
 //!
 //! Promises: the result is byte for byte that of a sort without a kill; another input, other keys
 //! or a changed file begin anew.
-//! Never: a compressed or piped input, which cannot be entered in the middle.
+//! Never: a compressed or piped input, which cannot be entered in the middle; memory that grows
+//! with the journal.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -19,10 +20,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::found::{Found, Note, NotedRun};
 use super::input::Input;
 use super::tool::Tool;
 use crate::error::{Error, Result};
-use crate::sort::{RunRecord, SortedRun};
+use crate::scan::Segment;
+use crate::sort::SortedRun;
 use crate::spill::{Journal, SpillArea, SpillFile};
 
 /// What a journal begins with: everything the runs depend on.
@@ -37,19 +40,9 @@ struct Identity {
     tag: u64,
 }
 
-/// A run with the piece of the input it stands for.
-#[derive(Debug, Serialize, Deserialize)]
-struct Noted {
-    segment: u64,
-    part: u32,
-    /// The segment has no further part.
-    last: bool,
-    rows: u64,
-    /// Where the segment ends, and the line behind it.
-    input_end: u64,
-    next_line: u64,
-    run: RunRecord,
-}
+/// Merges some of the runs in a file.
+pub(super) type MakeRoom<'a> =
+    dyn Fn(&mut Vec<Arc<SortedRun>>, &SpillArea, &Arc<SpillFile>) -> Result<()> + 'a;
 
 /// A sort's place on disk, with what an earlier process left there.
 #[derive(Debug)]
@@ -60,21 +53,18 @@ pub(super) struct Resumable {
     pub(super) found: Found,
 }
 
-/// What can be taken over.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) runs: Vec<Arc<SortedRun>>,
-    pub(super) rows: u64,
-    /// Segments that are finished.
-    pub(super) segments: u64,
-    /// Where the next one begins, and its line.
-    pub(super) input_offset: u64,
-    pub(super) line: u64,
-}
-
 impl Resumable {
     /// Opens the place of this sort: of this input, as it is now, by these keys.
-    pub(super) fn open(tool: &Tool<'_>, input: &Input, keys: &str) -> Result<Self> {
+    ///
+    /// `make_room` is given the runs found so far whenever they are as many as `runs_max`, and
+    /// leaves fewer.
+    pub(super) fn open(
+        tool: &Tool<'_>,
+        input: &Input,
+        keys: &str,
+        runs_max: u64,
+        make_room: &MakeRoom<'_>,
+    ) -> Result<Self> {
         let mut identity = identify(input, keys)?;
         let hash = crc32fast::hash(format!("{}\n{keys}", identity.path).as_bytes());
         let area = SpillArea::open_named(
@@ -83,29 +73,36 @@ impl Resumable {
             &format!("plimsoll-resume-{hash:08x}"),
             tool.spill,
         )?;
-        if let Some((journal, file, found)) = take_over(tool, &area, &mut identity)? {
+        let mut found = Found::new(tool.consumer, runs_max)?;
+        if let Some((mut journal, file)) =
+            take_over(tool, &area, &mut identity, &mut found, make_room)?
+        {
+            journal.append(&encode(&Note::TakenOver { segments: found.segments })?)?;
             return Ok(Self { area, file, journal, found });
         }
+        // Its runs hold a file of the name that is made now.
+        drop(found);
         area.clear()?;
         let file = area.file_named("runs")?;
         identity.tag = file.tag();
         let mut journal = Journal::create(&**tool.storage, &area.directory().join("journal"))?;
         journal.append(&encode(&identity)?)?;
-        Ok(Self { area, file, journal, found: Found::default() })
+        let found = Found::new(tool.consumer, runs_max)?;
+        Ok(Self { area, file, journal, found })
     }
 
-    /// Notes a finished run.
+    /// Notes a finished run. `last` says that the segment has no further part.
     pub(super) fn note(
         &mut self,
         run: &SortedRun,
         last: bool,
-        rows: u64,
-        (input_end, next_line): (u64, u64),
+        segment: &Segment,
+        next_line: u64,
     ) -> Result<()> {
-        let (segment, part) = run.order();
-        let run = run.record();
-        let noted = Noted { segment, part, last, rows, input_end, next_line, run };
-        self.journal.append(&encode(&noted)?)
+        let ((number, part), run) = (run.order(), run.record());
+        let input = (segment.input_start, segment.input_end);
+        let noted = NotedRun { segment: number, part, last, input, next_line, run };
+        self.journal.append(&encode(&Note::Run(noted))?)
     }
 }
 
@@ -134,47 +131,41 @@ fn identify(input: &Input, keys: &str) -> Result<Identity> {
     })
 }
 
-/// The journal and its runs, where they are of this sort.
+/// The journal and its file, where they are of this sort; `found` has its runs then.
 fn take_over(
     tool: &Tool<'_>,
     area: &SpillArea,
     identity: &mut Identity,
-) -> Result<Option<(Journal, Arc<SpillFile>, Found)>> {
-    let mut first = None;
-    let mut noted: Vec<Noted> = Vec::new();
-    let journal =
-        Journal::open(&**tool.storage, &area.directory().join("journal"), &mut |bytes| {
-            if first.is_none() {
-                first = Some(postcard::from_bytes::<Identity>(bytes).ok());
-            } else if let Ok(run) = postcard::from_bytes(bytes) {
-                noted.push(run);
+    found: &mut Found,
+    make_room: &MakeRoom<'_>,
+) -> Result<Option<(Journal, Arc<SpillFile>)>> {
+    let mut file = None;
+    let mut begun = false;
+    let mut usable = true;
+    let path = area.directory().join("journal");
+    let journal = Journal::open(&**tool.storage, &path, tool.consumer, &mut |bytes| {
+        if !begun {
+            begun = true;
+            let Ok(theirs) = postcard::from_bytes::<Identity>(bytes) else { return Ok(()) };
+            identity.tag = theirs.tag;
+            if *identity == theirs {
+                file = area.adopt("runs", theirs.tag)?;
             }
-            Ok(())
-        })?;
-    let (Some(journal), Some(Some(theirs))) = (journal, first) else { return Ok(None) };
-    identity.tag = theirs.tag;
-    if *identity != theirs {
-        return Ok(None);
-    }
-    let Some(file) = area.adopt("runs", theirs.tag)? else { return Ok(None) };
-    noted.sort_by_key(|n| (n.segment, n.part));
-    let mut found = Found::default();
-    for group in noted.chunk_by(|a, b| a.segment == b.segment) {
-        let whole = group[0].segment == found.segments
-            && group.iter().zip(0_u32..).all(|(n, part)| n.part == part)
-            && group[group.len() - 1].last;
-        if !whole {
-            break;
+            return Ok(());
         }
-        for run in group {
-            let order = (run.segment, run.part);
-            let adopted = SortedRun::adopt(&file, run.run, order, tool.consumer)?;
-            found.runs.push(Arc::new(adopted));
-            found.rows += run.rows;
+        let (Some(file), true) = (&file, usable) else { return Ok(()) };
+        match postcard::from_bytes(bytes) {
+            Ok(Note::Run(run)) => found.add(run, file, &|runs| make_room(runs, area, file)),
+            Ok(Note::TakenOver { segments }) => {
+                usable = found.taken_over(segments);
+                Ok(())
+            }
+            Err(_) => {
+                usable = false;
+                Ok(())
+            }
         }
-        let end = &group[group.len() - 1];
-        (found.input_offset, found.line) = (end.input_end, end.next_line);
-        found.segments += 1;
-    }
-    Ok(Some((journal, file, found)))
+    })?;
+    found.end();
+    Ok(journal.zip(file).filter(|_| usable))
 }

@@ -76,13 +76,18 @@ impl PlannedSort<'_> {
         let (format, delimiter) = (&self.job.format, &self.job.delimiter);
         let filter = self.job.filter.as_deref().unwrap_or_default();
         let keys = format!("{:?} {format:?} {delimiter:?}{filter}", self.terms);
-        let resumable = Resumable::open(&self.tool, &self.job.input, &keys)?;
+        let runs_max = self.plan.runs_max;
+        let resumable =
+            Resumable::open(&self.tool, &self.job.input, &keys, runs_max, &|runs, area, file| {
+                let place = RunPlace { area, file, notes: None };
+                kept_where_short(area, self.make_room(runs, place))
+            })?;
         let found = &resumable.found;
         let before = found.segments;
         let header_bytes = self.scanning.segments.header().len() as u64;
         let made = Made {
             runs: found.runs.clone(),
-            runs_made: found.runs.len() as u64,
+            runs_made: found.runs_made,
             read: found.rows,
             rows: found.rows,
             bytes: found.input_offset.saturating_sub(header_bytes),
@@ -93,7 +98,8 @@ impl PlannedSort<'_> {
         let (area, file) = (resumable.area.clone(), Arc::clone(&resumable.file));
         let notes = Mutex::new(resumable);
         let place = RunPlace { area: &area, file: &file, notes: Some(&notes) };
-        let mut made = sort.generate_all(None, made, before, place)?;
+        let made = sort.generate_all(None, made, before, place);
+        let mut made = kept_where_short(&area, made)?;
         made.spilled = Some((area, file));
         Ok((sort, made))
     }
@@ -191,6 +197,16 @@ impl PlannedSort<'_> {
         self.tool.watch.begin(Phase::Read, self.bytes_len);
         Ok(())
     }
+}
+
+/// What came of a step of a sort that can be resumed: where memory was short, its runs stay for
+/// the same command with more of it.
+pub(super) fn kept_where_short<T>(area: &SpillArea, outcome: Result<T>) -> Result<T> {
+    outcome.inspect_err(|error| {
+        if matches!(error.kind(), ErrorKind::OutOfBudget | ErrorKind::TooLarge) {
+            area.keep();
+        }
+    })
 }
 
 /// A generator's fault, and the segment it was at: beyond all where it was at none.

@@ -15,6 +15,7 @@ use super::input::{Input, OpenInput};
 use super::output::Output;
 use super::reading::check_room;
 use super::row_filter::RowFilter;
+use super::runs::kept_where_short;
 use super::scanning::Scanning;
 use super::sorted_output::SortedOutput;
 use super::tool::{Summary, Tool};
@@ -130,7 +131,8 @@ impl PlannedSort<'_> {
     /// # Errors
     /// Those of the input, of spilling and of the output; then no output exists, but for
     /// [`super::PartialFile::finish`]'s last step. Of several faults of the input the first in it
-    /// is told, whatever the number of threads.
+    /// is told, whatever the number of threads. Where memory or the quota were too small, the runs
+    /// of a sort that can be resumed stay for the same sort with more.
     pub fn run(self) -> Result<Summary> {
         self.tool.watch.begin(Phase::Read, self.bytes_len);
         let (sort, mut made) = if self.job.resume {
@@ -152,7 +154,10 @@ impl PlannedSort<'_> {
         let output = SortedOutput { job, tool, plan, header: &header };
         match made.spilled.take() {
             None => output.write_memory(made, summary),
-            Some((area, file)) => output.write_runs(made.runs, &area, &file, summary),
+            Some((area, file)) => {
+                let written = output.write_runs(made.runs, &area, &file, summary);
+                if job.resume { kept_where_short(&area, written) } else { written }
+            }
         }
     }
 }

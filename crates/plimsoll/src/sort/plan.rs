@@ -380,9 +380,9 @@ impl SortPlan {
         let shape = shape_of(workspace, threads, runs, reader);
         let least = worker_bytes(2, 1, reader, OUT_BLOCK_BYTES_MIN);
         if runs > 1 && least > workspace {
-            return Err(Error::invalid(format!(
+            return Err(Error::too_large(format!(
                 "merging runs with blocks of {} needs a workspace of {} at least, and {} are left; \
-                 raise the memory limit, or remove the runs of the earlier sort",
+                 raise the memory limit",
                 ByteSize::new(reader.block_bytes as u64),
                 ByteSize::new(least as u64),
                 ByteSize::new(workspace as u64)

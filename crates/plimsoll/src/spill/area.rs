@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::codec::Codec;
 use super::file::SpillFile;
@@ -74,6 +74,8 @@ pub(super) struct Shared {
     peak: AtomicU64,
     pub(super) written: AtomicU64,
     pub(super) read: AtomicU64,
+    /// Files and directory stay behind for a later process.
+    pub(super) kept: AtomicBool,
 }
 
 impl SpillArea {
@@ -135,6 +137,11 @@ impl SpillArea {
         Ok(())
     }
 
+    /// Leaves everything behind for a later process that takes this directory over by its name.
+    pub(crate) fn keep(&self) {
+        self.shared.kept.store(true, Ordering::Relaxed);
+    }
+
     /// As [`SpillArea::file`], but extents given back stay on disk until the file is dropped: where
     /// it is read once, in small blocks, giving each back costs more than it is worth.
     ///
@@ -175,6 +182,7 @@ impl SpillArea {
             peak: AtomicU64::new(0),
             written: AtomicU64::new(0),
             read: AtomicU64::new(0),
+            kept: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -245,6 +253,9 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        if self.kept.load(Ordering::Relaxed) {
+            return;
+        }
         // What stays behind is swept by the next process that opens an area here.
         sweep::remove(&*self.storage, &self.directory);
     }

@@ -191,6 +191,9 @@ impl Drop for SpillFile {
     fn drop(&mut self) {
         let live = self.space().live;
         self.area.discharge(live);
+        if self.area.kept.load(Ordering::Relaxed) {
+            return;
+        }
         // What stays behind is swept by the next process.
         let _swept_later = self.area.storage.remove_file(&self.path);
     }

@@ -5,19 +5,21 @@
 //!                      └ all little-endian; the crc is CRC-32 (IEEE) over length and bytes
 //! ```
 //!
-//! Promises: what is read back is a prefix of what was appended, record by record.
+//! Promises: what is read back is a prefix of what was appended, record by record, in the memory
+//! of one.
 //! Never: a record believed without its checksum, or one longer than the bound.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::budget::Consumer;
 use crate::error::{Error, Result};
 use crate::storage::{Storage, StorageFile};
 
-const MAGIC: [u8; 8] = *b"PLSJ\x01\0\0\0";
+const MAGIC: [u8; 8] = *b"PLSJ\x02\0\0\0";
 const HEAD_BYTES: usize = 8;
-/// Longest record: the index of a run of a million blocks.
-const RECORD_BYTES_MAX: usize = 64 << 20;
+/// Longest record: what a sort depends on, with the path and the names of its columns.
+const RECORD_BYTES_MAX: usize = 64 << 10;
 
 /// The file, open for appending.
 #[derive(Debug)]
@@ -44,8 +46,10 @@ impl Journal {
     pub(crate) fn open(
         storage: &dyn Storage,
         path: &Path,
+        consumer: &Consumer,
         record: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<Option<Self>> {
+        let _held = consumer.try_reserve(RECORD_BYTES_MAX as u64)?;
         let name = path.display().to_string();
         let failed = |e| Error::io(format!("reading {name}"), e);
         let file = match storage.open(path) {
@@ -60,7 +64,7 @@ impl Journal {
         }
         let len = file.len().map_err(failed)?;
         let mut end = MAGIC.len() as u64;
-        let mut bytes = Vec::new();
+        let mut bytes = vec![0; RECORD_BYTES_MAX];
         loop {
             let mut head = [0; HEAD_BYTES];
             if file.read_at(&mut head, end).map_err(failed)? < HEAD_BYTES {
@@ -72,12 +76,12 @@ impl Journal {
             if length > RECORD_BYTES_MAX || next > len {
                 break;
             }
-            bytes.resize(length, 0);
-            file.read_at(&mut bytes, end + HEAD_BYTES as u64).map_err(failed)?;
-            if checksum(&head[..4], &bytes) != crc {
+            let bytes = &mut bytes[..length];
+            let read = file.read_at(bytes, end + HEAD_BYTES as u64).map_err(failed)?;
+            if read < length || checksum(&head[..4], bytes) != crc {
                 break;
             }
-            record(&bytes)?;
+            record(bytes)?;
             end = next;
         }
         Ok(Some(Self { file, end, name }))
@@ -86,8 +90,14 @@ impl Journal {
     /// Appends a record.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
         let length = u32::try_from(bytes.len()).ok().filter(|_| bytes.len() <= RECORD_BYTES_MAX);
-        let length =
-            length.ok_or_else(|| Error::too_large(format!("a record of {}", self.name)))?;
+        let length = length.ok_or_else(|| {
+            Error::too_large(format!(
+                "noting {} bytes in {}: {RECORD_BYTES_MAX} are the most; give shorter paths and \
+                 column names, or take --resume away",
+                bytes.len(),
+                self.name
+            ))
+        })?;
         let mut record = Vec::with_capacity(HEAD_BYTES + bytes.len());
         record.extend_from_slice(&length.to_le_bytes());
         record.extend_from_slice(&checksum(&length.to_le_bytes(), bytes).to_le_bytes());

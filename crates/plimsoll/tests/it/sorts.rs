@@ -7,6 +7,7 @@ mod faults;
 mod killed;
 mod model;
 mod refused;
+mod resumed;
 mod stopped;
 
 use std::path::{Path, PathBuf};

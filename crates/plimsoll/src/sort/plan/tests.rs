@@ -83,7 +83,7 @@ fn runs_with_blocks_too_large_for_two_readers_are_refused_with_the_least() {
     let two = plan.with_runs(9, 1, ReaderShape::new(300 << 10, Codec::None)).unwrap();
     assert_eq!(two.fan_in, 2, "{two:?}");
     let error = plan.with_runs(9, 1, ReaderShape::new(4 << 20, Codec::None)).unwrap_err();
-    assert_eq!(error.kind(), crate::ErrorKind::Invalid);
+    assert_eq!(error.kind(), crate::ErrorKind::TooLarge);
     let least = ByteSize::new(worker_bytes(
         2,
         1,
