@@ -6,7 +6,8 @@
 //!   stream, compressed file: one merge ─> sink
 //! ```
 //!
-//! Promises: the output appears whole or not at all; ranges meet exactly.
+//! Promises: the output appears whole or not at all; ranges meet exactly; a budget lowered in the
+//! middle of a merge is obeyed at its next check.
 //! Never: an output begun before its runs are few enough.
 
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use super::tool::{Summary, Tool};
 use super::watch::Phase;
 use crate::error::Result;
 use crate::sort::{
-    Arena, LANE_SPARES, Merge, Passes, Range, ReaderShape, SortPlan, SortedRun, ahead, split,
+    Arena, LANE_SPARES, Merge, Passes, Range, ReaderShape, SortPlan, SortedRun, YieldingMerge,
+    ahead, split,
 };
 use crate::spill::{BlockTarget as _, SpillArea, SpillFile};
 
@@ -65,10 +67,10 @@ impl SortedOutput<'_> {
         self.tool.consumer.purge();
         let row_bytes: u64 = runs.iter().map(|run| run.row_bytes()).sum();
         summary.passes = plan.passes.unwrap_or(1);
+        let (consumer, codec) = (self.tool.consumer, area.codec());
+        let passes = Passes { consumer, file, codec, plan: &plan };
         if runs.len() > plan.fan_in {
             self.tool.watch.begin(Phase::Pass, None);
-            let passes =
-                Passes { consumer: self.tool.consumer, file, codec: area.codec(), plan: &plan };
             passes.reduce(&mut runs, plan.fan_in, &|_| self.tool.watch.check())?;
             self.tool.consumer.purge();
         }
@@ -76,9 +78,9 @@ impl SortedOutput<'_> {
         summary.bytes_out = match (&self.job.output, self.job.output.packing()) {
             (Output::File { path, fsync }, Packing::Plain) => {
                 let partial = PartialFile::create(self.tool.storage, path, *fsync)?;
-                self.write_ranges(&runs, &plan, row_bytes, partial)?
+                self.write_ranges(&runs, passes, row_bytes, partial)?
             }
-            _ => self.write_stream(&runs, &plan)?,
+            _ => self.write_stream(&runs, passes)?,
         };
         let stats = area.stats();
         summary.spill_bytes = stats.written_bytes;
@@ -89,7 +91,7 @@ impl SortedOutput<'_> {
     fn write_ranges(
         &self,
         runs: &[Arc<SortedRun>],
-        plan: &SortPlan,
+        passes: Passes<'_>,
         row_bytes: u64,
         partial: PartialFile,
     ) -> Result<u64> {
@@ -97,7 +99,7 @@ impl SortedOutput<'_> {
         let total = header.len() as u64 + row_bytes;
         partial.allocate(total)?;
         let partial = Arc::new(partial);
-        let ranges = split(runs, plan.merge_workers, self.tool.consumer)?;
+        let ranges = split(runs, passes.plan.merge_workers, self.tool.consumer)?;
         if ranges.is_empty() {
             // With rows the first range writes it.
             partial.write(header, 0)?;
@@ -109,7 +111,7 @@ impl SortedOutput<'_> {
                 .map(|(n, range)| {
                     let partial = Arc::clone(&partial);
                     scope.spawn(move || {
-                        let done = self.write_range(n, range, plan, partial);
+                        let done = self.write_range(n, range, passes, partial);
                         if done.is_err() {
                             self.tool.watch.stop();
                         }
@@ -129,26 +131,29 @@ impl SortedOutput<'_> {
         &self,
         number: usize,
         range: Range,
-        plan: &SortPlan,
+        passes: Passes<'_>,
         partial: Arc<PartialFile>,
     ) -> Result<()> {
         let header = self.header;
         let (offset, end) = (range.row_bytes_before, range.row_bytes_before + range.row_bytes);
         let begin = if number == 0 { 0 } else { header.len() as u64 + offset };
-        let block = plan.out_block_bytes;
+        let block = passes.plan.out_block_bytes;
         let mut writer =
             RangeWriter::start(partial, begin, self.tool.consumer, block, LANE_SPARES)?;
         if number == 0 {
             writer.push(header)?;
         }
-        let mut merge = range.merge(ahead(plan.fan_in), self.tool.consumer)?;
+        let merge = range.merge(ahead(passes.plan.fan_in), self.tool.consumer)?;
+        let mut merge = YieldingMerge::new(merge, passes);
+        let check = |_| self.tool.watch.check();
         let mut rows = 0_usize;
         let mut told = writer.position();
         while let Some(sorted) = merge.next()? {
             writer.push(sorted.row)?;
             rows += 1;
             if rows.is_multiple_of(CHECK_ROWS) {
-                self.tool.watch.check()?;
+                check(0)?;
+                merge.yield_where_asked(&check)?;
                 self.tool.watch.add(writer.position() - told);
                 told = writer.position();
             }
@@ -158,17 +163,20 @@ impl SortedOutput<'_> {
         Ok(())
     }
 
-    fn write_stream(&self, runs: &[Arc<SortedRun>], plan: &SortPlan) -> Result<u64> {
-        let mut sink = Sink::create(&self.job.output, &self.tool, plan.out_block_bytes)?;
+    fn write_stream(&self, runs: &[Arc<SortedRun>], passes: Passes<'_>) -> Result<u64> {
+        let mut sink = Sink::create(&self.job.output, &self.tool, passes.plan.out_block_bytes)?;
         sink.push(self.header)?;
-        let mut merge = Merge::of_runs(runs, ahead(plan.fan_in), self.tool.consumer)?;
+        let merge = Merge::of_runs(runs, ahead(passes.plan.fan_in), self.tool.consumer)?;
+        let mut merge = YieldingMerge::new(merge, passes);
+        let check = |_| self.tool.watch.check();
         let mut rows = 0_usize;
         let mut told = 0;
         while let Some(sorted) = merge.next()? {
             sink.push(sorted.row)?;
             rows += 1;
             if rows.is_multiple_of(CHECK_ROWS) {
-                self.tool.watch.check()?;
+                check(0)?;
+                merge.yield_where_asked(&check)?;
                 self.tool.watch.add(sink.bytes() - told);
                 told = sink.bytes();
             }

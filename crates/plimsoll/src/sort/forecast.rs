@@ -61,6 +61,10 @@ pub(super) struct Forecast {
     order: BinaryHeap<Reverse<(u128, BlockNumber)>>,
     arrived: Vec<(BlockNumber, BlockReader)>,
     spare: Vec<BlockReader>,
+    /// Readers beyond one a part.
+    ahead: usize,
+    /// As many of them are given up when they come back.
+    unwanted: usize,
 }
 
 impl Forecast {
@@ -107,6 +111,8 @@ impl Forecast {
             parts: parts.iter().map(Upcoming::new).collect(),
             order: BinaryHeap::with_capacity(2 * parts.len()),
             arrived: Vec::with_capacity(readers.len()),
+            ahead: readers.len() - parts.len(),
+            unwanted: 0,
             spare: readers,
         };
         let numbers = 0..u32::try_from(parts.len()).expect("parts are counted in 32 bits");
@@ -136,6 +142,9 @@ impl Forecast {
             self.know(part)?;
             self.ask(part)?;
         }
+        while self.unwanted > 0 && self.spare.pop().is_some() {
+            self.unwanted -= 1;
+        }
         self.ask_ahead()?;
         loop {
             if let Some(at) = self.arrived.iter().position(|(k, _)| *k == number) {
@@ -143,6 +152,16 @@ impl Forecast {
             }
             self.receive()?;
         }
+    }
+
+    /// Gives up half of the readers beyond one a part, but for the one that an exchange needs, as
+    /// they come back; `false` where there are none any more.
+    pub(super) fn give_up_ahead(&mut self) -> bool {
+        if self.unwanted == 0 {
+            self.unwanted = self.ahead / 2;
+            self.ahead -= self.unwanted;
+        }
+        self.unwanted > 0
     }
 
     /// Waits until the next block of `part` is known.

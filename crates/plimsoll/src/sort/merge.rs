@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::arena::Sorted;
 use super::forecast::Forecast;
+use super::index::IndexReader;
 use super::loser_tree::LoserTree;
 use super::run::{Cut, ReaderShape, RecordPlace, SortedRun};
 use crate::budget::{Consumer, Reservation};
@@ -61,7 +62,8 @@ pub struct Merge {
 struct Source {
     reader: Option<BlockReader>,
     record: RecordPlace,
-    /// Where the next record begins in the block.
+    /// Where it begins in the block, and where the next one does.
+    begin: usize,
     at: usize,
     /// Number of the block in memory.
     block: u64,
@@ -109,6 +111,7 @@ impl Merge {
             let mut source = Source {
                 reader: None,
                 record: RecordPlace::default(),
+                begin: part.from.at,
                 at: part.from.at,
                 block: part.from.block,
                 end: 0,
@@ -153,6 +156,39 @@ impl Merge {
     }
 }
 
+impl Merge {
+    /// Gives up blocks ahead as they are used; `false` where there are none any more.
+    pub(super) fn give_up_ahead(&mut self) -> bool {
+        self.forecast.give_up_ahead()
+    }
+
+    /// Ends it before its end: the parts that are left, from the row that comes next on.
+    pub(super) fn into_parts(self, consumer: &Consumer) -> Result<Vec<Part>> {
+        let Self { parts, sources, tree, forecast, given, .. } = self;
+        let winner = tree.filter(|_| given).map(|tree| tree.winner());
+        let left = sources.into_iter().enumerate().filter(|(_, source)| !source.exhausted);
+        let left: Vec<(usize, u64, usize)> = left
+            .map(|(n, source)| {
+                let at = if winner == Some(n) { source.at } else { source.begin };
+                let used_up = at >= source.end;
+                (n, source.block + u64::from(used_up), if used_up { 0 } else { at })
+            })
+            .collect();
+        drop(forecast);
+        let mut index = IndexReader::new(consumer)?;
+        let mut rest = Vec::with_capacity(left.len());
+        for (n, block, at) in left {
+            let mut part = parts[n].clone();
+            for _ in part.from.block..block {
+                (_, part.from.entry) = index.entry(part.run.file(), part.from.entry)?;
+            }
+            (part.from.block, part.from.at) = (block, at);
+            rest.push(part);
+        }
+        Ok(rest)
+    }
+}
+
 /// Moves a source to its next row; returns its prefix, the largest number at the end.
 #[inline]
 fn advance(source: &mut Source, parts: &[Part], n: usize, forecast: &mut Forecast) -> Result<u128> {
@@ -193,6 +229,7 @@ impl Source {
                 self.block, part.run.order.0
             ))
         })?;
+        self.begin = self.at;
         self.at = record.next;
         self.record = record;
         Ok(())

@@ -24,6 +24,7 @@ mod run;
 mod run_writer;
 mod split;
 mod upcoming;
+mod yielding;
 
 pub use arena::{ARENA_BYTES_MAX, Arena, ENTRY_BYTES, Filler, PREFIX_BYTES, Sorted, prefix_of};
 pub use merge::Merge;
@@ -40,3 +41,4 @@ pub(crate) use passes::Passes;
 pub(crate) use plan::{LANE_SPARES, ahead};
 pub(crate) use run::{ReaderShape, RunRecord};
 pub(crate) use split::{Range, split};
+pub(crate) use yielding::YieldingMerge;

@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::spill::{Codec, SpillFile, WriteLane};
 
 /// How runs are merged into runs.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Passes<'a> {
     pub(crate) consumer: &'a Consumer,
     pub(crate) file: &'a Arc<SpillFile>,
@@ -64,7 +64,8 @@ impl Passes<'_> {
         Ok(merged)
     }
 
-    fn merge_parts(
+    /// Merges parts of neighbours into one run.
+    pub(super) fn merge_parts(
         &self,
         parts: Vec<Part>,
         order: InputOrder,

@@ -43,7 +43,7 @@ const ARENA_BYTES_WISHED: usize = 2 << 20;
 const RECORD_BYTES: u64 = 19;
 /// Blocks of the output of one worker.
 pub(crate) const OUT_BLOCK_BYTES: usize = 512 << 10;
-const OUT_BLOCK_BYTES_MIN: usize = 64 << 10;
+pub(super) const OUT_BLOCK_BYTES_MIN: usize = 64 << 10;
 /// Threads beyond this only wait for each other.
 pub const WORKERS_MAX: usize = 64;
 

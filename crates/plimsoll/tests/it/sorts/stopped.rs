@@ -1,9 +1,12 @@
 //! A sort that is asked to stop, or whose budget shrinks while it runs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use plimsoll::ErrorKind;
-use plimsoll::storage::testing::{Call, Fault};
+use plimsoll::budget::headroom_bytes;
+use plimsoll::storage::Disk;
+use plimsoll::storage::testing::{Call, Fault, Faulty};
 
 use super::{Desk, numbered};
 
@@ -83,6 +86,60 @@ fn a_budget_lowered_in_the_middle_is_obeyed() {
         }
     }
     assert!(right > 0 && refused > 0, "{right} were right, {refused} refused");
+}
+
+#[test]
+fn a_merge_under_a_lowered_budget_gives_memory_back_and_goes_on() {
+    let (input, sorted) = numbered(60_000, 15);
+    let (mut narrowed, mut refused) = (0, 0);
+    for (threads, left) in [(1, 2000 << 10), (1, 1200 << 10), (2, 1800 << 10), (1, 60 << 10)] {
+        let mut desk = Desk::new(&input, "k:num").fixed_runs(1000).threads(threads);
+        desk.workspace_bytes = 5 << 20;
+        let whole = desk.sort().unwrap();
+        let reads = desk.disk.calls(Some(Call::Read));
+        std::fs::remove_file(desk.output()).unwrap();
+        // In the middle of the last merge what the sort may hold becomes `left`.
+        desk.disk = Faulty::new(Arc::new(Disk));
+        let other = desk.consumer.try_reserve(desk.budget.reservable_bytes() / 2).unwrap();
+        let (budget, consumer) = (desk.budget.clone(), desk.consumer.clone());
+        let lowered = Arc::new(AtomicU64::new(0));
+        let (told, others) = (lowered.clone(), other.bytes());
+        at(&desk, Call::Read, reads / 3, move || {
+            told.store(consumer.held_bytes() - others, Ordering::Relaxed);
+            budget.set_limit(others + left + headroom_bytes(LIMIT_BYTES_LOW)).unwrap();
+        });
+        let consumer = desk.consumer.clone();
+        let least = Arc::new(AtomicU64::new(u64::MAX));
+        for nth in 1..4000 {
+            let (consumer, least, lowered) = (consumer.clone(), least.clone(), lowered.clone());
+            at(&desk, Call::Write, nth, move || {
+                if lowered.load(Ordering::Relaxed) > 0 {
+                    least.fetch_min(consumer.held_bytes() - others, Ordering::Relaxed);
+                }
+            });
+        }
+        let outcome = desk.sort();
+        let held = lowered.load(Ordering::Relaxed);
+        assert!(held > left, "{held} were held when {left} were left");
+        drop(other);
+        match outcome {
+            Ok(summary) => {
+                assert!(desk.sorted() == sorted, "{threads} threads, {left} left");
+                let least = least.load(Ordering::Relaxed);
+                assert!(least <= left, "{least} held of {left}, {held} before");
+                narrowed += u64::from(summary.spill_bytes > whole.spill_bytes);
+                desk.assert_given_back();
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(left < 300 << 10, "{left}: {error}");
+                assert_eq!(error.kind(), ErrorKind::OutOfBudget, "{error}");
+                assert!(error.refusal().is_some());
+                desk.assert_nothing_left();
+            }
+        }
+    }
+    assert!(narrowed > 0 && refused == 1, "{narrowed} narrowed, {refused} refused");
 }
 
 #[test]
