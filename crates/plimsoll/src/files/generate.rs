@@ -9,6 +9,7 @@
 //! contiguous piece of the input.
 //! Never: a record copied before it is written, but for a last one without a line end.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::resume::Resumable;
@@ -39,8 +40,8 @@ pub(super) struct Made {
     pub(super) bytes: u64,
     /// Segments that were taken over.
     pub(super) resumed: u64,
-    /// All rows, where they fitted.
-    pub(super) arena: Option<Arena>,
+    /// All rows, where they fitted, in the order of the input.
+    pub(super) arenas: Vec<(u64, Arena)>,
     pub(super) spilled: Option<(SpillArea, Arc<SpillFile>)>,
 }
 
@@ -48,6 +49,7 @@ impl Made {
     pub(super) fn add(&mut self, more: Self) {
         self.runs.extend(more.runs);
         self.runs_made += more.runs_made;
+        self.arenas.extend(more.arenas);
         self.read += more.read;
         self.rows += more.rows;
         self.bytes += more.bytes;
@@ -176,8 +178,44 @@ impl<'a> Generator<'a> {
     /// Gives the sorted arena away.
     pub(super) fn keep(mut self) -> Made {
         self.arena.sort();
-        self.made.arena = Some(self.arena);
+        self.made.arenas.push((0, self.arena));
         self.made
+    }
+
+    /// Fills and sorts arenas while `arenas`, which counts those there are, is below the plan's;
+    /// they stay in memory. Where the generator has rows beyond an arena, or arenas are all used,
+    /// it comes back to make runs.
+    pub(super) fn keep_all(mut self, arenas: &AtomicUsize) -> Result<(Self, Ended), Fault> {
+        loop {
+            if self.segment.is_none() {
+                match self.fill_segment() {
+                    Ok(true) => {}
+                    Ok(false) => return Ok((self, Ended::Input)),
+                    Err(error) => return Err(self.fault(error)),
+                }
+            }
+            let last = self.is_all();
+            if !self.whole || !last && arenas.fetch_add(1, Ordering::Relaxed) >= self.plan.arenas {
+                return Ok((self, Ended::Full));
+            }
+            let segment = self.segment.take().expect("filled above");
+            self.entry_bytes = self.arena.entry_bytes_mean();
+            self.arena.sort();
+            // Behind the last segment nothing is filled any more.
+            let bytes = if last { 0 } else { self.plan.arena_bytes };
+            let next = Arena::new(self.tool.consumer, bytes);
+            let next = next.map_err(|error| self.fault(error))?;
+            let full = std::mem::replace(&mut self.arena, next);
+            self.made.arenas.push((segment.number, full));
+            if last {
+                return Ok((self, Ended::Input));
+            }
+        }
+    }
+
+    /// What it made so far.
+    pub(super) fn take_made(&mut self) -> Made {
+        std::mem::take(&mut self.made)
     }
 
     /// Makes runs until the input or the round ends.

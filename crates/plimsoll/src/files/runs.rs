@@ -11,7 +11,7 @@
 //! earliest segment is told.
 //! Never: arenas beside a merge.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::generate::{Ended, Generator, Made};
@@ -20,8 +20,8 @@ use super::resume::Resumable;
 use super::sort::PlannedSort;
 use super::watch::Phase;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sort::{Passes, ReaderShape, SortPlan, SortedRun};
-use crate::spill::{SpillArea, SpillFile};
+use crate::sort::{LANE_SPARES, Passes, ReaderShape, SortPlan, SortedRun, SortedRunWriter};
+use crate::spill::{Codec, SpillArea, SpillFile, WriteLane};
 
 /// Where runs go.
 #[derive(Clone, Copy)]
@@ -56,19 +56,82 @@ impl Round {
 }
 
 impl PlannedSort<'_> {
-    /// Makes sorted runs of all of the input, or one sorted arena where it is short.
+    /// Makes sorted runs of all of the input, or sorted arenas where it is short.
     pub(super) fn generate(&self) -> Result<Made> {
         let mut first = self.generator(0)?;
         // An input of no rows fits as well: only the header is written.
         if !first.fill().map_err(|fault| fault.error)? || first.is_all() {
             return Ok(first.keep());
         }
+        let (mut made, mut generators) = (Made::default(), vec![first]);
+        if self.plan.arenas > 1 {
+            let ended;
+            (made, generators, ended) = self.keep_all(generators.pop().expect("the first"))?;
+            if ended == Ended::Input {
+                return Ok(made);
+            }
+        }
         let area = self.tool.area()?;
         let file = area.file("sort")?;
         let place = RunPlace { area: &area, file: &file, notes: None };
-        let mut made = self.generate_all(Some(first), Made::default(), 0, place)?;
+        self.spill_arenas(&mut made, place)?;
+        let mut made = self.generate_all(generators, made, 0, place)?;
         made.spilled = Some((area, file));
         Ok(made)
+    }
+
+    /// Sorted arenas of all of the input, by all threads; where it does not fit, generators with
+    /// the segments that did not.
+    fn keep_all<'s>(&'s self, first: Generator<'s>) -> Result<(Made, Vec<Generator<'s>>, Ended)> {
+        let arenas = AtomicUsize::new(self.plan.generators);
+        let kept = Mutex::new((Made::default(), Vec::new()));
+        let faults = Mutex::new(Vec::new());
+        let work = |generator: Result<Generator<'s>>| {
+            let worked = generator.map_err(|error| Fault { segment: u64::MAX, error });
+            match worked.and_then(|generator| generator.keep_all(&arenas)) {
+                Ok((mut generator, ended)) => {
+                    let mut kept = lock(&kept);
+                    kept.0.add(generator.take_made());
+                    if ended == Ended::Full {
+                        kept.1.push(generator);
+                    }
+                }
+                Err(fault) => lock(&faults).push(fault),
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.plan.generators {
+                scope.spawn(|| work(self.generator(0)));
+            }
+            work(Ok(first));
+        });
+        if let Some(error) = first_in_input(into_inner(faults)) {
+            return Err(error);
+        }
+        let (mut made, generators) = into_inner(kept);
+        made.arenas.sort_unstable_by_key(|(segment, _)| *segment);
+        let ended = if generators.is_empty() { Ended::Input } else { Ended::Full };
+        Ok((made, generators, ended))
+    }
+
+    /// Makes runs of arenas that were to stay in memory.
+    fn spill_arenas(&self, made: &mut Made, place: RunPlace<'_>) -> Result<()> {
+        let consumer = self.tool.consumer;
+        let blocks = (self.plan.block_bytes, self.plan.request_bytes);
+        let arenas = std::mem::take(&mut made.arenas);
+        if arenas.is_empty() {
+            return Ok(());
+        }
+        let mut lane = WriteLane::start(consumer, blocks.1, LANE_SPARES, Codec::None)?;
+        let codec = place.area.codec();
+        let mut writer = SortedRunWriter::new(place.file, codec, consumer, blocks)?;
+        for (segment, arena) in arenas {
+            writer.push_all(&mut lane, &arena)?;
+            made.runs.push(Arc::new(writer.cut(&mut lane, (segment, 0))?));
+            made.runs_made += 1;
+            self.tool.watch.check()?;
+        }
+        Ok(())
     }
 
     /// Goes on behind the runs that an earlier process finished.
@@ -98,7 +161,7 @@ impl PlannedSort<'_> {
         let (area, file) = (resumable.area.clone(), Arc::clone(&resumable.file));
         let notes = Mutex::new(resumable);
         let place = RunPlace { area: &area, file: &file, notes: Some(&notes) };
-        let made = sort.generate_all(None, made, before, place);
+        let made = sort.generate_all(Vec::new(), made, before, place);
         let mut made = kept_where_short(&area, made)?;
         made.spilled = Some((area, file));
         Ok((sort, made))
@@ -120,7 +183,7 @@ impl PlannedSort<'_> {
     /// Rounds of generators until the input ends; the runs come behind those of `made`.
     fn generate_all<'s>(
         &'s self,
-        mut first: Option<Generator<'s>>,
+        mut begun: Vec<Generator<'s>>,
         mut made: Made,
         segments_before: u64,
         place: RunPlace<'_>,
@@ -131,8 +194,13 @@ impl PlannedSort<'_> {
                 runs: AtomicU64::new(made.runs.len() as u64),
                 runs_max: self.plan.runs_max,
             };
-            let ended =
-                self.generate_round(first.take(), &mut made, segments_before, place, &round)?;
+            let ended = self.generate_round(
+                std::mem::take(&mut begun),
+                &mut made,
+                segments_before,
+                place,
+                &round,
+            )?;
             made.runs.sort_unstable_by_key(|run| run.order());
             if ended == Ended::Input {
                 return Ok(made);
@@ -144,7 +212,7 @@ impl PlannedSort<'_> {
     /// All generators, until the input ends or the list of runs is full.
     fn generate_round<'s>(
         &'s self,
-        first: Option<Generator<'s>>,
+        begun: Vec<Generator<'s>>,
         made: &mut Made,
         segments_before: u64,
         place: RunPlace<'_>,
@@ -169,8 +237,13 @@ impl PlannedSort<'_> {
             }
         };
         std::thread::scope(|scope| {
+            let work = &work;
+            let mut begun = begun.into_iter();
+            let first = begun.next();
             for _ in 1..self.plan.generators {
-                scope.spawn(|| work(self.generator(segments_before)));
+                let next = begun.next();
+                let make = move || next.map_or_else(|| self.generator(segments_before), Ok);
+                scope.spawn(move || work(make()));
             }
             work(first.map_or_else(|| self.generator(segments_before), Ok));
         });

@@ -10,7 +10,7 @@
 //! middle of a merge is obeyed at its next check.
 //! Never: an output begun before its runs are few enough.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::generate::Made;
 use super::output::{Output, Packing, PartialFile};
@@ -19,10 +19,11 @@ use super::sink::Sink;
 use super::sort::{SortFile, first_fault, panicked};
 use super::tool::{Summary, Tool};
 use super::watch::Phase;
+use super::workers;
 use crate::error::Result;
 use crate::sort::{
-    Arena, LANE_SPARES, Merge, Passes, Range, ReaderShape, SortPlan, SortedRun, YieldingMerge,
-    ahead, split,
+    Arena, ArenaRange, LANE_SPARES, Merge, Passes, Range, ReaderShape, SortPlan, SortedRun,
+    YieldingMerge, ahead, split, split_arenas,
 };
 use crate::spill::{BlockTarget as _, SpillArea, SpillFile};
 
@@ -40,18 +41,74 @@ pub(super) struct SortedOutput<'a> {
 impl SortedOutput<'_> {
     /// Writes the rows of an input that fitted.
     pub(super) fn write_memory(&self, made: Made, mut summary: Summary) -> Result<Summary> {
-        let header = self.header;
         self.tool.watch.begin(Phase::Write, Some(made.bytes));
+        let arenas: Vec<Arena> = made.arenas.into_iter().map(|(_, arena)| arena).collect();
+        let plain = self.job.output.packing() == Packing::Plain;
+        if let (Output::File { path, fsync }, true, true) =
+            (&self.job.output, plain, arenas.len() > 1)
+        {
+            let partial = PartialFile::create(self.tool.storage, path, *fsync)?;
+            summary.bytes_out = self.write_arenas(&arenas, partial)?;
+            return Ok(summary);
+        }
         let mut sink = Sink::create(&self.job.output, &self.tool, self.plan.out_block_bytes)?;
-        sink.push(header)?;
-        for (n, sorted) in made.arena.iter().flat_map(Arena::iter).enumerate() {
-            sink.push(sorted.row)?;
-            if n.is_multiple_of(CHECK_ROWS) {
-                self.tool.watch.check()?;
+        sink.push(self.header)?;
+        for mut range in split_arenas(&arenas, 1) {
+            let mut rows = 0_usize;
+            while let Some(sorted) = range.next() {
+                sink.push(sorted.row)?;
+                rows += 1;
+                if rows.is_multiple_of(CHECK_ROWS) {
+                    self.tool.watch.check()?;
+                }
             }
         }
         summary.bytes_out = sink.finish()?;
         Ok(summary)
+    }
+
+    /// Writes ranges of sorted arenas, one by each thread.
+    fn write_arenas(&self, arenas: &[Arena], partial: PartialFile) -> Result<u64> {
+        let ranges = split_arenas(arenas, self.plan.merge_workers);
+        let header_bytes = self.header.len() as u64;
+        let total = header_bytes + ranges.iter().map(|range| range.row_bytes).sum::<u64>();
+        partial.allocate(total)?;
+        partial.write(self.header, 0)?;
+        let partial = Arc::new(partial);
+        let ranges: Vec<Mutex<Option<ArenaRange<'_>>>> =
+            ranges.into_iter().map(|range| Mutex::new(Some(range))).collect();
+        workers::run(ranges.len().max(1), self.tool.watch, |number| {
+            let Some(range) = ranges.get(number) else { return Ok(()) };
+            let range = range.lock().unwrap_or_else(PoisonError::into_inner).take();
+            self.write_arena_range(range.expect("one worker a range"), Arc::clone(&partial))
+        })?;
+        let partial = Arc::into_inner(partial).expect("the workers' handles are gone");
+        partial.finish(total)?;
+        Ok(total)
+    }
+
+    fn write_arena_range(
+        &self,
+        mut range: ArenaRange<'_>,
+        partial: Arc<PartialFile>,
+    ) -> Result<()> {
+        let begin = self.header.len() as u64 + range.row_bytes_before;
+        let (consumer, block) = (self.tool.consumer, self.plan.out_block_bytes);
+        let mut writer = RangeWriter::start(partial, begin, consumer, block, LANE_SPARES)?;
+        let mut rows = 0_usize;
+        let mut told = begin;
+        while let Some(sorted) = range.next() {
+            writer.push(sorted.row)?;
+            rows += 1;
+            if rows.is_multiple_of(CHECK_ROWS) {
+                self.tool.watch.check()?;
+                self.tool.watch.add(writer.position() - told);
+                told = writer.position();
+            }
+        }
+        let written = writer.finish()?;
+        assert_eq!(written, begin + range.row_bytes, "a range ends where the next one begins");
+        Ok(())
     }
 
     /// Merges runs into the output.

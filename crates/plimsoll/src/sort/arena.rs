@@ -199,6 +199,11 @@ impl Arena {
         })
     }
 
+    /// Bytes of the rows at `positions` of the order, once sorted.
+    pub(super) fn row_bytes(&self, positions: std::ops::Range<usize>) -> u64 {
+        positions.filter_map(|position| self.get(position)).map(|row| row.row.len() as u64).sum()
+    }
+
     /// The rows in order, once sorted.
     pub fn iter(&self) -> impl Iterator<Item = Sorted<'_>> {
         let split = self.words.len() - self.entries * ENTRY_WORDS;

@@ -6,6 +6,7 @@
 //!   ...                                       ┘                                     │      │
 //!                                               output part 0 <─ Merge, loser tree ─┘      │
 //!                                               output part 1 <─ Merge, loser tree ────────┘
+//!   all fits: Arenas ─> split by keys ─> output parts, nothing spilled
 //! ```
 //!
 //! Promises: any input sorts in which two blocks and one row fit into memory; equal keys keep the
@@ -13,6 +14,7 @@
 //! Never: a row parsed or encoded twice; a byte on disk for input that fits.
 
 mod arena;
+mod arenas;
 mod forecast;
 mod index;
 mod loser_tree;
@@ -23,19 +25,21 @@ mod rows;
 mod run;
 mod run_writer;
 mod split;
+mod strategy;
 mod upcoming;
 mod yielding;
 
 pub use arena::{ARENA_BYTES_MAX, Arena, ENTRY_BYTES, Filler, PREFIX_BYTES, Sorted, prefix_of};
 pub use merge::Merge;
 pub use plan::{
-    ARENA_BYTES_MIN, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, ChunkStrategy, SortInput, SortPlan,
-    WORKERS_MAX, plan,
+    ARENA_BYTES_MIN, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, SortInput, SortPlan, WORKERS_MAX, plan,
 };
 pub use rows::{RowSorter, SortedRows};
 pub use run::{InputOrder, SortedRun};
 pub use run_writer::SortedRunWriter;
+pub use strategy::ChunkStrategy;
 
+pub(crate) use arenas::{ArenaRange, split_arenas};
 pub(crate) use loser_tree::LoserTree;
 pub(crate) use passes::Passes;
 pub(crate) use plan::{LANE_SPARES, ahead};

@@ -20,6 +20,7 @@ use super::arena::ENTRY_BYTES;
 use super::merge::Merge;
 use super::run::{RUN_BYTES, ReaderShape};
 use super::run_writer::SortedRunWriter;
+use super::strategy::ChunkStrategy;
 use crate::error::{Error, Result};
 use crate::spill::{Codec, WriteLane};
 use crate::storage::AlignedBytes;
@@ -46,45 +47,6 @@ pub(crate) const OUT_BLOCK_BYTES: usize = 512 << 10;
 pub(super) const OUT_BLOCK_BYTES_MIN: usize = 64 << 10;
 /// Threads beyond this only wait for each other.
 pub const WORKERS_MAX: usize = 64;
-
-/// How run sizes are chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ChunkStrategy {
-    /// Runs as large as the budget lets them be.
-    #[default]
-    Adaptive,
-    /// Runs of about sqrt(N * B) bytes: the least memory that still sorts in two passes.
-    SqrtN,
-    /// Runs of so many rows, or as many as fit.
-    Fixed(u64),
-}
-
-impl std::str::FromStr for ChunkStrategy {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let rows = text.strip_prefix("fixed:").and_then(|n| n.parse().ok()).filter(|&n| n > 0);
-        match (text, rows) {
-            ("adaptive", _) => Ok(Self::Adaptive),
-            ("sqrt_n", _) => Ok(Self::SqrtN),
-            (_, Some(rows)) => Ok(Self::Fixed(rows)),
-            _ => Err(Error::invalid(format!(
-                "chunk strategy '{}': allowed are adaptive, sqrt_n and fixed:ROWS",
-                crate::error::excerpt(text)
-            ))),
-        }
-    }
-}
-
-impl std::fmt::Display for ChunkStrategy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Adaptive => f.write_str("adaptive"),
-            Self::SqrtN => f.write_str("sqrt_n"),
-            Self::Fixed(rows) => write!(f, "fixed:{rows}"),
-        }
-    }
-}
 
 /// What is known before a sort.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +82,9 @@ pub struct SortPlan {
     pub generators: usize,
     /// Memory of each for rows and entries.
     pub arena_bytes: usize,
+    /// Arenas that all of the input is expected to fit into, sorted by all threads; 1 where it is
+    /// spilled, or so short that one thread is as fast.
+    pub arenas: usize,
     /// Rows at which a run ends although more would fit.
     pub run_rows_max: u64,
     /// Rows of a run, in bytes.
@@ -199,8 +164,9 @@ pub fn plan(input: SortInput) -> Result<SortPlan> {
     let list = list_bytes(runs_max);
     let arena_bytes =
         arena(input, room.saturating_sub(list.div_ceil(generators)).max(ARENA_BYTES_MIN));
+    let (arenas, arena_bytes) = arenas(input, generators, arena_bytes);
     let run_bytes = run_bytes(arena_bytes);
-    let runs = runs(run_bytes);
+    let runs = if arenas > 1 { Some(1) } else { runs(run_bytes) };
     let merge_bytes = workspace.saturating_add(scan_bytes).saturating_sub(list);
     let most = (runs.unwrap_or(256), input.threads);
     let merge = merge_shape(merge_bytes, most, request_bytes, input.codec);
@@ -211,6 +177,7 @@ pub fn plan(input: SortInput) -> Result<SortPlan> {
         merge_bytes: merge_bytes as u64,
         generators,
         arena_bytes,
+        arenas,
         run_rows_max,
         run_bytes,
         runs,
@@ -298,6 +265,34 @@ fn arena(input: SortInput, most: usize) -> usize {
     };
     wished.min(most) / 8 * 8
 }
+
+/// How many arenas of which size hold all of the input, where they do and several threads make
+/// them; else one, of `arena_bytes`.
+fn arenas(input: SortInput, generators: usize, arena_bytes: usize) -> (usize, usize) {
+    let Some(bytes) = input.bytes.filter(|_| input.strategy == ChunkStrategy::Adaptive) else {
+        return (1, arena_bytes);
+    };
+    let row_bytes = input.row_bytes.max(1);
+    // A tenth more, for rows are not all like the first.
+    let needed = (bytes + bytes / row_bytes * ENTRY_BYTES as u64).saturating_mul(11) / 10;
+    let needed = usize::try_from(needed).unwrap_or(usize::MAX);
+    let pieces = generators * PIECES_EACH;
+    let piece = (needed / pieces / 8 * 8).max(PIECE_BYTES_MIN);
+    let room = arena_bytes.saturating_mul(generators);
+    // Beside the pieces each generator has one that it fills.
+    let most = piece.saturating_mul(pieces + generators);
+    if generators < 2 || needed < SHORT_BYTES || most > room {
+        return (1, arena_bytes);
+    }
+    (room / piece, piece)
+}
+
+/// Arenas of each generator where all fits: enough that none waits long for the last one.
+const PIECES_EACH: usize = 4;
+/// Below this a piece is not worth a thread's turn.
+const PIECE_BYTES_MIN: usize = 1 << 20;
+/// Below this one thread is as fast as several.
+const SHORT_BYTES: usize = 4 << 20;
 
 #[derive(Clone, Copy, Debug)]
 struct MergeShape {

@@ -192,7 +192,7 @@ fn a_damaged_run_is_corrupt_and_gives_no_output() {
                 }
             }
         }
-        assert!(seen >= 3, "{fault:?}: seen {seen} times");
+        assert!(seen > 0, "{fault:?} is never seen");
     }
 }
 

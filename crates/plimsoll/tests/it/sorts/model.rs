@@ -260,6 +260,50 @@ fn more_runs_than_the_list_has_room_for_are_merged_on_the_way() {
 }
 
 #[test]
+fn what_fits_is_sorted_by_all_threads_without_a_byte_of_spill() {
+    let (input, sorted) = numbered(110_000, 25);
+    for threads in [2, 3] {
+        for output in ["out.csv", "out.csv.gz"] {
+            let mut desk = Desk::named("in.csv", &input, output, "k:num").threads(threads);
+            desk.workspace_bytes = 52 << 20;
+            let (plan, summary) = desk.planned_sort().unwrap();
+            assert!(plan.arenas > 2, "{plan:?}");
+            assert_eq!((summary.runs, summary.spill_bytes), (0, 0));
+            assert_eq!(desk.disk.calls(Some(plimsoll::storage::testing::Call::Open)), 0);
+            if output == "out.csv" {
+                assert!(desk.sorted() == sorted, "{threads} threads");
+            }
+            desk.assert_given_back();
+        }
+    }
+}
+
+#[test]
+fn what_was_expected_to_fit_and_does_not_is_spilled() {
+    // The beginning promises rows of a thousand bytes; then come rows of ten, each with its entry.
+    let mut random = Random::new(26);
+    let mut lines: Vec<(usize, String)> = Vec::new();
+    for n in 0..1_500_000 {
+        let key = random.below(1000);
+        let filling = if n < 1500 { "x".repeat(1000) } else { String::new() };
+        lines.push((key, format!("{key},{filling}\n")));
+    }
+    let text = |lines: &[(usize, String)]| {
+        let all: String = lines.iter().map(|(_, line)| line.as_str()).collect();
+        [b"k,filling\n", all.as_bytes()].concat()
+    };
+    let input = text(&lines);
+    lines.sort_by_key(|(key, _)| *key);
+    let mut desk = Desk::new(&input, "k:num").threads(2);
+    desk.workspace_bytes = 42 << 20;
+    let (plan, summary) = desk.planned_sort().unwrap();
+    assert!(plan.arenas > 2, "{plan:?}");
+    assert!(summary.runs > 2, "{summary:?}");
+    assert!(desk.sorted() == text(&lines));
+    desk.assert_given_back();
+}
+
+#[test]
 fn one_row_and_none_come_out() {
     for (input, sorted) in [
         (&b"n,k,f\n"[..], &b"n,k,f\n"[..]),
