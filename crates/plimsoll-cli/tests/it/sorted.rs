@@ -194,12 +194,17 @@ fn finished_runs_are_taken_over_and_those_of_a_changed_input_are_not() {
         Tool::fastest(folder.path(), &[&["sort", &path[..]], &flags[..]].concat())
             .env("TMPDIR", &spill)
     };
-    // Killed as soon as the journal holds a run, seen by its length.
+    // Killed as soon as the journal holds a run, seen by its growing.
     let kill_after_a_run = || {
         let mut run = sort().start();
+        let begun = std::cell::Cell::new(None);
         let noted = |name: &String| {
             let journal = Path::new(&spill).join(name).join("journal");
-            fs::metadata(journal).is_ok_and(|m| m.len() > 1000)
+            let length = fs::metadata(journal).map_or(0, |m| m.len());
+            if length > 100 && begun.get().is_none() {
+                begun.set(Some(length));
+            }
+            begun.get().is_some_and(|begun| length > begun)
         };
         for _ in 0..20_000 {
             if names(Path::new(&spill)).iter().any(noted) {
