@@ -37,8 +37,7 @@ impl Scanning {
         let segments = Segments::open(bytes, options.clone())?;
         // The types are found by a worker's means, and most of what was held for the header's
         // sake was not needed.
-        let header_bytes_max = 2 * options.record_bytes_max;
-        let unused = header_bytes_max.saturating_sub(2 * segments.header().len());
+        let unused = options.header_bytes_max().saturating_sub(2 * segments.header().len());
         held.shrink((unused + options.worker_bytes()) as u64);
         Ok(Self { segments, options, source_bytes, consumer: consumer.clone(), held })
     }

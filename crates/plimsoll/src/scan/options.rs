@@ -58,18 +58,22 @@ impl ScanOptions {
     /// header and the names.
     #[must_use]
     pub const fn workspace_bytes(&self) -> usize {
-        // The header is held as it stands and decoded while its names are looked at; it is found
-        // in the sample or nowhere.
-        let header = if self.record_bytes_max < self.sniff_bytes {
+        // The types are found by a worker's means.
+        self.tail_bytes()
+            + self.header_bytes_max()
+            + self.worker_bytes()
+            + COLUMNS_MAX * (NAME_BYTES_MAX + size_of::<Box<str>>() + size_of::<ColumnType>())
+    }
+
+    /// What of these is for the header: it is held as it stands and decoded while its names are
+    /// looked at, and found in the sample or nowhere.
+    pub(crate) const fn header_bytes_max(&self) -> usize {
+        let longest = if self.record_bytes_max < self.sniff_bytes {
             self.record_bytes_max
         } else {
             self.sniff_bytes
         };
-        // The types are found by a worker's means.
-        self.tail_bytes()
-            + 2 * header
-            + self.worker_bytes()
-            + COLUMNS_MAX * (NAME_BYTES_MAX + size_of::<Box<str>>() + size_of::<ColumnType>())
+        2 * longest
     }
 
     /// Bytes a [`super::Records`] holds, for the caller's reservation: one per worker.

@@ -30,7 +30,7 @@ impl Place {
         for &(segment, part, last, input) in notes {
             let run = serde_json::json!({
                 "first_page": 0, "blocks": 1, "rows": 10, "row_bytes": 100,
-                "block_bytes_max": 4096, "plain_bytes_max": 0,
+                "block_bytes_max": 4096, "plain_bytes_max": 0, "codec": 0,
             });
             let run = serde_json::from_value(run).unwrap();
             let noted = NotedRun { segment, part, last, input, next_line: input.1, run };

@@ -194,6 +194,9 @@ fn by_values(input: GroupInput, shares: Shares) -> Result<GroupPlan> {
         strategy: ChunkStrategy::Adaptive,
         codec: input.codec,
     })?;
+    // Each thread has one arena of all that would be pieces of a file that fits.
+    let arena_bytes = sort.arena_bytes * (sort.arenas / sort.generators).max(1);
+    let sort = SortPlan { arena_bytes, ..sort };
     Ok(GroupPlan {
         workspace_bytes: input.workspace_bytes,
         threads: sort.generators,
