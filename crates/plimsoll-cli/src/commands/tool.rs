@@ -32,6 +32,9 @@ use crate::{interrupt, process, progress};
 const THREADS_DEFAULT_MAX: usize = 8;
 /// What the process itself still grows by: code that was not run yet, stacks, page tables.
 const GROWTH_BYTES: u64 = 1216 << 10;
+/// The same for each thread beyond two: its stack and its helpers', and what the allocator keeps
+/// for them.
+const THREAD_GROWTH_BYTES: u64 = 96 << 10;
 /// Below this every part of the memory counts.
 const SMALL_LIMIT_BYTES: u64 = 32 << 20;
 /// The word for a codec that is chosen by the disk's pace.
@@ -104,12 +107,15 @@ impl Ready {
         self.setup.memory.budget.measure();
         let budget = &self.setup.memory.budget;
         let left = budget.reservable_bytes().saturating_sub(budget.reserved_bytes());
+        // A tool takes no more threads than a mebibyte each feeds.
+        let threads = (self.threads as u64).min(left >> 20);
+        let threads = threads.saturating_sub(2) * THREAD_GROWTH_BYTES;
         Tool {
             storage: &self.storage,
             spill_root: &self.spill_root,
             spill: self.spill,
             consumer: &self.consumer,
-            workspace_bytes: left.saturating_sub(GROWTH_BYTES + left / 64),
+            workspace_bytes: left.saturating_sub(GROWTH_BYTES + left / 64 + threads),
             threads: self.threads,
             watch: &self.watch,
         }
