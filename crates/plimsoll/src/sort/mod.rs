@@ -14,6 +14,7 @@
 //! Never: a row parsed or encoded twice; a byte on disk for input that fits.
 
 mod arena;
+mod arena_size;
 mod arenas;
 mod forecast;
 mod index;

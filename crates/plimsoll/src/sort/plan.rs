@@ -17,6 +17,7 @@
 //! Never: a plan that needs more than the workspace; below the least it names the least.
 
 use super::arena::ENTRY_BYTES;
+use super::arena_size::{arena, arenas, useful_arena};
 use super::merge::Merge;
 use super::run::{RUN_BYTES, ReaderShape};
 use super::run_writer::SortedRunWriter;
@@ -160,11 +161,17 @@ pub fn plan(input: SortInput) -> Result<SortPlan> {
     };
     let runs = |run_bytes: u64| input.bytes.map(|bytes| bytes.div_ceil(run_bytes).max(1));
     let spare = room.saturating_sub(ARENA_BYTES_MIN) * generators;
-    let runs_max = runs_max(spare.min(workspace / 8), runs(run_bytes(arena(input, room))));
+    let useful = |arena_bytes: usize| {
+        let spills = runs(run_bytes(arena_bytes)).is_some_and(|runs| runs > 1);
+        if spills { useful_arena(input, arena_bytes) } else { arena_bytes }
+    };
+    let expected = runs(run_bytes(useful(arena(input, room))));
+    let runs_max = runs_max(spare.min(workspace / 8), expected);
     let list = list_bytes(runs_max);
     let arena_bytes =
         arena(input, room.saturating_sub(list.div_ceil(generators)).max(ARENA_BYTES_MIN));
     let (arenas, arena_bytes) = arenas(input, generators, arena_bytes);
+    let arena_bytes = if arenas == 1 { useful(arena_bytes) } else { arena_bytes };
     let run_bytes = run_bytes(arena_bytes);
     let runs = if arenas > 1 { Some(1) } else { runs(run_bytes) };
     let merge_bytes = workspace.saturating_add(scan_bytes).saturating_sub(list);
@@ -251,48 +258,6 @@ fn request(share: usize, codec: Codec) -> usize {
     }
     request
 }
-
-fn arena(input: SortInput, most: usize) -> usize {
-    let wished = match (input.strategy, input.bytes) {
-        (ChunkStrategy::SqrtN, Some(bytes)) => {
-            let run = (bytes as f64 * BLOCK_BYTES_MAX as f64).sqrt();
-            let entries = 1.0 + ENTRY_BYTES as f64 / input.row_bytes.max(1) as f64;
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // bounded below
-            let arena = (run * entries) as usize;
-            arena.max(ARENA_BYTES_MIN)
-        }
-        _ => most,
-    };
-    wished.min(most) / 8 * 8
-}
-
-/// How many arenas of which size hold all of the input, where they do and several threads make
-/// them; else one, of `arena_bytes`.
-fn arenas(input: SortInput, generators: usize, arena_bytes: usize) -> (usize, usize) {
-    let Some(bytes) = input.bytes.filter(|_| input.strategy == ChunkStrategy::Adaptive) else {
-        return (1, arena_bytes);
-    };
-    let row_bytes = input.row_bytes.max(1);
-    // A tenth more, for rows are not all like the first.
-    let needed = (bytes + bytes / row_bytes * ENTRY_BYTES as u64).saturating_mul(11) / 10;
-    let needed = usize::try_from(needed).unwrap_or(usize::MAX);
-    let pieces = generators * PIECES_EACH;
-    let piece = (needed / pieces / 8 * 8).max(PIECE_BYTES_MIN);
-    let room = arena_bytes.saturating_mul(generators);
-    // Beside the pieces each generator has one that it fills.
-    let most = piece.saturating_mul(pieces + generators);
-    if generators < 2 || needed < SHORT_BYTES || most > room {
-        return (1, arena_bytes);
-    }
-    (room / piece, piece)
-}
-
-/// Arenas of each generator where all fits: enough that none waits long for the last one.
-const PIECES_EACH: usize = 4;
-/// Below this a piece is not worth a thread's turn.
-const PIECE_BYTES_MIN: usize = 1 << 20;
-/// Below this one thread is as fast as several.
-const SHORT_BYTES: usize = 4 << 20;
 
 #[derive(Clone, Copy, Debug)]
 struct MergeShape {

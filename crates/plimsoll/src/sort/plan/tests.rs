@@ -1,5 +1,6 @@
 //! Plans for inputs that no test has room for.
 
+use super::super::arena_size::{ARENA_BYTES_USEFUL, RUNS_WISHED};
 use super::*;
 
 fn planned(bytes: u64, workspace_bytes: u64, threads: usize) -> SortPlan {
@@ -101,4 +102,17 @@ fn the_share_of_rows_written_again_is_that_of_the_tree_of_merges() {
         let times = rewritten(runs, fan_in);
         assert!((low..=high).contains(&times), "{runs} by {fan_in}: {times}");
     }
+}
+
+#[test]
+fn memory_that_makes_no_sort_faster_is_left_alone_and_costs_no_pass() {
+    for (bytes, workspace) in [(844 << 20, 1 << 30), (2 << 30, 1 << 30), (90 << 30, 4 << 30)] {
+        let plan = planned(bytes, workspace, 2);
+        assert!(plan.arena_bytes as u64 * 2 < workspace / 2, "{plan:?}");
+        assert!(plan.runs.unwrap() <= plan.runs_max, "no pause: {plan:?}");
+        assert_eq!(plan.passes, Some(1), "{plan:?}");
+        assert!(plan.runs.unwrap() <= RUNS_WISHED + 1 || plan.arena_bytes <= ARENA_BYTES_USEFUL);
+    }
+    let fits = planned(100 << 20, 1 << 30, 2);
+    assert_eq!(fits.passes, Some(0), "what fits stays in memory: {fits:?}");
 }
