@@ -4,7 +4,7 @@
 //! Never: a change to the tree.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use xtask::tidy;
@@ -17,7 +17,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     match arguments.split_first() {
         Some((command, [])) if command == "tidy" => {
-            run_tidy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut out)
+            // As cargo says now: where clones share a target folder, the build may be another's.
+            let own = std::env::var_os("CARGO_MANIFEST_DIR");
+            let own = own.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+            run_tidy(&own.join(".."), &mut out)
         }
         Some((command, [root])) if command == "tidy" => run_tidy(Path::new(root), &mut out),
         Some((command, rest)) if command == "load" => {
