@@ -21,7 +21,8 @@ use crate::budget::{Consumer, Reservation};
 use crate::error::{Error, Result};
 use crate::spill::block::{self, HEADER_BYTES, Header};
 use crate::spill::{
-    BlockPlace, BlockTarget as _, Codec, LENGTH_BYTES_MAX, Packer, SpillFile, WriteLane, put_length,
+    BlockPlace, BlockTarget as _, Codec, LENGTH_BYTES_MAX, Packer, SpillFile, WriteLane,
+    length_bytes, put_length,
 };
 use crate::storage::{AlignedBytes, SECTOR_BYTES, sectors};
 use crate::units::ByteSize;
@@ -244,32 +245,33 @@ impl SortedRunWriter {
 /// A row as it is written.
 struct Record<'a> {
     sorted: Sorted<'a>,
-    head: [u8; LENGTH_BYTES_MAX + PREFIX_BYTES],
-    head_bytes: usize,
     bytes: usize,
 }
 
 impl<'a> Record<'a> {
     #[inline]
     fn new(sorted: Sorted<'a>) -> Self {
-        let mut head = [0; LENGTH_BYTES_MAX + PREFIX_BYTES];
-        let at = put_length(&mut head, 0, sorted.extra.len());
-        head[at..at + PREFIX_BYTES].copy_from_slice(&sorted.prefix.to_be_bytes());
-        let head_bytes = at + PREFIX_BYTES;
-        let bytes = head_bytes + sorted.extra.len() + sorted.row.len();
-        Self { sorted, head, head_bytes, bytes }
+        let head_bytes = length_bytes(sorted.extra.len()) + PREFIX_BYTES;
+        Self { sorted, bytes: head_bytes + sorted.extra.len() + sorted.row.len() }
     }
 
     /// Writes it at `at`; returns where it ends.
+    ///
+    /// Each part goes straight to its place: rows lie anywhere in an arena, and a head that was put
+    /// together elsewhere and read back at once would wait for the row before.
     #[inline]
     fn write(&self, to: &mut [u8], at: usize) -> usize {
+        let Sorted { prefix, extra, row } = self.sorted;
         let at = put_length(to, at, self.bytes);
-        let (first, rest) = to[at..at + self.bytes].split_at_mut(self.head_bytes);
-        first.copy_from_slice(&self.head[..self.head_bytes]);
-        let (key, last) = rest.split_at_mut(self.sorted.extra.len());
-        key.copy_from_slice(self.sorted.extra);
-        last.copy_from_slice(self.sorted.row);
-        at + self.bytes
+        let at = put_length(to, at, extra.len());
+        let key_at = at + PREFIX_BYTES;
+        to[at..key_at].copy_from_slice(&prefix.to_be_bytes());
+        let row_at = key_at + extra.len();
+        if !extra.is_empty() {
+            to[key_at..row_at].copy_from_slice(extra);
+        }
+        to[row_at..row_at + row.len()].copy_from_slice(row);
+        row_at + row.len()
     }
 }
 

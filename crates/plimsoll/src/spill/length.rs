@@ -23,6 +23,13 @@ pub(crate) fn put_length(block: &mut [u8], mut at: usize, length: usize) -> usiz
     at + 1
 }
 
+/// Bytes that a length takes.
+#[inline]
+pub(crate) const fn length_bytes(length: usize) -> usize {
+    let bits = usize::BITS - length.leading_zeros();
+    if bits == 0 { 1 } else { bits.div_ceil(7) as usize }
+}
+
 /// The length that begins at `at` and where its bytes begin; `None` when it is cut off.
 #[inline]
 pub(crate) fn length_at(payload: &[u8], at: usize) -> Option<(usize, usize)> {
@@ -39,4 +46,21 @@ pub(crate) fn length_at(payload: &[u8], at: usize) -> Option<(usize, usize)> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LENGTH_BYTES_MAX, length_at, length_bytes, put_length};
+
+    #[test]
+    fn a_length_takes_the_bytes_it_is_said_to_take_and_reads_back() {
+        let around = |bits: u32| [(1_usize << bits) - 1, 1 << bits, (1 << bits) + 1];
+        for length in [7, 14, 21, 28].into_iter().flat_map(around).chain([0, 1, (1 << 32) - 1]) {
+            let mut block = [0xff; LENGTH_BYTES_MAX];
+            let end = put_length(&mut block, 0, length);
+            assert_eq!(length_bytes(length), end, "{length}");
+            assert_eq!(length_at(&block, 0), Some((length, end)));
+            assert_eq!(length_at(&block[..end - 1], 0), None, "{length} cut off");
+        }
+    }
 }

@@ -37,5 +37,5 @@ pub use run::{BlockPlace, Run, RunWriter};
 
 pub(crate) use ahead::ReadAhead;
 pub(crate) use journal::Journal;
-pub(crate) use length::{LENGTH_BYTES_MAX, length_at, put_length};
+pub(crate) use length::{LENGTH_BYTES_MAX, length_at, length_bytes, put_length};
 pub(crate) use packing::{Expander, Packer, Unpacker};
