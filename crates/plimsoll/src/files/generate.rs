@@ -235,7 +235,8 @@ impl<'a> Generator<'a> {
         let blocks = (self.plan.block_bytes, self.plan.request_bytes);
         let mut lane = WriteLane::start(consumer, blocks.1, LANE_SPARES, Codec::None)?;
         let codec = place.area.codec();
-        let mut writer = SortedRunWriter::new(place.file, codec, consumer, blocks)?;
+        let writer = SortedRunWriter::new(place.file, codec, consumer, blocks)?;
+        let mut writer = writer.listed(place.list);
         loop {
             if self.segment.is_none() {
                 if round.has_failed() || round.is_full() {

@@ -58,7 +58,8 @@ impl Input {
         use std::io::Seek as _;
         let mut file = File::open(path).map_err(|e| self.failed("opening", e))?;
         file.seek(io::SeekFrom::Start(offset)).map_err(|e| self.failed("reading", e))?;
-        Ok(Box::new(file))
+        let data = file.metadata().map_err(|e| self.failed("looking at", e))?;
+        Ok(Box::new(Whole { file, left: data.len().saturating_sub(offset) }))
     }
 
     /// Opens it.
@@ -74,7 +75,8 @@ impl Input {
                 if data.is_dir() {
                     return Err(Error::invalid(format!("{self} is a directory, not a file")));
                 }
-                (Box::new(file), data.is_file().then_some(data.len()))
+                let len = data.is_file().then_some(data.len());
+                (Box::new(Whole { file, left: len.unwrap_or(0) }), len)
             }
         };
         let source = Source::open(raw, None)?;
@@ -96,6 +98,28 @@ impl std::fmt::Display for Input {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Stdin => f.write_str("standard input"),
         }
+    }
+}
+
+/// A file of which no byte may be missing that was there when it was opened. What is appended
+/// meanwhile is read too.
+struct Whole {
+    file: File,
+    left: u64,
+}
+
+impl Read for Whole {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(into)?;
+        if read == 0 && !into.is_empty() && self.left > 0 {
+            return Err(io::Error::other(format!(
+                "it is {} B shorter than when it was opened: something cut it meanwhile; read a \
+                 file that nobody changes",
+                self.left
+            )));
+        }
+        self.left = self.left.saturating_sub(read as u64);
+        Ok(read)
     }
 }
 

@@ -20,7 +20,9 @@ use super::resume::Resumable;
 use super::sort::PlannedSort;
 use super::watch::Phase;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sort::{LANE_SPARES, Passes, ReaderShape, SortPlan, SortedRun, SortedRunWriter};
+use crate::sort::{
+    LANE_SPARES, Passes, ReaderShape, RunList, SortPlan, SortedRun, SortedRunWriter,
+};
 use crate::spill::{Codec, SpillArea, SpillFile, WriteLane};
 
 /// Where runs go.
@@ -28,6 +30,7 @@ use crate::spill::{Codec, SpillArea, SpillFile, WriteLane};
 pub(super) struct RunPlace<'a> {
     pub(super) area: &'a SpillArea,
     pub(super) file: &'a Arc<SpillFile>,
+    pub(super) list: &'a Arc<RunList>,
     pub(super) notes: Option<&'a Mutex<Resumable>>,
 }
 
@@ -73,7 +76,7 @@ impl PlannedSort<'_> {
         }
         let area = self.tool.area()?;
         let file = area.file("sort")?;
-        let place = RunPlace { area: &area, file: &file, notes: None };
+        let place = RunPlace { area: &area, file: &file, list: &self.list, notes: None };
         self.spill_arenas(&mut made, place)?;
         let mut made = self.generate_all(generators, made, 0, place)?;
         made.spilled = Some((area, file));
@@ -124,7 +127,8 @@ impl PlannedSort<'_> {
         }
         let mut lane = WriteLane::start(consumer, blocks.1, LANE_SPARES, Codec::None)?;
         let codec = place.area.codec();
-        let mut writer = SortedRunWriter::new(place.file, codec, consumer, blocks)?;
+        let writer = SortedRunWriter::new(place.file, codec, consumer, blocks)?;
+        let mut writer = writer.listed(&self.list);
         for (segment, arena) in arenas {
             writer.push_all(&mut lane, &arena)?;
             made.runs.push(Arc::new(writer.cut(&mut lane, (segment, 0))?));
@@ -142,7 +146,7 @@ impl PlannedSort<'_> {
         let runs_max = self.plan.runs_max;
         let resumable =
             Resumable::open(&self.tool, &self.job.input, &keys, runs_max, &|runs, area, file| {
-                let place = RunPlace { area, file, notes: None };
+                let place = RunPlace { area, file, list: &self.list, notes: None };
                 kept_where_short(area, self.make_room(runs, place))
             })?;
         let found = &resumable.found;
@@ -160,7 +164,7 @@ impl PlannedSort<'_> {
         let sort = self.entered(found.segments, found.input_offset, found.line)?;
         let (area, file) = (resumable.area.clone(), Arc::clone(&resumable.file));
         let notes = Mutex::new(resumable);
-        let place = RunPlace { area: &area, file: &file, notes: Some(&notes) };
+        let place = RunPlace { area: &area, file: &file, list: &sort.list, notes: Some(&notes) };
         let made = sort.generate_all(Vec::new(), made, before, place);
         let mut made = kept_where_short(&area, made)?;
         made.spilled = Some((area, file));
@@ -264,7 +268,8 @@ impl PlannedSort<'_> {
         self.tool.consumer.purge();
         self.tool.watch.begin(Phase::Pass, None);
         let (codec, consumer) = (place.area.codec(), self.tool.consumer);
-        let passes = Passes { consumer, file: place.file, codec, plan: &plan };
+        let passes =
+            Passes { consumer, file: place.file, codec, plan: &plan, list: Some(&self.list) };
         passes.reduce(runs, plan.fan_in.min(most).max(1), &|_| self.tool.watch.check())?;
         self.tool.consumer.purge();
         self.tool.watch.begin(Phase::Read, self.bytes_len);

@@ -11,6 +11,8 @@
 //! appears whole or not at all.
 //! Never: a field parsed that no key names; more memory than the workspace.
 
+use std::sync::Arc;
+
 use super::input::{Input, OpenInput};
 use super::output::Output;
 use super::reading::check_room;
@@ -24,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::format::{Delimiter, Format};
 use crate::record::key::{ByTerm, KeyTerm, resolve};
 use crate::scan::ScanOptions;
-use crate::sort::{ChunkStrategy, SortInput, SortPlan, plan};
+use crate::sort::{ChunkStrategy, RunList, SortInput, SortPlan, plan};
 
 /// What to sort and how.
 #[derive(Clone, Debug)]
@@ -58,6 +60,7 @@ pub struct PlannedSort<'a> {
     pub(super) filter: RowFilter,
     pub(super) bytes_len: Option<u64>,
     pub(super) plan: SortPlan,
+    pub(super) list: Arc<RunList>,
 }
 
 impl SortFile {
@@ -98,7 +101,9 @@ impl SortFile {
                 self.input
             )));
         }
-        Ok(PlannedSort { job: self, tool, scanning, terms, filter, bytes_len, plan })
+        // One more than there are, for the run that others are merged into.
+        let list = RunList::new(tool.consumer, plan.runs_max + 1)?;
+        Ok(PlannedSort { job: self, tool, scanning, terms, filter, bytes_len, plan, list })
     }
 }
 
@@ -149,9 +154,9 @@ impl PlannedSort<'_> {
             segments_resumed: made.resumed,
             ..Summary::default()
         };
-        let Self { job, tool, scanning, plan, .. } = sort;
+        let Self { job, tool, scanning, plan, list, .. } = sort;
         let (header, _header) = scanning.into_header();
-        let output = SortedOutput { job, tool, plan, header: &header };
+        let output = SortedOutput { job, tool, plan, header: &header, list };
         match made.spilled.take() {
             None => output.write_memory(made, summary),
             Some((area, file)) => {

@@ -22,8 +22,8 @@ use super::watch::Phase;
 use super::workers;
 use crate::error::Result;
 use crate::sort::{
-    Arena, ArenaRange, LANE_SPARES, Merge, Passes, Range, ReaderShape, SortPlan, SortedRun,
-    YieldingMerge, ahead, split, split_arenas,
+    Arena, ArenaRange, LANE_SPARES, Merge, Passes, Range, ReaderShape, RunList, SortPlan,
+    SortedRun, YieldingMerge, ahead, split, split_arenas,
 };
 use crate::spill::{BlockTarget as _, SpillArea, SpillFile};
 
@@ -36,6 +36,7 @@ pub(super) struct SortedOutput<'a> {
     pub(super) tool: Tool<'a>,
     pub(super) plan: SortPlan,
     pub(super) header: &'a [u8],
+    pub(super) list: Arc<RunList>,
 }
 
 impl SortedOutput<'_> {
@@ -125,7 +126,7 @@ impl SortedOutput<'_> {
         let row_bytes: u64 = runs.iter().map(|run| run.row_bytes()).sum();
         summary.passes = plan.passes.unwrap_or(1);
         let (consumer, codec) = (self.tool.consumer, area.codec());
-        let passes = Passes { consumer, file, codec, plan: &plan };
+        let passes = Passes { consumer, file, codec, plan: &plan, list: Some(&self.list) };
         if runs.len() > plan.fan_in {
             self.tool.watch.begin(Phase::Pass, None);
             passes.reduce(&mut runs, plan.fan_in, &|_| self.tool.watch.check())?;

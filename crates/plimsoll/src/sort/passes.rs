@@ -13,6 +13,7 @@ use super::index::IndexReader;
 use super::merge::{Merge, Part};
 use super::plan::{PASS_SPARES, SortPlan, ahead, pass_request};
 use super::run::{InputOrder, SortedRun};
+use super::run_list::RunList;
 use super::run_writer::SortedRunWriter;
 use crate::budget::Consumer;
 use crate::error::Result;
@@ -25,6 +26,8 @@ pub(crate) struct Passes<'a> {
     pub(crate) file: &'a Arc<SpillFile>,
     pub(crate) codec: Codec,
     pub(crate) plan: &'a SortPlan,
+    /// Has room for the merged runs, where there is one.
+    pub(crate) list: Option<&'a Arc<RunList>>,
 }
 
 impl Passes<'_> {
@@ -76,6 +79,9 @@ impl Passes<'_> {
         let mut lane = WriteLane::start(self.consumer, request, PASS_SPARES, Codec::None)?;
         let blocks = (block, request);
         let mut writer = SortedRunWriter::new(self.file, self.codec, self.consumer, blocks)?;
+        if let Some(list) = self.list {
+            writer = writer.listed(list);
+        }
         let mut merge = Merge::start(parts, ahead(self.plan.fan_in), self.consumer)?;
         let mut rows = 0_u64;
         while let Some(sorted) = merge.next()? {

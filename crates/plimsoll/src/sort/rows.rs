@@ -169,7 +169,7 @@ impl RowSorter {
         let reader = ReaderShape::of(self.runs.iter().map(|run| &**run));
         let plan = self.plan.with_runs(self.runs.len() as u64, 1, reader)?;
         let (consumer, codec) = (&self.consumer, spilled.area.codec());
-        let passes = Passes { consumer, file: &spilled.file, codec, plan: &plan };
+        let passes = Passes { consumer, file: &spilled.file, codec, plan: &plan, list: None };
         passes.reduce(&mut self.runs, plan.fan_in.min(runs_max), &|_| Ok(()))?;
         Ok(plan)
     }

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use super::arena::PREFIX_BYTES;
 use super::index::{EntryPlace, IndexReader};
-use crate::budget::{Consumer, Reservation};
+use super::run_list::RunPlace;
+use crate::budget::Consumer;
 use crate::error::Result;
 use crate::spill::{BlockReader, Codec, SpillFile, length_at};
 
@@ -30,7 +31,7 @@ pub struct SortedRun {
     file: Arc<SpillFile>,
     pub(super) order: InputOrder,
     pub(super) shape: RunRecord,
-    _held: Reservation,
+    _place: RunPlace,
 }
 
 /// What a run holds in memory, with its handle and the handle's place in a list that grows by
@@ -99,10 +100,9 @@ impl SortedRun {
         file: &Arc<SpillFile>,
         shape: RunRecord,
         order: InputOrder,
-        consumer: &Consumer,
-    ) -> Result<Self> {
-        let held = consumer.try_reserve(RUN_BYTES as u64)?;
-        Ok(Self { file: Arc::clone(file), order, shape, _held: held })
+        place: RunPlace,
+    ) -> Self {
+        Self { file: Arc::clone(file), order, shape, _place: place }
     }
 
     /// The run as it is noted for a later process.
@@ -117,7 +117,7 @@ impl SortedRun {
         order: InputOrder,
         consumer: &Consumer,
     ) -> Result<Self> {
-        Self::new(file, record, order, consumer)
+        Ok(Self::new(file, record, order, RunPlace::alone(consumer)?))
     }
 
     /// Number of rows.

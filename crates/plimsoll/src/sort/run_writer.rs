@@ -17,6 +17,7 @@ use std::sync::Arc;
 use super::arena::{Arena, PREFIX_BYTES, Sorted};
 use super::index::{BlockEntry, IndexWriter};
 use super::run::{InputOrder, RunRecord, SortedRun};
+use super::run_list::{RunList, RunPlace};
 use crate::budget::{Consumer, Reservation};
 use crate::error::{Error, Result};
 use crate::spill::block::{self, HEADER_BYTES, Header};
@@ -31,6 +32,7 @@ use crate::units::ByteSize;
 pub struct SortedRunWriter {
     file: Arc<SpillFile>,
     consumer: Consumer,
+    list: Option<Arc<RunList>>,
     /// `None` only while the lane exchanges it, and after it refused to.
     request: Option<AlignedBytes>,
     packer: Option<Packer>,
@@ -91,6 +93,7 @@ impl SortedRunWriter {
         Ok(Self {
             file: Arc::clone(file),
             consumer: consumer.clone(),
+            list: None,
             request: Some(AlignedBytes::zeroed(request_bytes)),
             packer: Packer::new(codec, block_bytes, consumer)?,
             block_bytes,
@@ -103,6 +106,12 @@ impl SortedRunWriter {
             shape: RunRecord::EMPTY,
             reservation,
         })
+    }
+
+    /// The same, with room for its runs from a list.
+    pub(crate) fn listed(mut self, list: &Arc<RunList>) -> Self {
+        self.list = Some(Arc::clone(list));
+        self
     }
 
     /// Appends a row; rows come in order.
@@ -238,7 +247,11 @@ impl SortedRunWriter {
         lane.settle()?;
         self.shape.first_page = self.index.finish(&self.file)?;
         let shape = std::mem::replace(&mut self.shape, RunRecord::EMPTY);
-        SortedRun::new(&self.file, shape, order, &self.consumer)
+        let place = match &self.list {
+            Some(list) => list.take(&self.consumer)?,
+            None => RunPlace::alone(&self.consumer)?,
+        };
+        Ok(SortedRun::new(&self.file, shape, order, place))
     }
 }
 

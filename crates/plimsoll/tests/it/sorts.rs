@@ -103,6 +103,11 @@ impl Desk {
 
     /// Sorts; with what was done, what was planned.
     fn planned_sort(&self) -> Result<(SortPlan, Summary)> {
+        self.sort_after(&|| ())
+    }
+
+    /// The same, with something done between plan and sort.
+    fn sort_after(&self, meanwhile: &dyn Fn()) -> Result<(SortPlan, Summary)> {
         let storage: Arc<dyn Storage> = Arc::new(self.disk.clone());
         let spill_root = self.spill_root();
         let tool = Tool {
@@ -115,6 +120,7 @@ impl Desk {
             watch: &self.watch,
         };
         let planned = self.job.plan(tool)?;
+        meanwhile();
         Ok((*planned.plan(), planned.run()?))
     }
 

@@ -200,3 +200,30 @@ fn an_input_that_is_no_file_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Io);
     assert!(error.to_string().contains("missing.csv"), "{error}");
 }
+
+#[test]
+fn an_input_that_is_cut_while_it_is_read_is_an_error_and_one_that_grows_is_read_to_its_end() {
+    use std::fs::OpenOptions;
+    use std::io::Write as _;
+    let (input, sorted) = numbered(40_000, 12);
+    for runs in [1_000_000, 900] {
+        let desk = Desk::new(&input, "k:num").fixed_runs(runs);
+        let file = OpenOptions::new().append(true).open(desk.root.join("in.csv")).unwrap();
+        // It cuts the file once its beginning was read.
+        let cut = || file.set_len(input.len() as u64 / 2).unwrap();
+        let error = desk.sort_after(&cut).expect_err("half of it is gone");
+        assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+        assert!(error.to_string().contains("in.csv"), "{error}");
+        assert!(error.to_string().contains("shorter than when it was opened"), "{error}");
+        desk.assert_nothing_left();
+
+        let desk = Desk::new(&input, "k:num").fixed_runs(runs);
+        let file = OpenOptions::new().append(true).open(desk.root.join("in.csv")).unwrap();
+        let append = || (&file).write_all(b"9999,0,late\n").unwrap();
+        let (_, summary) = desk.sort_after(&append).unwrap();
+        assert_eq!(summary.rows_out, 40_001);
+        let mut grown = sorted.clone();
+        grown.extend(b"9999,0,late\n");
+        assert!(desk.sorted() == grown);
+    }
+}

@@ -83,7 +83,7 @@ impl PlannedGrouping<'_> {
             return Ok(());
         };
         self.tool.watch.begin(Phase::Pass, None);
-        let passes = Passes { consumer: self.tool.consumer, file: &file, codec, plan };
+        let passes = Passes { consumer: self.tool.consumer, file: &file, codec, plan, list: None };
         passes.reduce(runs, plan.fan_in, &|_| self.tool.watch.check())?;
         self.tool.consumer.purge();
         Ok(())

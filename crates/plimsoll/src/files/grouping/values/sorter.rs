@@ -100,7 +100,7 @@ impl<'a> Sorter<'a> {
         let plan = SortPlan { merge_bytes, ..*sort };
         let plan = plan.with_runs(self.runs.len() as u64, 1, reader)?;
         let most = usize::try_from(runs_max).unwrap_or(usize::MAX);
-        let passes = Passes { consumer, file: &file, codec, plan: &plan };
+        let passes = Passes { consumer, file: &file, codec, plan: &plan, list: None };
         passes
             .reduce(&mut self.runs, plan.fan_in.min(most).max(1), &|_| self.tool.watch.check())?;
         self.arena = Some(Arena::new(consumer, sort.arena_bytes)?);
