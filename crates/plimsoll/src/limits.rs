@@ -24,7 +24,7 @@ pub const BUDGET_WAITERS_MAX: usize = 512;
 pub const BUDGET_RECLAIMERS_MAX: usize = 32;
 /// Holders a refusal names.
 pub const BUDGET_HOLDERS_MAX: usize = 5;
-/// Least room between what may be reserved and the limit.
+/// Least room between what may be reserved and a limit of eight times as much or more.
 pub const HEADROOM_BYTES_MIN: u64 = 4 << 20;
 /// Room between what may be reserved and the limit, in hundredths of the limit.
 pub const HEADROOM_PERCENT: u64 = 8;

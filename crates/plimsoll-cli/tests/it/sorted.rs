@@ -169,8 +169,8 @@ fn a_sort_killed_again_and_again_goes_on_and_leaves_nothing() {
     for _ in 0..CYCLES {
         let mut run = sort("out.csv", &["--resume"]).start();
         if run.ends_within(moment(&mut draw, seconds)).is_none() {
-            assert_eq!(run.kill().signal, Some(9));
-            killed += 1;
+            // It may just have ended by itself.
+            killed += u32::from(run.kill().signal == Some(9));
         }
     }
     assert!(killed > 0, "no kill came in time");

@@ -46,10 +46,12 @@ const SINK_DIVISOR: u64 = 64;
 /// A purge walks every arena: below this gain it is not worth its milliseconds.
 const PURGE_BYTES_MIN: u64 = 1 << 20;
 
-/// Bytes kept free between what may be reserved and `limit_bytes`: 8 %, at least 4 MiB.
+/// Bytes kept free between what may be reserved and `limit_bytes`: 8 %, at least 4 MiB, but no
+/// more than an eighth of a limit below 32 MiB.
 ///
 /// ```
 /// use plimsoll::budget::headroom_bytes;
+/// assert_eq!(headroom_bytes(16 << 20), 2 << 20);
 /// assert_eq!(headroom_bytes(32 << 20), 4 << 20);
 /// assert_eq!(headroom_bytes(100 << 20), 8 << 20);
 /// ```
@@ -57,7 +59,9 @@ const PURGE_BYTES_MIN: u64 = 1 << 20;
 pub const fn headroom_bytes(limit_bytes: u64) -> u64 {
     // Divided in two steps so that no limit overflows.
     let share = limit_bytes / 100 * HEADROOM_PERCENT + limit_bytes % 100 * HEADROOM_PERCENT / 100;
-    if share > HEADROOM_BYTES_MIN { share } else { HEADROOM_BYTES_MIN }
+    let eighth = limit_bytes / 8;
+    let least = if eighth < HEADROOM_BYTES_MIN { eighth } else { HEADROOM_BYTES_MIN };
+    if share > least { share } else { least }
 }
 
 /// Whether a reading came in its turn or because somebody is about to be refused.

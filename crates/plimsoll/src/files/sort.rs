@@ -22,7 +22,7 @@ use super::scanning::Scanning;
 use super::sorted_output::SortedOutput;
 use super::tool::{Summary, Tool};
 use super::watch::Phase;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Delimiter, Format};
 use crate::record::key::{ByTerm, KeyTerm, resolve};
 use crate::scan::ScanOptions;
@@ -79,8 +79,11 @@ impl SortFile {
         options.sniff_bytes = options.sniff_bytes.min(self.record_bytes_max.max(SNIFF_BYTES_MIN));
         let tool = tool.with_threads_for(tool.workspace_bytes);
         let scan = scan_bytes(&options, source_bytes, 1);
-        check_room(&tool, scan + self.record_bytes_max as u64, self.record_bytes_max)?;
-        let scanning = Scanning::open(bytes, options, source_bytes, tool.consumer)?;
+        let scanning = Scanning::open(bytes, options, source_bytes, tool.consumer);
+        if scanning.as_ref().is_err_and(|error| error.kind() == ErrorKind::OutOfBudget) {
+            check_room(&tool, scan + self.record_bytes_max as u64, self.record_bytes_max)?;
+        }
+        let scanning = scanning?;
         let segments = &scanning.segments;
         let filter = RowFilter::parse(self.filter.as_deref(), segments)?;
         let terms = resolve(&self.by, segments.columns(), segments.kinds())?;
@@ -173,7 +176,7 @@ pub(super) const SNIFF_BYTES_MIN: usize = 64 << 10;
 /// The fault to tell: one that is not the stop that followed it.
 pub(super) fn first_fault(outcomes: Vec<Result<()>>) -> Result<()> {
     let mut faults: Vec<Error> = outcomes.into_iter().filter_map(Result::err).collect();
-    faults.sort_by_key(|e| e.kind() == crate::ErrorKind::Stopped);
+    faults.sort_by_key(|e| e.kind() == ErrorKind::Stopped);
     faults.into_iter().next().map_or(Ok(()), Err)
 }
 

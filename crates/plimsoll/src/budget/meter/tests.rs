@@ -28,10 +28,11 @@ fn a_reservation_dropped_while_a_reading_is_made_leaves_no_heap_behind() {
 }
 
 #[test]
-fn headroom_is_8_percent_and_at_least_4_mib() {
+fn headroom_is_8_percent_and_at_least_4_mib_or_an_eighth() {
     for (limit, headroom) in [
-        (0, 4 * MIB),
-        (16 * MIB, 4 * MIB),
+        (0, 0),
+        (16 * MIB, 2 * MIB),
+        (32 * MIB, 4 * MIB),
         (50 * MIB, 4 * MIB),
         (51 * MIB, 4_278_190),
         (64 * MIB, 5_368_709),

@@ -62,7 +62,8 @@ fn a_budget_lowered_in_the_middle_is_obeyed() {
         .chain((1..14).step_by(4).map(|nth| (Call::Read, nth)))
     {
         // With the room of somebody else the low limit leaves little or just enough.
-        for others in [0, LIMIT_BYTES_LOW / 2 - (300 << 10)] {
+        let low = LIMIT_BYTES_LOW - headroom_bytes(LIMIT_BYTES_LOW);
+        for others in [0, low - (300 << 10)] {
             let desk = Desk::new(&input, "k:num").fixed_runs(700);
             let other = desk.consumer.try_reserve(others).unwrap();
             let budget = desk.budget.clone();
@@ -106,7 +107,8 @@ fn a_merge_under_a_lowered_budget_gives_memory_back_and_goes_on() {
         let (told, others) = (lowered.clone(), other.bytes());
         at(&desk, Call::Read, reads / 3, move || {
             told.store(consumer.held_bytes() - others, Ordering::Relaxed);
-            budget.set_limit(others + left + headroom_bytes(LIMIT_BYTES_LOW)).unwrap();
+            // The limit stays above 32 MiB.
+            budget.set_limit(others + left + headroom_bytes(32 << 20)).unwrap();
         });
         let consumer = desk.consumer.clone();
         let least = Arc::new(AtomicU64::new(u64::MAX));

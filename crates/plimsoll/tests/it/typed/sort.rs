@@ -150,7 +150,7 @@ fn a_limit_lowered_below_what_is_held_makes_it_spill_and_go_on() {
     for (at, n) in model.iter().enumerate() {
         if at == 500_000 {
             before = bench.budget.reserved_bytes();
-            bench.budget.set_limit(12 * MIB).unwrap();
+            bench.budget.set_limit(9 * MIB).unwrap();
             assert!(before > bench.budget.reservable_bytes());
         }
         sorter.push(*n).unwrap();
