@@ -138,7 +138,7 @@ impl Merge {
     /// The next row; `None` at the end.
     ///
     /// # Errors
-    /// As [`BlockReader::load`].
+    /// [`crate::ErrorKind::Io`], [`crate::ErrorKind::Corrupt`].
     #[allow(clippy::should_implement_trait)] // it lends, which Iterator cannot
     #[inline]
     pub fn next(&mut self) -> Result<Option<Sorted<'_>>> {

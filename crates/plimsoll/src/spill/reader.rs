@@ -170,7 +170,7 @@ impl RunReader {
     /// The next record; `None` at the end.
     ///
     /// # Errors
-    /// As [`BlockReader::load`].
+    /// [`crate::ErrorKind::Io`], [`crate::ErrorKind::Corrupt`].
     #[allow(clippy::should_implement_trait)] // it lends, which Iterator cannot
     pub fn next(&mut self) -> Result<Option<&[u8]>> {
         while self.at >= self.block.payload().len() {
