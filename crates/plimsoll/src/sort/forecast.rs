@@ -41,8 +41,30 @@ enum Job {
 
 #[derive(Debug)]
 enum Done {
-    Block { number: BlockNumber, reader: BlockReader, outcome: Result<u32> },
-    Window { part: u32, fetch: Fetch, outcome: Result<()> },
+    Block {
+        number: BlockNumber,
+        reader: BlockReader,
+        outcome: Result<u32>,
+    },
+    Window {
+        part: u32,
+        fetch: Fetch,
+        outcome: Result<()>,
+    },
+    /// A thread ended by a panic; what it had is lost.
+    Panicked,
+}
+
+/// Tells of a panic, so that nobody waits for what does not come.
+struct Tells<'a>(&'a SyncSender<Done>);
+
+impl Drop for Tells<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // There is room: what the thread had on its way does not come back.
+            let _nobody_waits = self.0.try_send(Done::Panicked);
+        }
+    }
 }
 
 /// Requests on the way at one time. A disk answers small requests one after another at a fraction
@@ -188,6 +210,7 @@ impl Forecast {
                     self.expect(part);
                 }
             }
+            Done::Panicked => return Err(died()),
         }
         Ok(())
     }
@@ -245,6 +268,7 @@ fn read(
     index: &mut IndexReader,
     unpacker: &mut Option<Unpacker>,
 ) {
+    let _tells = Tells(back);
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };

@@ -168,6 +168,24 @@ fn a_sort_with_short_reads_is_right() {
 }
 
 #[test]
+fn a_thread_that_panics_while_it_reads_a_run_ends_the_sort() {
+    let (input, _) = numbered(900, 9);
+    let reads = {
+        let desk = Desk::new(&input, "k:num").fixed_runs(100);
+        desk.sort().unwrap();
+        desk.disk.calls(Some(Call::Read))
+    };
+    for nth in [1, reads / 2, reads] {
+        let desk = Desk::new(&input, "k:num").fixed_runs(100);
+        let bug = || panic!("a bug that the test brings along");
+        desk.disk.at(Some(Call::Read), nth, Fault::Hook(Arc::new(bug)));
+        let error = desk.sort().expect_err("a block never came");
+        assert!(error.to_string().contains("the reading thread ended"), "{error}");
+        desk.assert_nothing_left();
+    }
+}
+
+#[test]
 fn a_damaged_run_is_corrupt_and_gives_no_output() {
     let (input, sorted) = numbered(900, 7);
     // Every write of a block of rows or of a page of the index has its 10th byte, but not all
