@@ -44,7 +44,8 @@ struct Done {
 #[derive(Debug)]
 pub(crate) struct ReadAhead {
     jobs: Option<SyncSender<Job>>,
-    done: Receiver<Done>,
+    /// `None` where a thread ended by a panic; what it had is lost.
+    done: Receiver<Option<Done>>,
     threads: Vec<JoinHandle<()>>,
     spare: Vec<BlockReader>,
     /// Blocks that came before one that was asked for earlier.
@@ -123,7 +124,7 @@ impl ReadAhead {
             if let Some(at) = self.early.iter().position(|done| done.number == number) {
                 return Ok(self.early.swap_remove(at));
             }
-            let done = self.done.recv().map_err(|_| died())?;
+            let done = self.done.recv().ok().flatten().ok_or_else(died)?;
             self.early.push(done);
         }
     }
@@ -131,7 +132,7 @@ impl ReadAhead {
     /// Takes back what is on the way of a run that is not read to its end.
     fn settle(&mut self, on_the_way: usize) -> Result<()> {
         while self.early.len() < on_the_way {
-            let done = self.done.recv().map_err(|_| died())?;
+            let done = self.done.recv().ok().flatten().ok_or_else(died)?;
             self.early.push(done);
         }
         self.spare.extend(self.early.drain(..).map(|done| done.reader));
@@ -139,12 +140,29 @@ impl ReadAhead {
     }
 }
 
-fn read(queue: &Mutex<Receiver<Job>>, back: &SyncSender<Done>, unpacker: &mut Option<Unpacker>) {
+/// Tells of a panic, so that nobody waits for what does not come.
+struct Tells<'a>(&'a SyncSender<Option<Done>>);
+
+impl Drop for Tells<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // There is room: what the thread had on its way does not come back.
+            let _nobody_waits = self.0.try_send(None);
+        }
+    }
+}
+
+fn read(
+    queue: &Mutex<Receiver<Job>>,
+    back: &SyncSender<Option<Done>>,
+    unpacker: &mut Option<Unpacker>,
+) {
+    let _tells = Tells(back);
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { file, place, number, mut reader }) = job else { return };
         let outcome = reader.load_with(&file, place, unpacker);
-        if back.send(Done { number, reader, outcome }).is_err() {
+        if back.send(Some(Done { number, reader, outcome })).is_err() {
             return;
         }
     }

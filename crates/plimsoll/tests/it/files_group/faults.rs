@@ -132,6 +132,22 @@ fn groups_of_short_reads_are_right_and_damaged_ones_are_refused() {
 }
 
 #[test]
+fn a_thread_that_panics_while_it_reads_partitions_ends_the_grouping() {
+    let text = input();
+    for (name, job) in jobs() {
+        let (place, disk) = (Place::new(&text), Faulty::new(Arc::new(Disk)));
+        run(&place, &disk, &job).unwrap();
+        let reads = disk.calls(Some(Call::Read));
+        let (place, disk) = (Place::new(&text), Faulty::new(Arc::new(Disk)));
+        let bug = || panic!("a bug that the test brings along");
+        disk.at(Some(Call::Read), reads / 2, Fault::Hook(Arc::new(bug)));
+        let error = run(&place, &disk, &job).expect_err("a block never came");
+        assert!(error.to_string().contains("the reading thread"), "{name}: {error}");
+        assert!(!place.has_output(), "{name}");
+    }
+}
+
+#[test]
 fn a_quota_of_groups_that_is_reached_is_too_large_and_leaves_nothing() {
     let text = input();
     for (name, job) in jobs() {
