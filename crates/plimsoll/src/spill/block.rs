@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   0        4        5      6      8            12             16        20       24       32
-//!   | "PLSB" | version| codec| zero | stored u32 | payload u32 | rows u32 | crc u32| tag u64 |
+//!   | "PLSB" | version| codec| zero | stored u32 | payload u32 | crc u32  | rows u32| tag u64|
 //!   | stored bytes: the payload, compressed as codec says | zeros up to the next sector      |
 //! ```
 //!
