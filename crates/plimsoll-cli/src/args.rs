@@ -241,7 +241,10 @@ fn with_settings(mut command: clap::Command) -> clap::Command {
         let help = match key.name {
             "http.host" => "Address to listen on [default: 127.0.0.1]".to_owned(),
             "http.port" => "Port to listen on; 0 takes a free one [default: 8000]".to_owned(),
-            "database.url" => "Read this SQLite file instead of the embedded database".to_owned(),
+            "database.url" => {
+                "Read this SQLite file or PostgreSQL URL instead of the embedded database"
+                    .to_owned()
+            }
             name => format!("The setting {name}; see `plimsoll config show`"),
         };
         let flag = clap::Arg::new(key.name).long(key.flag.trim_start_matches('-')).help(help);

@@ -19,6 +19,7 @@ use anyhow::{Context as _, bail};
 use plimsoll::budget::{Budget, Reservation};
 use plimsoll::limits::ROW_BYTES_MAX;
 use plimsoll_store::catalogue::{Catalogue, Pack};
+use plimsoll_store::postgres::{self, PostgresConfig, PostgresDatabase};
 use plimsoll_store::sqlite::{
     SqliteConfig, SqliteDatabase, introspect, migrate, restore_indexes, set_heap_soft_limit,
 };
@@ -38,6 +39,10 @@ const PROCESS_BYTES: u64 = 12 << 20;
 const VALUE_BYTES_MIN: u64 = 256 << 10;
 /// Readers at most: each is a thread, a connection and a cache.
 const READERS_MAX: usize = 4;
+
+/// Connections that read pages of somebody's PostgreSQL: two, so that a page never waits for a
+/// slice of an export; with the one for reports it sees three at most.
+const POSTGRES_READERS: usize = 2;
 
 /// A store with what it holds.
 pub(crate) struct Opened {
@@ -121,6 +126,30 @@ pub(crate) fn open_foreign(file: &Path, budget: &Budget) -> anyhow::Result<Opene
     }
     let database = SqliteDatabase::open(&config, &mut resources)?;
     let catalogue = Catalogue::new(resources, None)?;
+    let store = Store::new(Arc::new(database), Arc::new(catalogue));
+    Ok(Opened { store, presence: Presence::Behind, _held: held })
+}
+
+/// Opens somebody's own PostgreSQL database for reading, and says which tables cannot be served.
+pub(crate) fn open_postgres(
+    url: &str,
+    spill: &Path,
+    role: Use,
+    budget: &Budget,
+) -> anyhow::Result<Opened> {
+    let config = PostgresConfig {
+        url: url.to_owned(),
+        readers: if role == Use::Server { POSTGRES_READERS } else { 1 },
+        spill_directory: spill.to_owned(),
+        writable: false,
+    };
+    let held = budget.consumer("database")?.try_reserve(config.connection_bytes())?;
+    let found = postgres::introspect(&config)?;
+    for (table, reason) in found.refused {
+        tracing::warn!(%table, "not served: {reason}");
+    }
+    let database = PostgresDatabase::open(&config, found.tables)?;
+    let catalogue = Catalogue::new(found.resources, None)?;
     let store = Store::new(Arc::new(database), Arc::new(catalogue));
     Ok(Opened { store, presence: Presence::Behind, _held: held })
 }

@@ -16,7 +16,7 @@ use plimsoll_store::catalogue::Pack;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::Global;
-use crate::config::{Config, Sources};
+use crate::config::{Config, Database, Sources};
 use crate::database::{self, Opened, Use};
 use crate::exit::Usage;
 use crate::memory::{self, Memory};
@@ -62,11 +62,10 @@ impl Setup {
 
     /// The embedded database, for a command that writes.
     pub(crate) fn open_embedded(&self, packs: &[Pack], role: Use) -> anyhow::Result<Opened> {
-        if let Some(file) = self.config.path("database.url") {
+        if let Some(database) = self.config.database() {
             bail!(Usage(format!(
-                "database.url is {}, from {}: somebody's own database is only read; take the \
-                 setting away to use the embedded one",
-                file.display(),
+                "database.url is {database}, from {}: somebody's own database is only read; take \
+                 the setting away to use the embedded one",
                 self.config.origin("database.url")
             )));
         }
@@ -75,8 +74,12 @@ impl Setup {
 
     /// Whichever database is configured, and whether it is the embedded one.
     pub(crate) fn open(&self, packs: &[Pack], role: Use) -> anyhow::Result<(Opened, bool)> {
-        match self.config.path("database.url") {
-            Some(file) => Ok((database::open_foreign(file, &self.memory.budget)?, false)),
+        let budget = &self.memory.budget;
+        match self.config.database() {
+            Some(Database::File(file)) => Ok((database::open_foreign(file, budget)?, false)),
+            Some(Database::Postgres(url)) => {
+                Ok((database::open_postgres(url, &self.spill()?, role, budget)?, false))
+            }
             None => Ok((self.open_embedded(packs, role)?, true)),
         }
     }

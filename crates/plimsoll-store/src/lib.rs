@@ -17,18 +17,23 @@ mod aggregate;
 pub mod catalogue;
 mod database;
 mod error;
+mod fields;
 pub mod import;
+mod lanes;
 mod pending;
 mod plan;
+pub mod postgres;
 mod read;
 pub mod recipe;
 mod report;
 mod sorted;
+mod spool;
 pub mod sqlite;
 pub mod steps;
 mod store;
 mod stream;
 mod write;
+mod writer_lane;
 
 pub use aggregate::{
     AggregateFunction, AggregateRequest, AggregateTerm, Aggregated, Aggregation, GROUP_COLUMNS_MAX,

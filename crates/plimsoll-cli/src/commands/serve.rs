@@ -37,7 +37,7 @@ pub(crate) fn run(
     counts: &Counts,
 ) -> anyhow::Result<Outcome> {
     let setup = setup::start(global, SERVER_LIMIT_BYTES_MIN)?;
-    if args.demo && setup.config.path("database.url").is_some() {
+    if args.demo && setup.config.database().is_some() {
         bail!(Usage("--demo fills the embedded database, and --database names another".to_owned()));
     }
     let spill = setup.spill()?;

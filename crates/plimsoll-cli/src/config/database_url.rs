@@ -1,4 +1,4 @@
-//! A database as people name it: a SQLite URL or a path.
+//! A database as people name it: a URL of PostgreSQL or SQLite, or a path.
 //!
 //! ```text
 //!   shop.db  data/shop.db  /srv/shop.db      that path
@@ -6,16 +6,48 @@
 //!   sqlite:///srv/shop.db  sqlite:////srv/…  /srv/shop.db
 //!   sqlite:///app.db                         refused: some tools read it as ./app.db,
 //!                                            others as /app.db
+//!   postgres://user@host/app                 that database
 //! ```
 //!
-//! Promises: one text names one file; a password never leaves this file unmasked.
-//! Never: a look at the disk.
+//! Promises: one text names one file or one database; a password never leaves this file unmasked.
+//! Never: a look at the disk or the network.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
+/// Somebody's own database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    /// A SQLite file.
+    File(PathBuf),
+    /// The URL of a PostgreSQL database, with its password.
+    Postgres(String),
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Postgres(url) => f.write_str(&redacted(url)),
+        }
+    }
+}
+
+/// The database that `text` names, or why it names none.
+pub(super) fn database(text: &str) -> Result<Database, String> {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    match scheme.as_deref() {
+        Some("postgres" | "postgresql") if text.contains('\0') => {
+            Err("it holds a NUL character".into())
+        }
+        Some("postgres" | "postgresql") => Ok(Database::Postgres(text.to_owned())),
+        _ => sqlite_file(text).map(Database::File),
+    }
+}
+
 /// The SQLite file that `text` names, or why it names none.
-pub(super) fn sqlite_file(text: &str) -> Result<PathBuf, String> {
+fn sqlite_file(text: &str) -> Result<PathBuf, String> {
     let (scheme, rest) = match text.split_once(':') {
         // A path with a colon in it has a slash, a dot or the like before the colon.
         Some((scheme, rest)) if is_scheme(scheme) => (scheme.to_ascii_lowercase(), rest),
@@ -23,9 +55,7 @@ pub(super) fn sqlite_file(text: &str) -> Result<PathBuf, String> {
     };
     match &*scheme {
         "sqlite" => {}
-        "postgres" | "postgresql" => {
-            return Err("PostgreSQL comes in a later version, this one opens SQLite files".into());
-        }
+        "postgres" | "postgresql" => return Err(format!("two slashes come after '{scheme}:'")),
         _ => return Err(format!("{scheme} is not a database this opens")),
     }
     if rest.contains(['?', '#']) {
@@ -84,7 +114,7 @@ pub(super) fn redacted(text: &str) -> Cow<'_, str> {
 mod tests {
     use std::path::Path;
 
-    use super::{redacted, sqlite_file};
+    use super::{Database, database, redacted, sqlite_file};
 
     #[test]
     fn one_text_names_one_file() {
@@ -105,6 +135,16 @@ mod tests {
     }
 
     #[test]
+    fn a_url_of_postgresql_is_kept_as_it_is_and_shown_without_its_password() {
+        for text in ["postgres://u:p@h:5433/app?sslmode=require", "PostgreSQL://h/app"] {
+            assert_eq!(database(text), Ok(Database::Postgres(text.to_owned())));
+        }
+        let named = database("postgres://u:p@h/app").expect("a database");
+        assert_eq!(named.to_string(), "postgres://u:***@h/app");
+        assert_eq!(database("app.db"), Ok(Database::File("app.db".into())));
+    }
+
+    #[test]
     fn what_names_no_file_is_refused_with_the_reason() {
         for (text, reason) in [
             ("", "does not name a file"),
@@ -118,8 +158,7 @@ mod tests {
             ("sqlite://app.db", "three slashes"),
             ("sqlite://host/app.db", "three slashes"),
             ("sqlite:///./app.db?mode=ro", "no options"),
-            ("postgres://localhost/app", "later version"),
-            ("postgresql://localhost/app", "later version"),
+            ("postgres:localhost/app", "two slashes"),
             ("mysql://localhost/app", "mysql is not"),
             ("file:app.db", "file is not"),
         ] {

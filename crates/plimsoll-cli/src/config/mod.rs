@@ -24,6 +24,7 @@ mod variables;
 
 use std::path::Path;
 
+pub(crate) use database_url::Database;
 pub(crate) use error::ConfigError;
 pub(crate) use key::{KEYS, Key};
 pub(crate) use origin::Origin;
@@ -131,7 +132,15 @@ impl Config {
         }
     }
 
-    /// A directory, or the SQLite file of `database.url`; `None` where it is unset.
+    /// Somebody's own database, where one is named.
+    pub(crate) fn database(&self) -> Option<&Database> {
+        match &self.setting("database.url").value {
+            Value::Database(database) => Some(database),
+            _ => None,
+        }
+    }
+
+    /// A directory; `None` where it is unset.
     pub(crate) fn path(&self, name: &str) -> Option<&Path> {
         match &self.setting(name).value {
             Value::Path(path) => Some(path),

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::key::names;
-use super::{Config, KEYS, Origin, Sources, Value};
+use super::{Config, Database, KEYS, Origin, Sources, Value};
 
 /// A configuration made of flags alone.
 pub(crate) fn with_flags(flags: &[(&'static str, &str)]) -> Config {
@@ -37,7 +37,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(config.bytes("memory.limit"), None);
     assert_eq!(config.path("data_dir"), Some(Path::new("./plimsoll-data")));
     assert_eq!(config.path("spill.dir"), Some(Path::new("./plimsoll-data/spill")));
-    assert_eq!(config.path("database.url"), None);
+    assert_eq!(config.database(), None);
     assert_eq!(config.text("http.host"), "127.0.0.1");
     assert_eq!(config.integer("http.port"), 8000);
     assert_eq!(config.duration_ms("http.stall_timeout"), 30_000);
@@ -107,7 +107,7 @@ fn of_two_variables_for_one_key_ours_is_stronger_whatever_their_order() {
     let theirs = ("DATABASE_URL", "mysql://app:secret@db/app");
     for pairs in [[ours, theirs], [theirs, ours]] {
         let config = from_env(&pairs).unwrap();
-        assert_eq!(config.path("database.url"), Some(Path::new("ours.db")));
+        assert_eq!(config.database(), Some(&Database::File("ours.db".into())));
     }
     let config = from_dotenv("SPACETIME_MEMORY_LIMIT=64M\nPLIMSOLL_MEMORY_LIMIT=32M\n").unwrap();
     assert_eq!(config.bytes("memory.limit"), Some(32 << 20));
@@ -174,10 +174,10 @@ fn a_wrong_value_is_named_with_key_origin_and_what_is_allowed() {
         ),
         (
             "DATABASE_URL",
-            "postgres://app:secret@db/app",
-            "database.url from DATABASE_URL is 'postgres://app:***@db/app': PostgreSQL comes in a \
-             later version, this one opens SQLite files; allowed is a path, or a URL such as \
-             sqlite:///./app.db",
+            "mysql://app:secret@db/app",
+            "database.url from DATABASE_URL is 'mysql://app:***@db/app': mysql is not a database \
+             this opens; allowed is a path, or a URL such as sqlite:///./app.db or \
+             postgres://user@host/app",
         ),
     ] {
         assert_eq!(from_env(&[(name, text)]).unwrap_err(), message);

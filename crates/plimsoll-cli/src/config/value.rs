@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use plimsoll::units::ByteSize;
 
-use super::database_url::sqlite_file;
+use super::database_url::{Database, database};
 use super::key::Kind;
 
 /// What a text stands for.
@@ -21,6 +21,8 @@ pub(crate) enum Value {
     Text(String),
     /// A file or directory, as written.
     Path(PathBuf),
+    /// A database.
+    Database(Database),
     /// A size.
     Bytes(u64),
     /// A whole number.
@@ -44,7 +46,9 @@ impl Kind {
                 format!("a size from {} up, such as 256M or 0.5G", ByteSize::new(min))
             }
             Self::Directory => "the path of a directory".into(),
-            Self::Database => "a path, or a URL such as sqlite:///./app.db".into(),
+            Self::Database => {
+                "a path, or a URL such as sqlite:///./app.db or postgres://user@host/app".into()
+            }
             Self::Host => "an address such as 127.0.0.1 or ::1, or a name of this host".into(),
             Self::Integer { min, max } => format!("an integer from {min} to {max}"),
             Self::Duration { min_ms, max_ms } => format!(
@@ -71,7 +75,7 @@ impl Kind {
                 Ok(Value::Bytes(size.bytes()))
             }
             Self::Directory => directory(text).map(Value::Path),
-            Self::Database => sqlite_file(text).map(Value::Path),
+            Self::Database => database(text).map(Value::Database),
             Self::Host => is_host(text).then(|| Value::Text(text.to_owned())).ok_or_else(refused),
             Self::Integer { min, max } => whole(text)
                 .filter(|n| (min..=max).contains(n))

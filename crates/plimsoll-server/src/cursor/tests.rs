@@ -16,6 +16,7 @@ fn served() -> Served {
         roles: vec![ColumnRole::Generated, ColumnRole::Data],
         key: vec![0],
         unique: vec![vec![0]],
+        collated: Vec::new(),
         indexes: Vec::new(),
         writable: true,
         version: None,

@@ -17,7 +17,9 @@ use std::sync::Arc;
 pub use analytics::{Analytics, ItemMapping, OrderMapping, SubjectMapping};
 pub use order::{Order, SortTerm};
 pub use pack::{Figure, Migration, Pack, PackFiles, Recipe, Seed, SeedCount, Step, StepBatch};
-pub use resource::{ColumnRole, ExportColumn, Index, IndexColumn, Resource};
+pub use resource::{ColumnRole, ExportColumn, Index, IndexColumn, Nulls, Resource};
+
+pub(crate) use resource::looks_secret;
 
 use crate::error::{Error, ErrorKind, Result};
 

@@ -7,6 +7,15 @@ use plimsoll::record::Schema;
 
 use crate::error::{Error, Result};
 
+/// Words in a column's name that hide it.
+const SECRET_WORDS: [&str; 4] = ["password", "token", "secret", "hash"];
+
+/// Whether a column's name says that its values are nobody's business.
+pub(crate) fn looks_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
 /// One column of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexColumn {
@@ -14,6 +23,18 @@ pub struct IndexColumn {
     pub column: usize,
     /// Stored largest first.
     pub descending: bool,
+    /// Where its NULLs stand.
+    pub nulls: Nulls,
+}
+
+/// Where an index has the NULLs of a column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nulls {
+    /// As the smallest value, as every [`super::Order`] has them: first ascending.
+    #[default]
+    Smallest,
+    /// As the largest value: last ascending.
+    Largest,
 }
 
 /// An access path that yields rows in the order of its columns. The columns a database appends
@@ -65,6 +86,9 @@ pub struct Resource {
     pub unique: Vec<Vec<usize>>,
     /// Access paths, the key's own first.
     pub indexes: Vec<Index>,
+    /// Columns whose order in the database is not that of [`plimsoll::record::compare`]: texts with
+    /// a collation of their own, and types that are served as text.
+    pub collated: Vec<usize>,
     /// Whether rows may be written.
     pub writable: bool,
     /// Counted up by every write.
@@ -95,6 +119,7 @@ impl Resource {
             unique: vec![key.clone()],
             key,
             indexes: Vec::new(),
+            collated: Vec::new(),
             writable: false,
             version: None,
             created: None,

@@ -5,7 +5,7 @@
 
 use plimsoll::record::{Column, ColumnType, Schema};
 
-use super::{Index, IndexColumn, Resource};
+use super::{Index, IndexColumn, Nulls, Resource};
 
 /// A resource with these columns, all NOT NULL, and the index of its key.
 pub(crate) fn resource(name: &str, columns: &[(&str, &str)]) -> Resource {
@@ -20,7 +20,7 @@ pub(crate) fn resource(name: &str, columns: &[(&str, &str)]) -> Resource {
     let mut resource = Resource::new(name, Schema { columns }, vec![0]);
     resource.indexes.push(Index {
         name: "key".into(),
-        columns: vec![IndexColumn { column: 0, descending: false }],
+        columns: vec![IndexColumn { column: 0, descending: false, nulls: Nulls::Smallest }],
     });
     resource
 }

@@ -6,7 +6,7 @@
 use plimsoll::expr::{CompareOp, Expr};
 use plimsoll::record::{ColumnType, Value};
 
-use crate::catalogue::{Index, Order, Resource};
+use crate::catalogue::{Index, Nulls, Order, Resource, SortTerm};
 
 /// How a range is read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +19,21 @@ pub(crate) struct Access {
     pub(crate) served: bool,
     /// That index's name: a database that might take another one is told.
     pub(crate) index: Option<Box<str>>,
+    /// The terms of the order that the index runs in; those behind them decide nothing.
+    pub(crate) terms: Vec<ServedTerm>,
+}
+
+/// A term of an order as an index has it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ServedTerm {
+    pub(crate) term: SortTerm,
+    pub(crate) nulls: Nulls,
+}
+
+/// The equalities in front of an order, and what of the order an index then runs in.
+struct Served {
+    prefix: Vec<usize>,
+    terms: Vec<ServedTerm>,
 }
 
 /// Chooses the index that serves `order` with the most equalities in front of it.
@@ -33,18 +48,21 @@ pub(crate) fn access(resource: &Resource, order: &Order, filter: Option<&Expr>) 
     let indexes = resource.indexes.iter();
     let best = indexes.filter_map(|i| Some((i, prefix_served(resource, i, order, &equalities)?)));
     // Of equally long prefixes the first index wins: the key's own path stands in front.
-    let best = best.rev().max_by_key(|(_, prefix)| prefix.len());
-    let Some((index, prefix)) = best else { return Access::default() };
+    let best = best.rev().max_by_key(|(_, served)| served.prefix.len());
+    let Some((index, Served { prefix, terms })) = best else { return Access::default() };
     let equal: Vec<(usize, Value)> =
         prefix.into_iter().map(|at| (equalities[at].0, equalities[at].1.clone())).collect();
     let first = order.terms().iter().map(|t| t.column).find(|c| equal.iter().all(|e| e.0 != *c));
     let cuts = |e: &&&Expr| {
         e.as_column_compare().is_some_and(|c| {
-            Some(c.column) == first && plain(resource, c.column) && c.op != CompareOp::NotEqual
+            Some(c.column) == first
+                && plain(resource, c.column)
+                && !resource.collated.contains(&c.column)
+                && c.op != CompareOp::NotEqual
         })
     };
     let bounds = conjuncts.iter().filter(cuts).map(|e| (*e).clone()).collect();
-    Access { equal, bounds, served: true, index: Some(index.name.clone()) }
+    Access { equal, bounds, served: true, index: Some(index.name.clone()), terms }
 }
 
 /// A column whose comparisons an index answers just as the language means them.
@@ -58,7 +76,7 @@ fn prefix_served(
     index: &Index,
     order: &Order,
     equalities: &[(usize, &Value)],
-) -> Option<Vec<usize>> {
+) -> Option<Served> {
     let mut prefix = Vec::new();
     for column in &index.columns {
         match equalities.iter().position(|(c, _)| *c == column.column) {
@@ -75,17 +93,25 @@ fn prefix_served(
         (Some(term), Some(column)) => term.descending != column.descending,
         _ => false,
     };
+    let mut terms: Vec<ServedTerm> = Vec::new();
     for column in rest {
-        let Some(term) = wanted.peek() else { break };
-        if term.column != column.column || term.descending != (column.descending != reversed) {
+        let Some(&&term) = wanted.peek() else { break };
+        // NULLs that stand at the other end can be read apart only where they come first or last
+        // of all.
+        let apart = resource.schema.columns[term.column].nullable
+            && column.nulls == Nulls::Largest
+            && !terms.is_empty();
+        let direction = column.descending != reversed;
+        if term.column != column.column || term.descending != direction || apart {
             break;
         }
         seen.push(term.column);
+        terms.push(ServedTerm { term, nulls: column.nulls });
         wanted.next();
     }
     // Once the columns so far tell all rows apart, what follows in the order decides nothing.
     let decided = || resource.unique.iter().any(|u| u.iter().all(|c| seen.contains(c)));
-    (wanted.peek().is_none() || decided()).then_some(prefix)
+    (wanted.peek().is_none() || decided()).then_some(Served { prefix, terms })
 }
 
 #[cfg(test)]

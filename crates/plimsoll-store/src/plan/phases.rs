@@ -17,7 +17,7 @@
 
 use plimsoll::record::Value;
 
-use crate::catalogue::{Order, Resource};
+use crate::catalogue::{Order, Resource, SortTerm};
 use crate::error::{Error, Result};
 use crate::read::Position;
 
@@ -34,6 +34,19 @@ pub(crate) enum Condition {
     Null(usize),
     /// Is not NULL.
     NotNull(usize),
+}
+
+impl Condition {
+    /// The column that is compared.
+    fn column(&self) -> usize {
+        match self {
+            Self::Same(column, _)
+            | Self::Above(column, _)
+            | Self::Below(column, _)
+            | Self::Null(column)
+            | Self::NotNull(column) => *column,
+        }
+    }
 }
 
 /// The ranges that follow `from` in `order`, or the one range of everything.
@@ -67,6 +80,30 @@ pub(crate) fn phases(
         }
     }
     Ok(out)
+}
+
+/// The same ranges where an index has the NULLs of `first`, the first column it is read by, at the
+/// other end: a range that has NULLs and values is read as two.
+///
+/// ```text
+///   order:  NULL 1 2 3        index:  1 2 3 NULL   ──>  first is null, then first is not null
+/// ```
+pub(crate) fn with_nulls_apart(
+    ranges: Vec<Vec<Condition>>,
+    first: SortTerm,
+    backwards: bool,
+) -> Vec<Vec<Condition>> {
+    let mut apart = [Condition::Null(first.column), Condition::NotNull(first.column)];
+    if first.descending != backwards {
+        apart.reverse();
+    }
+    let split = |range: Vec<Condition>| {
+        if range.iter().any(|condition| condition.column() == first.column) {
+            return vec![range];
+        }
+        apart.iter().map(|c| range.iter().cloned().chain([c.clone()]).collect()).collect()
+    };
+    ranges.into_iter().flat_map(split).collect()
 }
 
 /// The ranges of one column beyond `value`, in order.

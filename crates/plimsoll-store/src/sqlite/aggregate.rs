@@ -25,6 +25,7 @@
 //! Never: longer than the request's time limit, or a name or value in the text that is not quoted
 //! or bound.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use plimsoll::limits::FRAME_BYTES;
@@ -36,12 +37,13 @@ use super::failure::explain;
 use super::functions::REFUSED;
 use super::measures::{NOT_A_NUMBER, OUT_OF_RANGE};
 use super::report::STEPS_PER_LOOK;
-use super::row::{Shape, append};
-use super::spool;
+use super::row::CursorRow;
 use super::translate::translate;
 use super::value::Bind;
 use crate::aggregate::{AggregateFunction, AggregateRequest, Aggregated, Aggregation, Measure};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fields::append;
+use crate::spool;
 
 /// Makes the answer.
 pub(super) fn aggregate(
@@ -63,7 +65,6 @@ fn run(connection: &Connection, request: AggregateRequest, what: &str) -> Result
     let sql = select(&request);
     let AggregateRequest { aggregation, rows_max, encoder, out, extra, digest, .. } = request;
     let kinds: Vec<ColumnType> = aggregation.schema().columns.iter().map(|c| c.kind).collect();
-    let shape = Shape { kinds: &kinds, first: 0, what };
     let fail = |e: rusqlite::Error| failed(&aggregation, what, &e);
     let digest = digest.then(blake3::Hasher::new);
     let mut made = Aggregated { spool: None, out, extra, encoder, rows: 0, more: false, digest };
@@ -76,7 +77,8 @@ fn run(connection: &Connection, request: AggregateRequest, what: &str) -> Result
             made.more = true;
             break;
         }
-        append(row, shape, &mut *made.encoder, &mut made.out, &mut made.extra)?;
+        let row = CursorRow { row, kinds: &kinds, first: 0 };
+        append(&row, what, &mut *made.encoder, &mut made.out, &mut made.extra)?;
         made.rows += 1;
         if made.out.len() >= FRAME_BYTES {
             put_away(connection, &mut made)?;
@@ -87,17 +89,19 @@ fn run(connection: &Connection, request: AggregateRequest, what: &str) -> Result
 
 /// Moves the buffer's bytes to the spool.
 fn put_away(connection: &Connection, made: &mut Aggregated) -> Result<()> {
-    let mut spool = match made.spool.take() {
-        Some(spool) => spool,
-        None => spool::make(connection)?,
-    };
-    spool::append(&mut spool, &made.out)?;
-    if let Some(digest) = &mut made.digest {
-        digest.update(&made.out);
+    let directory = || temporary_directory(connection);
+    spool::put_away(made, directory)
+}
+
+/// Where SQLite puts its own temporary files.
+fn temporary_directory(connection: &Connection) -> Result<PathBuf> {
+    let told: rusqlite::Result<String> =
+        connection.query_row("pragma temp_store_directory", [], |row| row.get(0));
+    match told {
+        Ok(directory) if !directory.is_empty() => Ok(directory.into()),
+        Ok(_) | Err(rusqlite::Error::QueryReturnedNoRows) => Ok(std::env::temp_dir()),
+        Err(e) => Err(explain("asking for the spill directory", &e)),
     }
-    made.out.clear();
-    made.spool = Some(spool);
-    Ok(())
 }
 
 /// The statement. One row more than is wanted tells whether there are more.

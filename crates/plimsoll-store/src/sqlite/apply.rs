@@ -4,7 +4,6 @@
 //! written in the same transaction as the effect it remembers.
 //! Never: a value in an SQL text.
 
-use std::cell::Cell;
 use std::fmt::Write as _;
 
 use plimsoll::record::{ColumnType, Timestamp, Value};
@@ -18,6 +17,7 @@ use super::row::CursorRow;
 use super::value::Bind;
 use crate::catalogue::Resource;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fields::Bounded;
 use crate::write::{OnConflict, ReadBack, RefusedRow, Remember, Write, WriteOutcome, WriteUnit};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -371,9 +371,9 @@ fn read_row_back(
     let mut rows =
         statement.query(rusqlite::params_from_iter(sql.params.iter().map(Bind))).map_err(fail)?;
     if let Some(row) = rows.next().map_err(fail)? {
-        let bytes_left = Cell::new(plimsoll::limits::ROW_BYTES_MAX);
-        let cursor = CursorRow { row, kinds: &kinds, first: 1, bytes_left };
-        read_back.encoder.row(&cursor, &mut outcome.body)?;
+        let cursor = CursorRow { row, kinds: &kinds, first: 1 };
+        let bounded = Bounded::new(&cursor, plimsoll::limits::ROW_BYTES_MAX);
+        read_back.encoder.row(&bounded, &mut outcome.body)?;
         if resource.version.is_some() {
             outcome.version = row.get(1 + kinds.len()).map_err(fail)?;
         }

@@ -13,10 +13,10 @@ use rusqlite::Connection;
 use super::apply::apply;
 use super::failure::{explain, is_failed_flush};
 use super::memory::has_dangling_keys;
-use super::writer::{Job, WriterLane};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pending::Promise;
 use crate::write::WriteOutcome;
+use crate::writer_lane::{Job, WriterLane};
 
 type Answer = (Promise<WriteOutcome>, Result<WriteOutcome>);
 

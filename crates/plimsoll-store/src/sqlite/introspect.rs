@@ -19,14 +19,11 @@ use rusqlite::Connection;
 use super::beside::Beside;
 use super::connection::{Bounds, Role, open};
 use super::failure::explain;
-use crate::catalogue::{Index, IndexColumn, Resource};
+use crate::catalogue::{Index, IndexColumn, Nulls, Resource, looks_secret};
 use crate::error::Result;
 
 /// The name of the access path that is the table itself.
 pub(super) const ROW_ID: &str = "row id";
-
-/// Words in a column's name that hide it.
-const SECRET_WORDS: [&str; 4] = ["password", "token", "secret", "hash"];
 
 /// A table that is not served, and why.
 type Refused = (Box<str>, &'static str);
@@ -163,11 +160,6 @@ fn resource(
     Ok(Ok(resource))
 }
 
-fn looks_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    SECRET_WORDS.iter().any(|word| name.contains(word))
-}
-
 /// SQLite's affinity rules, as far as the value's type can be relied on.
 fn kind(declared: &str, strict: bool) -> ColumnType {
     if declared.contains("INT") {
@@ -210,7 +202,7 @@ fn access_paths(
     rowid: Option<usize>,
 ) -> rusqlite::Result<()> {
     if let Some(column) = rowid {
-        let columns = vec![IndexColumn { column, descending: false }];
+        let columns = vec![IndexColumn { column, descending: false, nulls: Nulls::Smallest }];
         resource.indexes.push(Index { name: ROW_ID.into(), columns });
     }
     let mut list =
@@ -273,7 +265,8 @@ fn index_columns(
             Some(column) if own && ordered => {
                 declared += usize::from(in_key);
                 if !columns.iter().any(|c| c.column == column) {
-                    columns.push(IndexColumn { column, descending: row.get("desc")? });
+                    let (descending, nulls) = (row.get("desc")?, Nulls::Smallest);
+                    columns.push(IndexColumn { column, descending, nulls });
                 }
             }
             _ if in_key => return Ok(None),

@@ -17,17 +17,18 @@ use rusqlite::{Connection, OptionalExtension};
 use super::beside::Beside;
 use super::connection::{Bounds, Role, open};
 use super::failure::explain;
-use super::lanes::Lanes;
-use super::writer::{self, Job, WriterLane};
+use super::writer;
 use super::{aggregate, introspect, memory, reader, report};
 use crate::aggregate::{AggregateRequest, Aggregated};
 use crate::catalogue::Resource;
 use crate::database::{Database, DatabaseStats};
 use crate::error::{Error, ErrorKind, Result};
+use crate::lanes::Lanes;
 use crate::pending::{Pending, Promise};
 use crate::read::{Page, PageRequest, ReadLane};
 use crate::report::{Report, ReportRequest};
 use crate::write::{Priority, WriteOutcome, WriteUnit};
+use crate::writer_lane::{self, Job, WriterLane};
 
 /// How a file is opened.
 #[derive(Clone, Debug)]
@@ -233,7 +234,7 @@ impl Database for SqliteDatabase {
 
     fn ping(&self) -> Pending<()> {
         if self.shared.writer.poisoned.load(Ordering::Acquire) {
-            return Pending::ready(Err(writer::poisoned()));
+            return Pending::ready(Err(writer_lane::poisoned()));
         }
         self.read(&self.shared.pages, ReadLane::Interactive, |connection, _, _| {
             connection

@@ -22,10 +22,11 @@ use rusqlite::Connection;
 
 use super::dialect::{self, Select, Sql};
 use super::failure::explain;
-use super::row::{Shape, append};
+use super::row::CursorRow;
 use super::value::{Bind, typed};
 use crate::catalogue::{Order, Resource};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fields::append;
 use crate::plan::{access, phases};
 use crate::read::{Page, PageEnd, PageRequest, Position, Scope};
 
@@ -220,8 +221,8 @@ impl<'a> Slice<'a> {
 
     fn encode(&mut self, row: &rusqlite::Row<'_>) -> Result<()> {
         let request = &mut self.request;
-        let shape = Shape { kinds: &self.kinds, first: 1, what: self.what };
-        append(row, shape, &mut *request.encoder, &mut request.out, &mut request.extra)?;
+        let row = CursorRow { row, kinds: &self.kinds, first: 1 };
+        append(&row, self.what, &mut *request.encoder, &mut request.out, &mut request.extra)?;
         if let Some(ends) = &mut request.row_ends {
             ends.push(request.out.len());
         }

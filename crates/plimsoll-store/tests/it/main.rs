@@ -14,6 +14,7 @@ mod slices;
 mod sorted;
 mod steps;
 mod stream;
+mod theirs;
 mod untouched;
 mod waiting;
 mod writes;

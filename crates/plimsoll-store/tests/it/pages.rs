@@ -46,7 +46,7 @@ fn bounded(random: &mut Random, table: &Arc<Resource>, order: &str) -> PageReque
     request
 }
 
-/// The `order by` of `order`, written by hand: SQLite's own reading of the same words.
+/// The `order by` of `order`, written by hand: the database's own reading of the same words.
 fn by_hand(order: &str, backwards: bool) -> String {
     let mut terms: Vec<(String, bool)> = order
         .split(',')
@@ -58,7 +58,8 @@ fn by_hand(order: &str, backwards: bool) -> String {
         terms.push(("id".to_owned(), last));
     }
     let words = terms.iter().map(|(name, descending)| {
-        format!("{name} {}", if *descending != backwards { "desc" } else { "asc" })
+        let down = *descending != backwards;
+        format!("{name} {}", if down { "desc nulls last" } else { "asc nulls first" })
     });
     words.collect::<Vec<_>>().join(", ")
 }
@@ -238,7 +239,7 @@ fn every_field_of_a_walk_is_what_the_database_says() {
     let fixture = fixture(&mut random, 120);
     let table = fixture.table("t");
     let out = walk(&fixture.store, false, || bounded(&mut random, &table, "b,-a"));
-    let sql = "select id, a, b, c from t order by b, a desc, id desc";
+    let sql = "select id, a, b, c from t order by b nulls first, a desc nulls last, id desc";
     let rows = fixture.store.query(sql, 1000).wait().expect("rows");
     for (line, row) in lines(&out.expect("rows")).iter().zip(&rows) {
         let found: serde_json::Value = serde_json::from_str(line).expect("JSON");

@@ -8,7 +8,7 @@ use plimsoll::record::Value;
 
 use super::access;
 use crate::catalogue::testing::resource;
-use crate::catalogue::{Index, IndexColumn, Order, Resource};
+use crate::catalogue::{Index, IndexColumn, Nulls, Order, Resource};
 
 /// `a`, `b` and `c` are nullable integers, `t` a text, `x` a column of a foreign database.
 fn table(indexes: &[&str]) -> Resource {
@@ -25,7 +25,8 @@ fn table(indexes: &[&str]) -> Resource {
                 Some(name) => (true, name),
                 None => (false, word),
             };
-            IndexColumn { column: resource.column(name).expect("a column"), descending }
+            let column = resource.column(name).expect("a column");
+            IndexColumn { column, descending, nulls: Nulls::Smallest }
         });
         let columns = columns.collect();
         resource.indexes.push(Index { name: (*text).into(), columns });

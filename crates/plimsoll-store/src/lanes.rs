@@ -24,14 +24,14 @@ struct Line<T> {
 }
 
 /// A bounded line of two lanes.
-pub(super) struct Lanes<T> {
+pub(crate) struct Lanes<T> {
     line: Mutex<Line<T>>,
     pushed: Condvar,
     waiting_max: usize,
 }
 
 impl<T> Lanes<T> {
-    pub(super) fn new(waiting_max: usize) -> Self {
+    pub(crate) fn new(waiting_max: usize) -> Self {
         let line =
             Line { interactive: VecDeque::new(), bulk: VecDeque::new(), picks: 0, open: true };
         Self { line: Mutex::new(line), pushed: Condvar::new(), waiting_max }
@@ -42,7 +42,7 @@ impl<T> Lanes<T> {
     }
 
     /// Puts an item in line, or gives it back when the line is full or closed.
-    pub(super) fn push(&self, lane: ReadLane, item: T) -> Result<(), T> {
+    pub(crate) fn push(&self, lane: ReadLane, item: T) -> Result<(), T> {
         let mut line = self.lock();
         if !line.open || line.interactive.len() + line.bulk.len() >= self.waiting_max {
             return Err(item);
@@ -57,7 +57,7 @@ impl<T> Lanes<T> {
     }
 
     /// Waits for an item; `None` once closed and empty.
-    pub(super) fn take(&self) -> Option<T> {
+    pub(crate) fn take(&self) -> Option<T> {
         let mut line = self.lock();
         loop {
             line.picks = line.picks.wrapping_add(1);
@@ -77,13 +77,13 @@ impl<T> Lanes<T> {
     }
 
     /// Items in line.
-    pub(super) fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         let line = self.lock();
         line.interactive.len() + line.bulk.len()
     }
 
     /// Refuses new items and lets the takers finish what is in line.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.lock().open = false;
         self.pushed.notify_all();
     }

@@ -4,20 +4,17 @@
 //!   create_new ─ unlink ─> write, write, ... ─> read by position ─ last handle closed ─> freed
 //! ```
 //!
-//! Promises: the file lies where SQLite's own temporary files do, belongs to the owner alone and
-//! has no name, so that nothing is left whenever the process ends.
+//! Promises: the file lies where the caller says, belongs to the owner alone and has no name, so
+//! that nothing is left whenever the process ends.
 //! Never: read back here.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind as IoKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rusqlite::Connection;
-
-use super::failure::explain;
-use crate::aggregate::Spool;
+use crate::aggregate::{Aggregated, Spool};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Names tried: another process's are the only ones that can be taken.
@@ -25,9 +22,26 @@ const NAMES_MAX: u64 = 64;
 
 static MADE: AtomicU64 = AtomicU64::new(0);
 
+/// Moves the bytes of an answer to its spool; if there is none, one is made where `directory` says.
+pub(crate) fn put_away(
+    made: &mut Aggregated,
+    directory: impl FnOnce() -> Result<PathBuf>,
+) -> Result<()> {
+    let mut spool = match made.spool.take() {
+        Some(spool) => spool,
+        None => make(&directory()?)?,
+    };
+    append(&mut spool, &made.out)?;
+    if let Some(digest) = &mut made.digest {
+        digest.update(&made.out);
+    }
+    made.out.clear();
+    made.spool = Some(spool);
+    Ok(())
+}
+
 /// Makes an empty one.
-pub(super) fn make(connection: &Connection) -> Result<Spool> {
-    let directory = directory(connection)?;
+fn make(directory: &Path) -> Result<Spool> {
     let number = std::process::id();
     for _ in 0..NAMES_MAX {
         let made = MADE.fetch_add(1, Ordering::Relaxed);
@@ -46,22 +60,11 @@ pub(super) fn make(connection: &Connection) -> Result<Spool> {
 }
 
 /// Appends to it.
-pub(super) fn append(spool: &mut Spool, bytes: &[u8]) -> Result<()> {
+fn append(spool: &mut Spool, bytes: &[u8]) -> Result<()> {
     let mut file: &File = &spool.file;
     file.write_all(bytes).map_err(|e| failed("writing", &e))?;
     spool.bytes += bytes.len() as u64;
     Ok(())
-}
-
-/// Where SQLite puts its own.
-fn directory(connection: &Connection) -> Result<PathBuf> {
-    let told: rusqlite::Result<String> =
-        connection.query_row("pragma temp_store_directory", [], |row| row.get(0));
-    match told {
-        Ok(directory) if !directory.is_empty() => Ok(directory.into()),
-        Ok(_) | Err(rusqlite::Error::QueryReturnedNoRows) => Ok(std::env::temp_dir()),
-        Err(e) => Err(explain("asking for the spill directory", &e)),
-    }
 }
 
 fn failed(doing: &str, error: &std::io::Error) -> Error {

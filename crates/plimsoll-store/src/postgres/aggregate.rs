@@ -1,0 +1,128 @@
+//! Aggregations in PostgreSQL's words.
+//!
+//! ```text
+//!   select (t."kind"::text collate "C"), sum(..)::bigint, count(*)
+//!   from "public"."goods" as t where .. group by 1
+//!   order by 2 desc nulls last, 1 nulls first limit 101
+//! ```
+//!
+//! The server groups in its `work_mem` and beyond it through files of its own. The rows of the
+//! answer go through one buffer, and from it into a spool when it is full.
+//!
+//! Promises: one statement, so one snapshot; memory here that the number of groups does not change;
+//! texts are grouped and compared by their bytes, whatever collation a column has.
+//! Never: longer than the request's time limit, or a name or value in the text that is not quoted
+//! or bound.
+
+use std::path::Path;
+
+use plimsoll::limits::FRAME_BYTES;
+use plimsoll::record::Value;
+use tokio_postgres::error::SqlState;
+
+use super::connection::Link;
+use super::dialect::{Source, Sql};
+use super::failure::explain;
+use super::measures;
+use super::native::{Codec, Table};
+use super::report::codec;
+use super::row::MessageRow;
+use super::transaction::{Settings, fetch};
+use super::translate::{column_operand, translate};
+use crate::aggregate::{AggregateRequest, Aggregated};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fields::append;
+use crate::pending::Watch;
+use crate::spool;
+
+/// Makes the answer.
+pub(super) fn aggregate(
+    link: &mut Link,
+    watch: &Watch,
+    table: &Table,
+    spill_directory: &Path,
+    request: AggregateRequest,
+) -> Result<Aggregated> {
+    let source = Source { resource: &request.aggregation.resource, table };
+    let sql = select(source, &request)?;
+    let settings = Settings { timeout_ms: request.timeout_ms, sorts: true };
+    let AggregateRequest { aggregation, rows_max, encoder, out, extra, digest, .. } = request;
+    let what = format!("aggregating {}", aggregation.resource.name);
+    let codecs: Vec<Codec> =
+        aggregation.schema().columns.iter().map(|column| codec(column.kind)).collect();
+    let digest = digest.then(blake3::Hasher::new);
+    let mut made = Aggregated { spool: None, out, extra, encoder, rows: 0, more: false, digest };
+    link.run(watch, async |client| {
+        let fail = |e: tokio_postgres::Error| failed(&what, &e);
+        let mut rows = fetch(client, &sql, settings).await.map_err(fail)?;
+        while let Some(row) = rows.next().await.map_err(fail)? {
+            if rows_max == Some(made.rows) {
+                made.more = true;
+                break;
+            }
+            let row = MessageRow { row: &row, codecs: &codecs, first: 0 };
+            append(&row, &what, &mut *made.encoder, &mut made.out, &mut made.extra)?;
+            made.rows += 1;
+            if made.out.len() >= FRAME_BYTES {
+                spool::put_away(&mut made, || Ok(spill_directory.to_owned()))?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(made)
+}
+
+/// The statement. One row more than is wanted tells whether there are more.
+fn select(source: Source<'_>, request: &AggregateRequest) -> Result<Sql> {
+    let aggregation = &request.aggregation;
+    let mut sql = Sql::new();
+    let mut glue = "select ";
+    for &column in &aggregation.group_by {
+        sql.push(glue);
+        column_operand(&mut sql, source, column);
+        glue = ", ";
+    }
+    for measure in &aggregation.measures {
+        sql.push(glue);
+        measures::push(&mut sql, source, measure)?;
+        glue = ", ";
+    }
+    sql.push(" from ").push(&source.qualified()).push(" as t");
+    if let Some(filter) = &request.filter {
+        sql.push(" where ");
+        translate(&mut sql, source, filter);
+    }
+    if aggregation.group_by.is_empty() {
+        return Ok(sql);
+    }
+    let mut glue = " group by ";
+    for place in 1..=aggregation.group_by.len() {
+        sql.push(glue).push(&place.to_string());
+        glue = ", ";
+    }
+    let mut glue = " order by ";
+    for term in aggregation.terms() {
+        sql.push(glue).push(&(term.field + 1).to_string());
+        sql.push(if term.descending { " desc nulls last" } else { " nulls first" });
+        glue = ", ";
+    }
+    if let Some(rows_max) = request.rows_max {
+        let looked_at = i64::try_from(rows_max).unwrap_or(i64::MAX).saturating_add(1);
+        sql.push(" limit ").bind(Value::Int(looked_at), "bigint");
+    }
+    Ok(sql)
+}
+
+/// The failure; a number out of range is the filter's, an expression's or a measure's.
+fn failed(what: &str, error: &tokio_postgres::Error) -> Error {
+    if error.code() == Some(&SqlState::NUMERIC_VALUE_OUT_OF_RANGE) {
+        return Error::new(
+            ErrorKind::TooLarge,
+            format!(
+                "{what}: a measure or an expression leaves the range of its type in one group, \
+                 and is not rounded: group by more, or filter for fewer rows"
+            ),
+        );
+    }
+    explain(what, error)
+}

@@ -1,0 +1,347 @@
+//! The SQL texts of reads, in PostgreSQL's words.
+//!
+//! A window of an index is read first, and only then is anything made of its rows:
+//!
+//! ```text
+//!   select m.plimsoll_bytes, m."id", case when m.plimsoll_bytes <= 4194304 then m."note" end, ..
+//!   from (select "id", "note", octet_length("note") as plimsoll_bytes
+//!         from "public"."orders" as t where t."id" > $1::bigint order by t."id" limit 512) as m
+//! ```
+//!
+//! With a filter, the window's rows carry whether they are wanted, and its last row always comes,
+//! so that a filter that matches nothing still moves forward:
+//!
+//! ```text
+//!   .. from (select t.*, (filter) as plimsoll_wanted, row_number() over () as plimsoll_place
+//!            from (select .. order by .. limit 2000) as t) as m
+//!      where m.plimsoll_wanted or m.plimsoll_place = 2000 limit 512
+//! ```
+//!
+//! Promises: every value is a parameter; every identifier is quoted; a value beyond the bound is
+//! measured where it lies and never sent.
+//! Never: a value in the text.
+
+use std::fmt::Write as _;
+
+use plimsoll::expr::Expr;
+use plimsoll::limits::ROW_BYTES_MAX;
+use plimsoll::record::Value;
+
+use super::native::{Codec, Extent, Table};
+use super::translate::translate;
+use crate::catalogue::{Nulls, Order, Resource};
+use crate::error::{Error, Result};
+use crate::plan::{Condition, ServedTerm};
+
+/// What is this small where it is stored is below the bound once it is made text: PostgreSQL's
+/// own compression makes three bytes of 273 at best.
+const STORED_BYTES_SMALL: usize = ROW_BYTES_MAX / 100;
+
+/// Quotes an identifier.
+pub(super) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text with its parameters in order.
+pub(super) struct Sql {
+    pub(super) text: String,
+    pub(super) params: Vec<Value>,
+}
+
+/// A table as both sides know it.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) resource: &'a Resource,
+    pub(super) table: &'a Table,
+}
+
+impl Source<'_> {
+    pub(super) fn name(&self, column: usize) -> &str {
+        &self.resource.schema.columns[column].name
+    }
+
+    /// `"schema"."table"`
+    pub(super) fn qualified(&self) -> String {
+        self.table.qualified()
+    }
+}
+
+impl Sql {
+    pub(super) fn new() -> Self {
+        Self { text: String::with_capacity(512), params: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// A parameter under a type.
+    pub(super) fn bind(&mut self, value: Value, cast: &str) -> &mut Self {
+        self.params.push(value);
+        // Writing to a String cannot fail.
+        let _ = write!(self.text, "${}::{cast}", self.params.len());
+        self
+    }
+
+    /// A column under an alias.
+    pub(super) fn column(&mut self, alias: &str, source: Source<'_>, column: usize) -> &mut Self {
+        let name = quote(source.name(column));
+        self.push(alias).push(".").push(&name)
+    }
+
+    fn condition(&mut self, source: Source<'_>, condition: &Condition) {
+        let (column, operator, value) = match condition {
+            Condition::Same(column, Value::Null) | Condition::Null(column) => {
+                (*column, " is null", None)
+            }
+            Condition::Same(column, value) => (*column, " = ", Some(value)),
+            Condition::Above(column, value) => (*column, " > ", Some(value)),
+            Condition::Below(column, value) => (*column, " < ", Some(value)),
+            Condition::NotNull(column) => (*column, " is not null", None),
+        };
+        self.column("t", source, column).push(operator);
+        if let Some(value) = value {
+            self.beside(source, column, value);
+        }
+    }
+
+    /// A value beside a column, under a type that an index on the column can be searched with.
+    fn beside(&mut self, source: Source<'_>, column: usize, value: &Value) {
+        let native = &source.table.columns[column];
+        let cast = match (native.codec, value) {
+            (Codec::Int2 | Codec::Int4 | Codec::Int8, Value::Float(v)) => {
+                self.bind(exact(*v), "numeric");
+                return;
+            }
+            (Codec::Int2 | Codec::Int4, _) => "bigint",
+            (Codec::Float4, _) => "double precision",
+            _ => &native.cast,
+        };
+        self.bind(value.clone(), cast);
+    }
+}
+
+/// A float whose decimal digits are its value: the shortest digits of a whole number are not.
+pub(super) fn exact(value: f64) -> Value {
+    // Whole floats below 2^63 are whole numbers of 64 bits.
+    #[allow(clippy::cast_possible_truncation)]
+    if value.fract() == 0.0 && value.abs() < 9_223_372_036_854_775_808.0 {
+        return Value::Int(value as i64);
+    }
+    Value::Float(value)
+}
+
+/// Whether a comparison of a column cuts its range without cutting off rows: a whole number beyond
+/// 2^53 is rounded beside a float.
+fn cuts(source: Source<'_>, column: usize, literal: &Value) -> bool {
+    let float = matches!(source.table.columns[column].codec, Codec::Float4 | Codec::Float8);
+    !float || !matches!(literal, Value::Int(v) if v.unsigned_abs() > 1 << 53)
+}
+
+/// Which rows of which columns.
+pub(super) struct Select<'a> {
+    pub(super) source: Source<'a>,
+    /// Columns to send.
+    pub(super) columns: &'a [usize],
+    /// What decides whether a row is wanted.
+    pub(super) flag: Option<&'a Expr>,
+    /// Equalities that an index serves.
+    pub(super) equal: &'a [(usize, Value)],
+    /// Comparisons that cut the index's range.
+    pub(super) bounds: &'a [Expr],
+    /// What the index runs in, or the order itself where the rows are sorted.
+    pub(super) terms: &'a [ServedTerm],
+    pub(super) backwards: bool,
+}
+
+/// How much of a range one statement reads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    /// Rows looked at, where there is a filter.
+    pub(super) scanned: u64,
+    /// Rows sent.
+    pub(super) rows: u64,
+}
+
+/// Fields in front of the columns: bytes, wanted, place.
+pub(super) const FIELDS_IN_FRONT: usize = 3;
+
+/// A window of a range.
+pub(super) fn select(parts: &Select<'_>, range: &[Condition], window: Window) -> Sql {
+    let source = parts.source;
+    let mut sql = Sql::new();
+    push_head(&mut sql, source, parts.columns, parts.flag.is_some());
+    let Some(flag) = parts.flag else {
+        sql.push("(select ");
+        push_window(&mut sql, parts, parts.columns, range, window.rows);
+        sql.push(") as m");
+        return sql;
+    };
+    let mut read: Vec<usize> = parts.columns.iter().copied().chain(flag.columns()).collect();
+    read.sort_unstable();
+    read.dedup();
+    sql.push("(select ");
+    for &column in &read {
+        sql.column("t", source, column).push(", ");
+    }
+    sql.push("t.plimsoll_bytes, ");
+    translate(&mut sql, source, flag);
+    sql.push(" as plimsoll_wanted, row_number() over () as plimsoll_place from (select ");
+    push_window(&mut sql, parts, &read, range, window.scanned);
+    let _ = write!(
+        sql.text,
+        ") as t) as m where m.plimsoll_wanted or m.plimsoll_place = {} limit {}",
+        window.scanned, window.rows
+    );
+    sql
+}
+
+/// `select bytes, wanted, place, columns from `
+fn push_head(sql: &mut Sql, source: Source<'_>, columns: &[usize], flagged: bool) {
+    sql.push("select m.plimsoll_bytes, ");
+    sql.push(if flagged { "m.plimsoll_wanted, m.plimsoll_place" } else { "true, 0::bigint" });
+    for &column in columns {
+        sql.push(", ");
+        push_field(sql, source, column);
+    }
+    sql.push(" from ");
+}
+
+/// A column as it is sent: nothing of a row that is too large.
+fn push_field(sql: &mut Sql, source: Source<'_>, column: usize) {
+    let native = &source.table.columns[column];
+    let measured = !matches!(native.extent, Extent::Fixed(_));
+    if measured {
+        let _ = write!(sql.text, "case when m.plimsoll_bytes <= {ROW_BYTES_MAX} then ");
+    }
+    sql.column("m", source, column);
+    if native.codec == Codec::Cast {
+        sql.push("::text");
+    }
+    if measured {
+        sql.push(" end");
+    }
+}
+
+/// `columns, bytes from table where range order by terms limit rows`
+fn push_window(
+    sql: &mut Sql,
+    parts: &Select<'_>,
+    columns: &[usize],
+    range: &[Condition],
+    rows: u64,
+) {
+    let source = parts.source;
+    push_columns(sql, source, columns, parts.columns);
+    let mut glue = " where ";
+    for (column, value) in parts.equal {
+        sql.push(glue);
+        sql.condition(source, &Condition::Same(*column, value.clone()));
+        glue = " and ";
+    }
+    for compare in parts.bounds.iter().filter_map(Expr::as_column_compare) {
+        if cuts(source, compare.column, compare.literal) {
+            sql.push(glue).column("t", source, compare.column);
+            sql.push(" ").push(compare.op.symbol()).push(" ");
+            sql.beside(source, compare.column, compare.literal);
+            glue = " and ";
+        }
+    }
+    for condition in range {
+        sql.push(glue);
+        sql.condition(source, condition);
+        glue = " and ";
+    }
+    let mut glue = " order by ";
+    for served in parts.terms {
+        sql.push(glue).column("t", source, served.term.column);
+        let descending = served.term.descending != parts.backwards;
+        let nulls_first = descending == (served.nulls == Nulls::Largest);
+        sql.push(if descending { " desc" } else { " asc" });
+        sql.push(if nulls_first { " nulls first" } else { " nulls last" });
+        glue = ", ";
+    }
+    let _ = write!(sql.text, " limit {rows}");
+}
+
+/// `columns, bytes from table as t`, the bytes being those of the columns that are sent.
+fn push_columns(sql: &mut Sql, source: Source<'_>, columns: &[usize], sent: &[usize]) {
+    for &column in columns {
+        sql.column("t", source, column).push(", ");
+    }
+    let mut glue = "(";
+    for &column in sent {
+        let name = quote(source.name(column));
+        let length = match source.table.columns[column].extent {
+            Extent::Fixed(_) => continue,
+            Extent::Measured => format!("coalesce(octet_length(t.{name}), 0)::bigint"),
+            Extent::Made => format!(
+                "case when pg_column_size(t.{name}) > {STORED_BYTES_SMALL} \
+                 then octet_length(t.{name}::text) else 0 end::bigint"
+            ),
+        };
+        sql.push(glue).push(&length);
+        glue = " + ";
+    }
+    sql.push(if glue == "(" { "0::bigint" } else { ")" });
+    sql.push(" as plimsoll_bytes from ").push(&source.qualified()).push(" as t");
+}
+
+/// The row with a key.
+pub(super) fn select_key(source: Source<'_>, columns: &[usize], key: &[Value]) -> Result<Sql> {
+    let mut sql = Sql::new();
+    push_head(&mut sql, source, columns, false);
+    sql.push("(select ");
+    push_columns(&mut sql, source, columns, columns);
+    push_key(&mut sql, source, key)?;
+    sql.push(") as m");
+    Ok(sql)
+}
+
+/// ` where key = …`
+///
+/// # Errors
+/// [`crate::ErrorKind::Invalid`] for a key of another width: half a key would name many rows.
+pub(super) fn push_key(sql: &mut Sql, source: Source<'_>, key: &[Value]) -> Result<()> {
+    let resource = source.resource;
+    if key.len() != resource.key.len() {
+        return Err(Error::invalid(format!(
+            "a key of {} has {} values, this one has {}",
+            resource.name,
+            resource.key.len(),
+            key.len()
+        )));
+    }
+    let mut glue = " where ";
+    for (&column, value) in resource.key.iter().zip(key) {
+        sql.push(glue);
+        sql.condition(source, &Condition::Same(column, value.clone()));
+        glue = " and ";
+    }
+    Ok(())
+}
+
+/// `create index … on table (columns)` that would serve `order`, and does not stop writers.
+pub(super) fn create_index(source: Source<'_>, order: &Order) -> String {
+    let (mut names, mut words) = (String::new(), String::new());
+    for term in order.terms() {
+        let column = &source.resource.schema.columns[term.column];
+        let glue = if names.is_empty() { "" } else { ", " };
+        let direction = match (term.descending, column.nullable) {
+            (false, true) => " NULLS FIRST",
+            (false, false) => "",
+            (true, true) => " DESC NULLS LAST",
+            (true, false) => " DESC",
+        };
+        // Writing to a String cannot fail.
+        let _ = write!(names, "{glue}{}{direction}", quote(&column.name));
+        let _ = write!(words, "_{}{}", column.name, if term.descending { "_desc" } else { "" });
+    }
+    // PostgreSQL cuts names at 63 bytes.
+    let mut name = format!("{}_by{words}", source.table.name);
+    while name.len() > 63 {
+        name.pop();
+    }
+    format!("CREATE INDEX CONCURRENTLY {} ON {} ({names});", quote(&name), source.qualified())
+}

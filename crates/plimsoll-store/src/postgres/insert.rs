@@ -1,0 +1,197 @@
+//! Rows into a table.
+//!
+//! ```text
+//!   insert into "shop"."goods" ("id", "name") values ($1::bigint, $2::text), (..), ..
+//!     [on conflict do nothing | on conflict ("id") do update set ..] returning "id"
+//! ```
+//!
+//! Promises: as many rows in one statement as its parameters allow; where conflicts are to be
+//! reported, a statement that has one is taken back and its rows are tried one by one.
+//! Never: a row half written.
+
+use plimsoll::record::{Timestamp, Value};
+use tokio_postgres::Client;
+
+use super::apply::rows;
+use super::dialect::{Source, Sql, quote};
+use super::failure::explain;
+use super::native::Codec;
+use crate::error::{Error, ErrorKind, Result};
+use crate::write::{OnConflict, RefusedRow};
+
+/// Parameters of one statement: the protocol counts them in 16 bits; a statement of this many is
+/// parsed in a millisecond or two.
+const PARAMETERS_MAX: usize = 4_096;
+
+/// What is inserted.
+pub(super) struct Insert<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) columns: &'a [usize],
+    pub(super) on_conflict: OnConflict,
+    pub(super) now_micros: i64,
+}
+
+/// What came of it.
+#[derive(Default)]
+pub(super) struct Made {
+    pub(super) rows: u64,
+    /// The key of the last row, where it is one integer.
+    pub(super) last_key: Option<i64>,
+}
+
+/// Inserts the rows. With a list for refused rows, a row that contradicts what is there undoes
+/// only itself. `place` counts the unit's rows.
+pub(super) async fn insert_rows(
+    client: &Client,
+    insert: &Insert<'_>,
+    values: &[Value],
+    mut refused: Option<&mut Vec<RefusedRow>>,
+    place: &mut usize,
+) -> Result<Made> {
+    let width = insert.columns.len();
+    let name = &insert.source.resource.name;
+    if width == 0 || !values.len().is_multiple_of(width) {
+        return Err(Error::invalid(format!(
+            "writing {name}: {} values for rows of {width} columns",
+            values.len()
+        )));
+    }
+    let what = format!("writing {name}");
+    let fail = |e: tokio_postgres::Error| explain(&what, &e);
+    let mut made = Made::default();
+    for chunk in values.chunks(rows_of_statement(insert) * width) {
+        let count = chunk.len() / width;
+        let Some(list) = refused.as_deref_mut() else {
+            statement(client, insert, chunk, &mut made).await.map_err(fail)?;
+            *place += count;
+            continue;
+        };
+        client.batch_execute("savepoint rows").await.map_err(fail)?;
+        let whole = statement(client, insert, chunk, &mut made).await.map_err(fail);
+        match whole {
+            Ok(()) => client.batch_execute("release rows").await.map_err(fail)?,
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                client.batch_execute("rollback to rows").await.map_err(fail)?;
+                for (at, row) in chunk.chunks(width).enumerate() {
+                    match statement(client, insert, row, &mut made).await.map_err(fail) {
+                        Ok(()) => {
+                            let next = "release rows; savepoint rows";
+                            client.batch_execute(next).await.map_err(fail)?;
+                        }
+                        Err(error) if error.kind() == ErrorKind::Conflict => {
+                            client.batch_execute("rollback to rows").await.map_err(fail)?;
+                            let message = error.to_string().into();
+                            list.push(RefusedRow { row: *place + at, message });
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                client.batch_execute("release rows").await.map_err(fail)?;
+            }
+            Err(error) => return Err(error),
+        }
+        *place += count;
+    }
+    Ok(made)
+}
+
+/// Columns the store fills in itself.
+fn stamps(insert: &Insert<'_>) -> Vec<usize> {
+    let resource = insert.source.resource;
+    let stamps = [resource.created, resource.updated].into_iter().flatten();
+    stamps.filter(|c| !insert.columns.contains(c)).collect()
+}
+
+fn rows_of_statement(insert: &Insert<'_>) -> usize {
+    let width = insert.columns.len() + stamps(insert).len();
+    // One row can hit another of the same statement only once.
+    let one = insert.on_conflict == OnConflict::Update;
+    if one { 1 } else { (PARAMETERS_MAX / width).max(1) }
+}
+
+async fn statement(
+    client: &Client,
+    insert: &Insert<'_>,
+    values: &[Value],
+    made: &mut Made,
+) -> Result<(), tokio_postgres::Error> {
+    let sql = text(insert, values);
+    let returned = rows(client, &sql).await?;
+    made.rows += returned.len() as u64;
+    made.last_key = returned.last().and_then(|row| row.try_get::<_, i64>(0).ok());
+    Ok(())
+}
+
+fn text(insert: &Insert<'_>, values: &[Value]) -> Sql {
+    let source = insert.source;
+    let resource = source.resource;
+    let stamps = stamps(insert);
+    let all: Vec<usize> = insert.columns.iter().chain(&stamps).copied().collect();
+    let names: Vec<String> = all.iter().map(|&c| quote(source.name(c))).collect();
+    let mut sql = Sql::new();
+    sql.push("insert into ").push(&source.qualified()).push(" as t (").push(&names.join(", "));
+    sql.push(") values ");
+    let now = Value::Time(Timestamp::from_micros(insert.now_micros));
+    for (number, row) in values.chunks(insert.columns.len()).enumerate() {
+        sql.push(if number > 0 { ", (" } else { "(" });
+        for (place, &column) in all.iter().enumerate() {
+            sql.push(if place > 0 { ", " } else { "" });
+            match row.get(place).unwrap_or(&now) {
+                // A key that the database makes is asked for by leaving it out.
+                Value::Null if resource.key.contains(&column) => sql.push("default"),
+                value => sql.bind(value.clone(), &source.table.columns[column].cast),
+            };
+        }
+        sql.push(")");
+    }
+    push_conflict(&mut sql, insert, &all);
+    sql.push(" returning ").push(&returned_key(source));
+    sql
+}
+
+fn returned_key(source: Source<'_>) -> String {
+    match *source.resource.key {
+        [key] if is_int(source.table.columns[key].codec) => {
+            format!("t.{}::bigint", quote(source.name(key)))
+        }
+        _ => "null::bigint".to_owned(),
+    }
+}
+
+fn is_int(codec: Codec) -> bool {
+    matches!(codec, Codec::Int2 | Codec::Int4 | Codec::Int8)
+}
+
+fn push_conflict(sql: &mut Sql, insert: &Insert<'_>, all: &[usize]) {
+    let source = insert.source;
+    let resource = source.resource;
+    match insert.on_conflict {
+        OnConflict::Error => {}
+        OnConflict::Skip => drop(sql.push(" on conflict do nothing")),
+        OnConflict::Update => {
+            // The unique set that is given in full decides, the key first.
+            let target = resource.unique.iter().find(|set| set.iter().all(|c| all.contains(c)));
+            let target = target.unwrap_or(&resource.key);
+            let kept = |c: &&usize| !resource.key.contains(c) && Some(**c) != resource.created;
+            let mut sets: Vec<String> = all
+                .iter()
+                .filter(kept)
+                .map(|&c| format!("{0} = excluded.{0}", quote(source.name(c))))
+                .collect();
+            if let Some(version) = resource.version {
+                let name = quote(source.name(version));
+                sets.push(format!("{name} = t.{name} + 1"));
+            }
+            if sets.is_empty() {
+                sql.push(" on conflict do nothing");
+            } else {
+                let names: Vec<String> = target.iter().map(|&c| quote(source.name(c))).collect();
+                sql.push(&format!(
+                    " on conflict ({}) do update set {}",
+                    names.join(", "),
+                    sets.join(", ")
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! PostgreSQL behind the seam.
+//!
+//! ```text
+//!   page / state / ping ──> lanes ──> N reader threads, one connection each, opened when needed
+//!                                     (interactive first, bulk every fourth pick)
+//!   report, aggregate   ──> their own thread and connection
+//!   write                ──> lane  ──> one writer thread: groups of units, one commit each
+//! ```
+//!
+//! A thread drives its connection itself: nothing is handed from one thread to another between the
+//! socket and the encoded row. Every statement stands in a transaction of its own with `SET LOCAL`
+//! and no name, so that a pooler in transaction mode may stand between.
+//!
+//! Promises: a connection holds one message of a bounded size; a statement reads a window of an
+//! index and ends; nothing is prepared, set or listened to beyond a transaction.
+//! Never: a connection handed out, a table made among the app's, or SQL accepted from a client.
+
+mod aggregate;
+mod apply;
+mod connection;
+mod control;
+mod dialect;
+mod failure;
+mod insert;
+mod introspect;
+mod measures;
+mod migrate;
+mod native;
+mod open;
+mod pace;
+mod reader;
+mod report;
+mod row;
+mod script;
+mod tls;
+mod transaction;
+mod translate;
+mod value;
+mod writer;
+
+pub use introspect::{Found, introspect};
+pub use migrate::migrate;
+pub use native::Table;
+pub use open::{PostgresConfig, PostgresDatabase};

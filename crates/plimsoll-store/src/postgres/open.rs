@@ -1,0 +1,301 @@
+//! The database as a whole: its threads, and the seam's methods over them.
+//!
+//! Promises: the threads are a fixed number from the start, each with one connection at most,
+//! opened when it is first needed.
+//! Never: a thread or a connection per request.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use plimsoll::limits::{READS_WAITING_MAX, ROW_BYTES_MAX};
+use plimsoll::record::Value;
+
+use super::connection::{Link, Target};
+use super::failure::explain;
+use super::native::Table;
+use super::pace::Pace;
+use super::{aggregate, control, reader, report, writer};
+use crate::aggregate::{AggregateRequest, Aggregated};
+use crate::catalogue::Resource;
+use crate::database::{Database, DatabaseStats};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lanes::Lanes;
+use crate::pending::{Pending, Promise};
+use crate::read::{Page, PageRequest, ReadLane};
+use crate::report::{Report, ReportRequest};
+use crate::write::{Priority, WriteOutcome, WriteUnit};
+use crate::writer_lane::{Job, WriterLane};
+
+/// What a connection holds besides the row that is read: buffers of the socket, of encryption and
+/// of messages that came together.
+const CONNECTION_BYTES: u64 = 256 << 10;
+
+/// How a database is reached.
+#[derive(Clone, Debug)]
+pub struct PostgresConfig {
+    /// `postgres://user:password@host:port/database?sslmode=…`
+    pub url: String,
+    /// Threads that read pages, each with a connection.
+    pub readers: usize,
+    /// Where answers that do not fit memory are put.
+    pub spill_directory: PathBuf,
+    /// Keep a connection for writing too.
+    pub writable: bool,
+}
+
+impl PostgresConfig {
+    /// Bytes the connections may take together, a row each: to be reserved before opening.
+    #[must_use]
+    pub fn connection_bytes(&self) -> u64 {
+        // The report thread is one more, and the writer.
+        (self.readers as u64 + 1 + u64::from(self.writable))
+            * (CONNECTION_BYTES + ROW_BYTES_MAX as u64)
+    }
+}
+
+/// A table with what is known of its rows.
+pub(super) struct Known {
+    pub(super) table: Table,
+    pace: Pace,
+}
+
+type ReadTask = Box<dyn FnOnce(&mut Link, &Shared) + Send>;
+
+/// What all threads of a database share.
+pub(super) struct Shared {
+    tables: RwLock<BTreeMap<Box<str>, Arc<Known>>>,
+    pub(super) writer: WriterLane,
+    spill_directory: PathBuf,
+    pages: Lanes<ReadTask>,
+    reports: Lanes<ReadTask>,
+    busy: AtomicU64,
+    snapshot_micros_max: AtomicU64,
+}
+
+impl Shared {
+    fn known(&self, name: &str) -> Result<Arc<Known>> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        tables.get(name).cloned().ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("{name} is no table that was looked at"))
+        })
+    }
+
+    /// What the server calls a resource.
+    pub(super) fn table(&self, resource: &Resource) -> Result<Arc<Known>> {
+        self.known(&resource.name)
+    }
+
+    /// A table that was made just now.
+    pub(super) fn add(&self, resource: &Resource, table: Table) {
+        let known = Arc::new(Known { table, pace: Pace::default() });
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        tables.insert(resource.name.clone(), known);
+    }
+}
+
+/// A PostgreSQL database with its threads.
+pub struct PostgresDatabase {
+    shared: Arc<Shared>,
+    connections: u64,
+    writable: bool,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl PostgresDatabase {
+    /// Starts the threads for the tables that [`super::introspect`] found.
+    ///
+    /// # Errors
+    /// When the URL cannot be read or a thread cannot be started.
+    pub fn open(config: &PostgresConfig, tables: BTreeMap<Box<str>, Table>) -> Result<Self> {
+        let target = Arc::new(Target::new(&config.url)?);
+        let known = |table| Arc::new(Known { table, pace: Pace::default() });
+        let tables = tables.into_iter().map(|(name, table)| (name, known(table))).collect();
+        let shared = Arc::new(Shared {
+            tables: RwLock::new(tables),
+            writer: WriterLane::default(),
+            spill_directory: config.spill_directory.clone(),
+            pages: Lanes::new(READS_WAITING_MAX),
+            reports: Lanes::new(READS_WAITING_MAX),
+            busy: AtomicU64::new(0),
+            snapshot_micros_max: AtomicU64::new(0),
+        });
+        let database = Self {
+            shared,
+            connections: config.readers as u64 + 1 + u64::from(config.writable),
+            writable: config.writable,
+            threads: Mutex::default(),
+        };
+        if config.writable {
+            let (mut link, shared) = (Link::new(target.clone())?, database.shared.clone());
+            database.start("pg-write", move || writer::run(&mut link, &shared))?;
+        }
+        database.spawn("pg-report", Link::new(target.clone())?, |s| &s.reports)?;
+        for number in 0..config.readers {
+            let name = format!("pg-read-{number}");
+            database.spawn(&name, Link::new(target.clone())?, |s| &s.pages)?;
+        }
+        Ok(database)
+    }
+
+    fn spawn(
+        &self,
+        name: &str,
+        mut link: Link,
+        lanes: fn(&Shared) -> &Lanes<ReadTask>,
+    ) -> Result<()> {
+        let shared = self.shared.clone();
+        let body = move || {
+            while let Some(task) = lanes(&shared).take() {
+                shared.busy.fetch_add(1, Ordering::Relaxed);
+                // A bug in one request fails that request; a thread that ended would leave all
+                // later ones waiting.
+                let run = AssertUnwindSafe(|| task(&mut link, &shared));
+                if catch_unwind(run).is_err() {
+                    tracing::error!("a read panicked; its request fails, its thread goes on");
+                }
+                shared.busy.fetch_sub(1, Ordering::Relaxed);
+            }
+        };
+        self.start(name, body)
+    }
+
+    fn start(&self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
+        let builder = std::thread::Builder::new()
+            .name(name.to_owned())
+            .stack_size(plimsoll::limits::THREAD_STACK_BYTES);
+        let thread = builder
+            .spawn(body)
+            .map_err(|e| Error::new(ErrorKind::Io, format!("starting the thread {name}: {e}")))?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        lanes: &Lanes<ReadTask>,
+        lane: ReadLane,
+        task: impl FnOnce(&mut Link, &Shared, &Promise<T>) -> Result<T> + Send + 'static,
+    ) -> Pending<T> {
+        let (promise, pending) = Pending::new();
+        let boxed: ReadTask = Box::new(move |link, shared| {
+            if !promise.is_abandoned() {
+                let answer = task(link, shared, &promise);
+                promise.keep(answer);
+            }
+        });
+        match lanes.push(lane, boxed) {
+            Ok(()) => pending,
+            Err(_refused) => Pending::ready(Err(Error::new(
+                ErrorKind::Busy,
+                format!(
+                    "{READS_WAITING_MAX} reads wait already, or the store is closing; try again"
+                ),
+            ))),
+        }
+    }
+}
+
+impl Database for PostgresDatabase {
+    fn page(&self, request: PageRequest) -> Pending<Page> {
+        let lane = request.lane;
+        self.read(&self.shared.pages, lane, move |link, shared, promise| {
+            let known = shared.known(&request.resource.name)?;
+            let began = Instant::now();
+            let answer = reader::slice(link, &known.table, &known.pace, &promise.watch(), request);
+            let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+            shared.snapshot_micros_max.fetch_max(micros, Ordering::Relaxed);
+            answer
+        })
+    }
+
+    fn report(&self, request: ReportRequest) -> Pending<Report> {
+        self.read(&self.shared.reports, ReadLane::Bulk, move |link, shared, promise| {
+            let table = |name: &str| shared.known(name);
+            report::report(link, &promise.watch(), &table, &request)
+        })
+    }
+
+    fn aggregate(&self, request: AggregateRequest) -> Pending<Aggregated> {
+        self.read(&self.shared.reports, ReadLane::Bulk, move |link, shared, promise| {
+            let known = shared.known(&request.aggregation.resource.name)?;
+            let directory = &shared.spill_directory;
+            aggregate::aggregate(link, &promise.watch(), &known.table, directory, request)
+        })
+    }
+
+    fn query(&self, sql: &str, rows_max: usize) -> Pending<Vec<Vec<Value>>> {
+        let sql = sql.to_owned();
+        self.read(&self.shared.reports, ReadLane::Bulk, move |link, _, promise| {
+            report::query(link, &promise.watch(), sql, rows_max)
+        })
+    }
+
+    fn state(&self, kind: &'static str, key: &str) -> Pending<Option<String>> {
+        let key = key.to_owned();
+        self.read(&self.shared.pages, ReadLane::Interactive, move |link, _, promise| {
+            link.run(&promise.watch(), async |client| control::state(client, kind, &key).await)
+        })
+    }
+
+    fn write(&self, unit: WriteUnit, priority: Priority) -> Pending<WriteOutcome> {
+        if !self.writable {
+            return Pending::ready(Err(Error::new(
+                ErrorKind::ReadOnly,
+                "this database was opened for reading only",
+            )));
+        }
+        let (promise, pending) = Pending::new();
+        self.shared.writer.push(priority, Job { unit, promise });
+        pending
+    }
+
+    fn ping(&self) -> Pending<()> {
+        self.read(&self.shared.pages, ReadLane::Interactive, |link, _, promise| {
+            link.run(&promise.watch(), async |client| {
+                client.check_connection().await.map_err(|e| explain("asking the database", &e))
+            })
+        })
+    }
+
+    fn stats(&self) -> DatabaseStats {
+        let used = self.shared.busy.load(Ordering::Relaxed);
+        DatabaseStats {
+            connections_used: used,
+            connections_idle: self.connections.saturating_sub(used),
+            reads_waiting: (self.shared.pages.waiting() + self.shared.reports.waiting()) as u64,
+            writes_waiting: self.shared.writer.waiting() as u64,
+            commits: self.shared.writer.commits.load(Ordering::Relaxed),
+            units: self.shared.writer.units.load(Ordering::Relaxed),
+            snapshot_micros_max: self.shared.snapshot_micros_max.load(Ordering::Relaxed),
+            ..DatabaseStats::default()
+        }
+    }
+
+    fn close(&self) -> Result<()> {
+        self.shared.pages.close();
+        self.shared.reports.close();
+        self.shared.writer.close();
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            let name = thread.thread().name().unwrap_or("unnamed").to_owned();
+            thread.join().map_err(|_| {
+                Error::new(ErrorKind::Io, format!("the thread {name} panicked; see the log"))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for PostgresDatabase {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(error = %error, "closing the database");
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! One slice of reading on one connection.
+//!
+//! ```text
+//!   ranges of the order ─> window ─> rows ─> encode into `out` ─┐
+//!        ^                                                      v
+//!        │           rows_max | bytes_max | 50 ms | nobody waits any more
+//!        └── next window, behind the last row      └─> Position of the last row, End::More
+//!   ranges used up ─> End::Exhausted
+//! ```
+//!
+//! A window is one statement in a transaction of its own; its size follows what rows have taken
+//! before, so that one statement is usually one frame. What breaks in the middle of a window ends
+//! the slice at the last whole row; the next slice goes on there, on another connection.
+//!
+//! Promises: no snapshot outlives a window; a row is encoded wholly or not at all.
+//! Never: a cursor of the server's, or a statement without a limit.
+
+use std::time::{Duration, Instant};
+
+use plimsoll::limits::{ROW_BYTES_MAX, SLICE_MS_MAX, UNINDEXED_SORT_ROWS_MAX};
+use plimsoll::record::{Row as _, Value};
+use tokio_postgres::Client;
+
+use super::connection::Link;
+use super::dialect::{self, FIELDS_IN_FRONT, Select, Source, Sql, Window};
+use super::failure::explain;
+use super::native::{Codec, Table};
+use super::pace::Pace;
+use super::row::MessageRow;
+use super::transaction::{Settings, fetch};
+use crate::catalogue::{Nulls, Order, Resource};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fields::{append, too_large};
+use crate::pending::Watch;
+use crate::plan::{ServedTerm, access, phases, with_nulls_apart};
+use crate::read::{Page, PageEnd, PageRequest, Position, Scope};
+
+/// A statement that reads a window through an index.
+const WINDOW: Settings = Settings { timeout_ms: 10_000, sorts: false };
+/// A statement that sorts or counts a small table.
+const SMALL_TABLE: Settings = Settings { timeout_ms: 10_000, sorts: true };
+/// How often a slice that has read nothing yet is begun again on another connection.
+const TRIES_MAX: u32 = 3;
+/// Between two tries; a server that restarts takes seconds.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Reads one slice.
+pub(super) fn slice(
+    link: &mut Link,
+    table: &Table,
+    pace: &Pace,
+    watch: &Watch,
+    request: PageRequest,
+) -> Result<Page> {
+    let resource = request.resource.clone();
+    let source = Source { resource: &resource, table };
+    let what = format!("reading {}", resource.name);
+    match request.scope.clone() {
+        Scope::Key(key) => {
+            let sql = dialect::select_key(source, &request.columns, &key)?;
+            let columns = request.columns.to_vec();
+            let mut slice = Slice::new(request, source, columns, &[], &what, pace);
+            slice.window(link, watch, &sql, WINDOW, u64::MAX)?;
+            Ok(slice.finish(None))
+        }
+        Scope::Range { filter, order, from, backwards } => {
+            let access = access(&resource, &order, filter.as_deref());
+            let terms = if access.served {
+                access.terms.clone()
+            } else {
+                refuse_unindexed(link, watch, source, &order, &what)?;
+                let by_hand = |&term| ServedTerm { term, nulls: Nulls::Smallest };
+                order.terms().iter().map(by_hand).collect()
+            };
+            let columns = columns_with(&request.columns, &order);
+            let select = Select {
+                source,
+                columns: &columns,
+                flag: filter.as_deref(),
+                equal: &access.equal,
+                bounds: &access.bounds,
+                terms: &terms,
+                backwards,
+            };
+            let stands: Vec<usize> = order
+                .terms()
+                .iter()
+                .filter_map(|t| columns.iter().position(|&c| c == t.column))
+                .collect();
+            let settings = if access.served { WINDOW } else { SMALL_TABLE };
+            let mut slice = Slice::new(request, source, columns.clone(), &stands, &what, pace);
+            let mut next = from;
+            loop {
+                let mut ranges = phases(&resource, &order, next.as_ref(), backwards)?;
+                if let Some(first) = terms.first()
+                    && first.nulls == Nulls::Largest
+                    && resource.schema.columns[first.term.column].nullable
+                {
+                    ranges = with_nulls_apart(ranges, first.term, backwards);
+                }
+                match slice.ranges(link, watch, &select, &ranges, settings)? {
+                    End::Exhausted => return Ok(slice.finish(None)),
+                    End::Stopped(position) => return Ok(slice.finish(Some(position))),
+                    End::Window(position) => next = Some(position),
+                }
+            }
+        }
+    }
+}
+
+/// The columns asked for, then those of the order that are not among them.
+fn columns_with(columns: &[usize], order: &Order) -> Vec<usize> {
+    let mut all = columns.to_vec();
+    all.extend(order.terms().iter().map(|t| t.column).filter(|c| !columns.contains(c)));
+    all
+}
+
+/// A small table may be sorted without an index; a large one is refused with the index to make.
+fn refuse_unindexed(
+    link: &mut Link,
+    watch: &Watch,
+    source: Source<'_>,
+    order: &Order,
+    what: &str,
+) -> Result<()> {
+    let mut sql = Sql::new();
+    sql.push("select count(*) from (select from ").push(&source.qualified());
+    sql.push(&format!(" limit {}) as t", UNINDEXED_SORT_ROWS_MAX + 1));
+    let counted = link.run(watch, async |client| {
+        let mut rows = fetch(client, &sql, SMALL_TABLE).await.map_err(|e| explain(what, &e))?;
+        let row = rows.next().await.map_err(|e| explain(what, &e))?;
+        Ok(row.and_then(|row| row.try_get::<_, i64>(0).ok()))
+    })?;
+    if counted.is_none_or(|rows| rows.cast_unsigned() <= UNINDEXED_SORT_ROWS_MAX) {
+        return Ok(());
+    }
+    let resource = source.resource;
+    let terms: Vec<&str> = order.terms().iter().map(|t| source.name(t.column)).collect();
+    Err(Error::new(
+        ErrorKind::Unindexed,
+        format!(
+            "no index of {} runs in the order of {}, and it has more than {} rows: create the \
+             index, or sort by one there is",
+            resource.name,
+            terms.join(", "),
+            UNINDEXED_SORT_ROWS_MAX
+        ),
+    )
+    .with_remedy(dialect::create_index(source, order)))
+}
+
+/// How a pass over ranges ended.
+enum End {
+    /// No row follows.
+    Exhausted,
+    /// The slice is full, or its time is over.
+    Stopped(Position),
+    /// The window is used up, the slice is not.
+    Window(Position),
+}
+
+struct Slice<'a> {
+    request: PageRequest,
+    resource: &'a Resource,
+    codecs: Vec<Codec>,
+    /// Where each term of the order stands in the columns.
+    stands: &'a [usize],
+    what: &'a str,
+    pace: &'a Pace,
+    until: Instant,
+    rows: u64,
+    scanned: u64,
+    first: Option<Position>,
+    /// The last row of this window that was looked at.
+    last: Option<tokio_postgres::Row>,
+    last_written: Option<Position>,
+    /// The row limit is reached: only look whether another row follows.
+    looking_ahead: bool,
+    full: bool,
+}
+
+impl<'a> Slice<'a> {
+    fn new(
+        request: PageRequest,
+        source: Source<'a>,
+        columns: Vec<usize>,
+        stands: &'a [usize],
+        what: &'a str,
+        pace: &'a Pace,
+    ) -> Self {
+        let codecs = columns.iter().map(|&c| source.table.columns[c].codec).collect();
+        Self {
+            request,
+            resource: source.resource,
+            codecs,
+            stands,
+            what,
+            pace,
+            until: Instant::now() + Duration::from_millis(SLICE_MS_MAX),
+            rows: 0,
+            scanned: 0,
+            first: None,
+            last: None,
+            last_written: None,
+            looking_ahead: false,
+            full: false,
+        }
+    }
+
+    /// Reads one window of each range until something stops it.
+    fn ranges(
+        &mut self,
+        link: &mut Link,
+        watch: &Watch,
+        select: &Select<'_>,
+        ranges: &[Vec<crate::plan::Condition>],
+        settings: Settings,
+    ) -> Result<End> {
+        for range in ranges {
+            let window = self.next_window(select.flag.is_some());
+            let sql = dialect::select(select, range, window);
+            let wanted = window.rows;
+            let began = Instant::now();
+            let came = self.window(link, watch, &sql, settings, wanted)?;
+            let whole = match came {
+                Came::All(rows) => rows < wanted && self.last_place() != window.scanned,
+                Came::Broken | Came::Full => false,
+            };
+            if select.flag.is_some() && !matches!(came, Came::Broken) {
+                let looked_at = if whole { 0 } else { self.last_place() };
+                self.scanned += looked_at;
+                self.pace.scanned(looked_at, began.elapsed());
+            }
+            if self.full {
+                return Ok(End::Stopped(self.stopped_at()?));
+            }
+            if whole {
+                continue;
+            }
+            let position = self.position()?;
+            let over = matches!(came, Came::Broken)
+                || Instant::now() >= self.until
+                || self.is_nearly_full();
+            return Ok(if over { End::Stopped(position) } else { End::Window(position) });
+        }
+        Ok(End::Exhausted)
+    }
+
+    fn next_window(&self, filtered: bool) -> Window {
+        let bytes_left = self.request.bytes_max.saturating_sub(self.request.out.len());
+        // One row more than is wanted tells whether more follow.
+        let rows_left = (self.request.rows_max - self.rows).saturating_add(1);
+        let rows = self.pace.rows_of(bytes_left).min(rows_left).max(1);
+        let scanned = if filtered { self.pace.window_rows().max(rows) } else { rows };
+        Window { scanned, rows }
+    }
+
+    /// The rest is not worth a statement.
+    fn is_nearly_full(&self) -> bool {
+        self.request.out.len() > self.request.bytes_max - self.request.bytes_max / 8
+    }
+
+    /// Reads the rows of one statement. What breaks before a row has come is tried again.
+    fn window(
+        &mut self,
+        link: &mut Link,
+        watch: &Watch,
+        sql: &Sql,
+        settings: Settings,
+        wanted: u64,
+    ) -> Result<Came> {
+        let what = self.what;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let mut came = 0;
+            let read = link.run(watch, async |client| {
+                Ok(self.read(client, sql, settings, wanted, &mut came).await)
+            });
+            let broken = match read {
+                Ok(Ok(came)) => return Ok(came),
+                Ok(Err(Broken::Row(error))) => return Err(error),
+                Ok(Err(Broken::Server(error))) => {
+                    link.give_up_if_lost(&error);
+                    explain(what, &error)
+                }
+                Err(error) => error,
+            };
+            if broken.kind() != ErrorKind::Busy {
+                return Err(broken);
+            }
+            tracing::warn!(error = %broken, rows = came, "a read broke off");
+            if came > 0 {
+                return Ok(Came::Broken);
+            }
+            if tries == TRIES_MAX {
+                return Err(broken);
+            }
+            link.pause(watch, TRY_AGAIN_AFTER * tries);
+        }
+    }
+
+    async fn read(
+        &mut self,
+        client: &Client,
+        sql: &Sql,
+        settings: Settings,
+        wanted: u64,
+        came: &mut u64,
+    ) -> std::result::Result<Came, Broken> {
+        let mut rows = fetch(client, sql, settings).await.map_err(Broken::Server)?;
+        let bytes_before = self.request.out.len();
+        let rows_before = self.rows;
+        self.last = None;
+        let mut stopped = false;
+        while let Some(row) = rows.next().await.map_err(Broken::Server)? {
+            *came += 1;
+            stopped = self.take(row).map_err(Broken::Row)?;
+            if stopped {
+                break;
+            }
+        }
+        let bytes = self.request.out.len().saturating_sub(bytes_before);
+        self.pace.wrote(self.rows - rows_before, bytes);
+        if stopped {
+            return Ok(Came::Full);
+        }
+        debug_assert!(*came <= wanted, "the statement has a limit");
+        Ok(Came::All(*came))
+    }
+
+    /// Handles one row. True when the slice is to stop after it.
+    fn take(&mut self, row: tokio_postgres::Row) -> Result<bool> {
+        let field = |e: tokio_postgres::Error| explain(self.what, &e);
+        let bytes: i64 = row.try_get(0).map_err(field)?;
+        let wanted: Option<bool> = row.try_get(1).map_err(field)?;
+        if wanted != Some(true) {
+            self.last = Some(row);
+            return Ok(false);
+        }
+        if self.looking_ahead {
+            self.full = true;
+            return Ok(true);
+        }
+        if bytes.cast_unsigned() > ROW_BYTES_MAX as u64 {
+            return Err(too_large(self.what, bytes.cast_unsigned()));
+        }
+        let width = self.request.columns.len();
+        let encoded =
+            MessageRow { row: &row, codecs: &self.codecs[..width], first: FIELDS_IN_FRONT };
+        let request = &mut self.request;
+        append(&encoded, self.what, &mut *request.encoder, &mut request.out, &mut request.extra)?;
+        if let Some(ends) = &mut request.row_ends {
+            ends.push(request.out.len());
+        }
+        self.rows += 1;
+        self.last = Some(row);
+        if self.first.is_none() {
+            self.first = Some(self.position()?);
+        }
+        if self.rows >= self.request.rows_max {
+            self.last_written = Some(self.position()?);
+            self.looking_ahead = true;
+        } else if self.request.out.len() >= self.request.bytes_max {
+            self.last_written = Some(self.position()?);
+            self.full = true;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Where the window's last row stands in it.
+    fn last_place(&self) -> u64 {
+        let place = self.last.as_ref().and_then(|row| row.try_get::<_, i64>(2).ok());
+        place.map_or(0, i64::cast_unsigned)
+    }
+
+    fn position(&self) -> Result<Position> {
+        let Some(row) = &self.last else {
+            return Err(Error::new(ErrorKind::Corrupt, "a window without a row has no end"));
+        };
+        let fields = MessageRow { row, codecs: &self.codecs, first: FIELDS_IN_FRONT };
+        let values = self.stands.iter().map(|&at| Ok::<Value, Error>(fields.value(at)?.to_owned()));
+        Ok(Position(values.collect::<Result<_>>()?))
+    }
+
+    /// Behind the last row that was written: a row that was only looked at comes again.
+    fn stopped_at(&self) -> Result<Position> {
+        self.last_written.clone().map_or_else(|| self.position(), Ok)
+    }
+
+    fn finish(self, stopped_at: Option<Position>) -> Page {
+        tracing::trace!(resource = %self.resource.name, rows = self.rows, "a slice");
+        Page {
+            out: self.request.out,
+            extra: self.request.extra,
+            encoder: self.request.encoder,
+            row_ends: self.request.row_ends,
+            rows: self.rows,
+            rows_scanned: self.scanned.max(self.rows),
+            first: self.first,
+            last: self.last_written,
+            end: stopped_at.map_or(PageEnd::Exhausted, PageEnd::More),
+        }
+    }
+}
+
+/// What came of a statement.
+enum Came {
+    /// So many rows, and no more.
+    All(u64),
+    /// The slice stopped in the middle.
+    Full,
+    /// The connection broke after some rows.
+    Broken,
+}
+
+/// What went wrong with a statement.
+enum Broken {
+    /// A row cannot be written, or its budget was refused.
+    Row(Error),
+    /// The server or the connection.
+    Server(tokio_postgres::Error),
+}

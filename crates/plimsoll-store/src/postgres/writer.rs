@@ -1,0 +1,137 @@
+//! The one writer thread and its groups.
+//!
+//! ```text
+//!   queue ── what waits, at most 256 units or 20 ms ──> begin ─ unit ─ unit ─ … ─ commit
+//!                                                       each in its savepoint       │
+//!                                                                           answers <┘
+//! ```
+//!
+//! Promises: a unit that fails is rolled back alone; nobody is answered before the commit is
+//! durable; where the answer to a commit is lost, all of its units are told so, and none is told
+//! that it failed or succeeded.
+//! Never: waits for company.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use plimsoll::limits::{GROUP_UNITS_MAX, WRITE_SLICE_MS_MAX};
+use tokio_postgres::Client;
+
+use super::apply::apply;
+use super::connection::Link;
+use super::failure::explain;
+use super::open::Shared;
+use crate::error::{Error, ErrorKind, Result};
+use crate::pending::{Pending, Promise};
+use crate::write::{WriteOutcome, WriteUnit};
+use crate::writer_lane::Job;
+
+type Answer = (Promise<WriteOutcome>, Result<WriteOutcome>);
+
+/// Longest a group may hold its locks.
+const BEGIN: &str = "begin; set local statement_timeout = 60000; \
+                     set local idle_in_transaction_session_timeout = 60000; \
+                     set local synchronous_commit = on";
+
+/// The writer thread's whole life.
+pub(super) fn run(link: &mut Link, shared: &Arc<Shared>) {
+    while let Some(first) = shared.writer.pop_wait() {
+        let run = AssertUnwindSafe(|| commit_group(link, shared, first));
+        if catch_unwind(run).is_err() {
+            // The transaction goes with its connection.
+            link.give_up();
+            tracing::error!("the writer panicked; the units of its group fail, it goes on");
+        }
+    }
+}
+
+/// Commits `first` and whatever waits behind it.
+fn commit_group(link: &mut Link, shared: &Shared, first: Job) {
+    let (mut answers, mut first): (Vec<Answer>, Option<Job>) = (Vec::new(), Some(first));
+    // A group belongs to many: nobody's leaving stops it.
+    let (stays, _waits) = Pending::<()>::new();
+    let committed = link
+        .run(&stays.watch(), async |client| group(client, shared, &mut first, &mut answers).await);
+    match committed {
+        Ok(()) => {
+            shared.writer.commits.fetch_add(1, Ordering::Relaxed);
+            shared.writer.units.fetch_add(answers.len() as u64, Ordering::Relaxed);
+            for (promise, outcome) in answers {
+                promise.keep(outcome);
+            }
+        }
+        Err(error) => {
+            link.give_up();
+            if let Some(job) = first {
+                job.promise.keep(Err(error.clone()));
+            }
+            for (promise, outcome) in answers {
+                // What failed by itself keeps its own reason.
+                promise.keep(outcome.and_then(|_| Err(error.clone())));
+            }
+        }
+    }
+}
+
+async fn group(
+    client: &Client,
+    shared: &Shared,
+    first: &mut Option<Job>,
+    answers: &mut Vec<Answer>,
+) -> Result<()> {
+    client.batch_execute(BEGIN).await.map_err(|e| explain("beginning a write", &e))?;
+    let until = Instant::now() + Duration::from_millis(WRITE_SLICE_MS_MAX);
+    let mut next = first.take();
+    while let Some(Job { unit, promise }) = next {
+        // A unit whose caller has gone before it began is not begun.
+        if !promise.is_abandoned() {
+            let outcome = in_savepoint(client, shared, unit).await;
+            let broken = outcome.as_ref().is_err_and(|e| e.kind() == ErrorKind::Busy);
+            answers.push((promise, outcome));
+            if broken && client.is_closed() {
+                return Err(lost("the connection broke before the commit"));
+            }
+        }
+        let room = answers.len() < GROUP_UNITS_MAX && Instant::now() < until;
+        next = if room { shared.writer.pop_now() } else { None };
+    }
+    client.batch_execute("commit").await.map_err(|e| {
+        if e.as_db_error().is_some() {
+            explain("committing", &e)
+        } else {
+            lost("the connection broke while the commit was on its way: look whether it arrived")
+        }
+    })
+}
+
+fn lost(how: &str) -> Error {
+    Error::new(ErrorKind::Io, format!("writing: {how}"))
+}
+
+async fn in_savepoint(client: &Client, shared: &Shared, unit: WriteUnit) -> Result<WriteOutcome> {
+    let fail = |e: tokio_postgres::Error| explain("writing", &e);
+    client.batch_execute("savepoint unit").await.map_err(fail)?;
+    let trial = unit.trial;
+    let applied = match apply(client, shared, unit).await {
+        // A deferred rule is checked by the commit, where it would fail the whole group.
+        Ok(outcome) if outcome.refused.is_empty() => client
+            .batch_execute("set constraints all immediate; set constraints all deferred")
+            .await
+            .map(|()| outcome)
+            .map_err(fail),
+        other => other,
+    };
+    match applied {
+        // Refused rows are reported, so that the caller can leave them out and send the rest.
+        Ok(outcome) if !trial && outcome.refused.is_empty() => {
+            client.batch_execute("release unit").await.map_err(fail)?;
+            Ok(outcome)
+        }
+        taken_back => {
+            client.batch_execute("rollback to unit; release unit").await.map_err(fail)?;
+            taken_back
+        }
+    }
+}
