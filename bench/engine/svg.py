@@ -88,7 +88,7 @@ class Panel:
             value, name = self.level
             y = self.y(value)
             yield line(LEFT, y, WIDTH - RIGHT, y, "#b00020", ' stroke-width="1.5"')
-            yield text(WIDTH - RIGHT + 6, y + 4, name, more=' fill="#b00020"')
+            yield text(WIDTH - RIGHT, y - 6, name, "end", ' fill="#b00020"')
         yield from self.curves()
 
 

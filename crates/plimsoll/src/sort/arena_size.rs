@@ -62,11 +62,10 @@ pub(super) fn arenas(input: SortInput, generators: usize, arena_bytes: usize) ->
     // A tenth more, for rows are not all like the first.
     let needed = (bytes + bytes / row_bytes * ENTRY_BYTES as u64).saturating_mul(11) / 10;
     let needed = usize::try_from(needed).unwrap_or(usize::MAX);
-    let pieces = generators * PIECES_EACH;
-    let piece = (needed / pieces / 8 * 8).max(PIECE_BYTES_MIN);
+    let piece = (needed / (generators * PIECES_EACH) / 8 * 8).max(PIECE_BYTES_MIN);
     let room = arena_bytes.saturating_mul(generators);
     // Beside the pieces each generator has one that it fills.
-    let most = piece.saturating_mul(pieces + generators);
+    let most = piece.saturating_mul(needed.div_ceil(piece) + generators);
     if generators < 2 || needed < SHORT_BYTES || most > room {
         return (1, arena_bytes);
     }

@@ -135,6 +135,21 @@ pub struct SortPlan {
 /// # Errors
 /// [`crate::ErrorKind::Invalid`] with the least workspace, when this one is below it.
 pub fn plan(input: SortInput) -> Result<SortPlan> {
+    let planned = plan_threads(input)?;
+    // Each thread fills an arena of its own. What does not fit beside many of them may fit beside
+    // few, and then nothing is written at all.
+    let fewer = std::iter::successors(Some(input.threads / 2), |&threads| Some(threads / 2));
+    for threads in fewer.take_while(|&threads| threads > 0 && planned.runs > Some(1)) {
+        let planned = plan_threads(SortInput { threads, ..input })?;
+        if planned.passes == Some(0) {
+            return Ok(planned);
+        }
+    }
+    Ok(planned)
+}
+
+/// The plan with all of the input's threads.
+fn plan_threads(input: SortInput) -> Result<SortPlan> {
     let narrow = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     let (workspace, scan_bytes) = (narrow(input.workspace_bytes), narrow(input.scan_bytes));
     let least = least_bytes(input.generator_bytes, input.codec);

@@ -116,3 +116,17 @@ fn memory_that_makes_no_sort_faster_is_left_alone_and_costs_no_pass() {
     let fits = planned(100 << 20, 1 << 30, 2);
     assert_eq!(fits.passes, Some(0), "what fits stays in memory: {fits:?}");
 }
+
+#[test]
+fn what_fits_with_few_threads_is_not_spilled_with_many() {
+    for bytes in [8 << 20, 12 << 20, 25 << 20] {
+        for threads in [1, 2, 4, 16, 64] {
+            let plan = planned(bytes, 45 << 20, threads);
+            assert_eq!(plan.passes, Some(0), "{threads} threads: {plan:?}");
+            let held = plan.generators.max(plan.arenas) * plan.arena_bytes;
+            assert!(held <= 45 << 20, "{plan:?}");
+        }
+    }
+    let spills = planned(90 << 20, 45 << 20, 16);
+    assert!(spills.generators > 2, "what spills anyway has all threads: {spills:?}");
+}
