@@ -20,7 +20,7 @@ use crate::metrics::{Gauges, Metrics};
 use crate::request_id::RequestIds;
 use crate::router::{self, RouteLabel};
 use crate::served::Served;
-use crate::stream::{Admission, Sorts};
+use crate::stream::{Admission, Snapshots, Sorts};
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +69,7 @@ pub(crate) struct Context {
     pub(crate) page_bytes: Consumer,
     pub(crate) body_bytes: Consumer,
     pub(crate) reports: Semaphore,
+    pub(crate) snapshots: Snapshots,
     pub(crate) sorts: Sorts,
 }
 
@@ -114,6 +115,7 @@ impl Server {
             page_bytes,
             body_bytes,
             reports: Semaphore::new(config.limits.reports_max),
+            snapshots: Snapshots::new(&config)?,
             sorts: Sorts::new(&config)?,
             cursors: CursorKey::new(config.cursor_key),
             request_ids: RequestIds::new(),

@@ -89,6 +89,8 @@ pub struct ServerLimits {
     pub request_timeout: Duration,
     /// Streams and exports sorted at once, because no index runs in their order.
     pub sorts_max: usize,
+    /// A stream with `consistency=snapshot` holds its snapshot at most this long.
+    pub snapshot_timeout: Duration,
     /// Reports made at once.
     pub reports_max: usize,
     /// A report is given up after this.
@@ -112,6 +114,7 @@ impl Default for ServerLimits {
             stall_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(30),
             sorts_max: 2,
+            snapshot_timeout: Duration::from_secs(30 * 60),
             reports_max: 2,
             report_timeout: Duration::from_secs(30),
             leave_delay: Duration::ZERO,

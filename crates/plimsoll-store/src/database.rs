@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::pending::Pending;
 use crate::read::{Page, PageRequest};
 use crate::report::{Report, ReportRequest};
+use crate::snapshot::SnapshotRequest;
 use crate::write::{Priority, WriteOutcome, WriteUnit};
 
 /// Counters and gauges of a database, for metrics and the memory page.
@@ -40,6 +41,9 @@ pub trait Database: Send + Sync {
 
     /// Makes a report from one snapshot.
     fn report(&self, request: ReportRequest) -> Pending<Report>;
+
+    /// Reads a whole selection from one snapshot, and says how many rows it has. One at a time.
+    fn snapshot(&self, request: SnapshotRequest) -> Pending<u64>;
 
     /// Makes an aggregation from one snapshot.
     fn aggregate(&self, request: AggregateRequest) -> Pending<Aggregated>;

@@ -26,6 +26,7 @@ pub mod postgres;
 mod read;
 pub mod recipe;
 mod report;
+mod snapshot;
 mod sorted;
 mod spool;
 pub mod sqlite;
@@ -45,6 +46,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use pending::{Pending, Promise, Watch};
 pub use read::{Page, PageEnd, PageRequest, Position, ReadLane, Scope};
 pub use report::{Report, ReportKind, ReportRequest, TopBy};
+pub use snapshot::{PIECE_BYTES, PieceSink, SnapshotRequest};
 pub use sorted::{
     SORT_WORKSPACE_BYTES_MIN, SortRequest, SortSpace, SortedRange, sort, sort_workspace_bytes,
 };

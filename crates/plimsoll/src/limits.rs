@@ -87,6 +87,8 @@ pub const WAL_PAGES_CHECKPOINT: u32 = 4_000;
 pub const WAL_BYTES_KEPT_MAX: u32 = 64 << 20;
 /// Requests that may wait for a reader.
 pub const READS_WAITING_MAX: usize = 1_024;
+/// Snapshots that may wait for their turn; each is a client that waits, too.
+pub const SNAPSHOTS_WAITING_MAX: usize = 64;
 /// Units that may wait for the writer.
 pub const WRITES_WAITING_MAX: usize = 1_024;
 /// Units in one commit.

@@ -3,7 +3,8 @@
 //! Promises: admitted first, then the first slice is read, then the status is sent; resumable
 //! with `after`, in the order of the sort. Where no index runs in that order and the table is
 //! large, everything is read and sorted before the status is sent.
-//! Never: a snapshot. Every row present throughout appears exactly once; the others may or may not.
+//! Never: a snapshot that was not asked for. Every row present throughout appears exactly once; the
+//! others may or may not.
 
 use std::sync::Arc;
 
@@ -11,15 +12,15 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use plimsoll::format::{Csv, CsvOptions, Format, JsonObjects, RowEncoder};
-use plimsoll_store::{Position, SortRequest};
+use plimsoll_store::{Position, SnapshotRequest, SortRequest};
 
 use crate::app::Context;
 use crate::negotiate;
-use crate::params::{Query, Selection, SelectionParams, flag};
+use crate::params::{Query, Selection, SelectionParams, flag, invalid};
 use crate::problem::{Kind, Result};
 use crate::request_id::RequestId;
 use crate::served::Served;
-use crate::stream::{Emission, Range, Sorted, Source, emit};
+use crate::stream::{Emission, Range, Snapshot, Sorted, Source, emit};
 
 pub(super) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -29,20 +30,24 @@ pub(super) struct StreamParams {
     pub(super) format: Option<Format>,
     pub(super) after: Option<Position>,
     pub(super) csv: CsvOptions,
+    /// All rows of one moment.
+    pub(super) snapshot: bool,
 }
 
 impl StreamParams {
-    const NAMES: [&'static str; 4] = ["format", "after", "formula_guard", "bom"];
+    const NAMES: [&'static str; 5] = ["format", "after", "consistency", "formula_guard", "bom"];
 
     /// Reads the whole query of a stream or export.
     pub(super) fn read(context: &Context, served: &Served, query: Option<&str>) -> Result<Self> {
         let query = Query::read(query)?;
         let mut selection = SelectionParams::new(served);
         let (mut format, mut after, mut csv) = (None, None, CsvOptions::default());
+        let mut snapshot = false;
         for (name, value) in query.pairs() {
             match name {
                 "format" => format = Some(negotiate::named(value)?),
                 "after" => after = Some(value),
+                "consistency" => snapshot = consistency(value)?,
                 "formula_guard" => csv.guard = flag(name, value)?,
                 "bom" => csv.bom = flag(name, value)?,
                 _ if selection.take(name, value)? => {}
@@ -54,7 +59,16 @@ impl StreamParams {
             None => None,
             Some(cursor) => Some(context.cursors.open(cursor, &selection, served)?.position),
         };
-        Ok(Self { selection, format, after, csv })
+        Ok(Self { selection, format, after, csv, snapshot })
+    }
+}
+
+/// Whether a snapshot is asked for.
+fn consistency(value: &str) -> Result<bool> {
+    match value {
+        "keyset" => Ok(false),
+        "snapshot" => Ok(true),
+        _ => Err(invalid("consistency", value, "keyset or snapshot")),
     }
 }
 
@@ -127,14 +141,18 @@ pub(super) async fn send(
         format: titled.format,
         request_id: request_id.clone(),
     };
+    let source = if params.snapshot && request.method != Method::HEAD {
+        Source::Snapshot(snapshot(context, range.clone(), params.after.clone(), &titled).await?)
+    } else {
+        Source::Range(range.clone(), params.after.clone())
+    };
     let permit = context.admission.admit().await?;
-    let source = Source::Range(range.clone(), params.after.clone());
     let body = match emit(context, permit, emission(source)).await {
         // Nothing of the rows is sent, so nothing is sorted for it.
         Err(problem) if unindexed(problem.kind()) && request.method == Method::HEAD => {
             Body::empty()
         }
-        Err(problem) if unindexed(problem.kind()) => {
+        Err(problem) if unindexed(problem.kind()) && !params.snapshot => {
             let sorted = sorted(context, range, params.after, &titled).await?;
             let permit = context.admission.admit().await?;
             emit(context, permit, emission(Source::Sorted(sorted))).await?
@@ -166,6 +184,36 @@ async fn sorted(
     let Range { resource, filter, order, columns } = range;
     let request = SortRequest { resource, filter, order, from, columns, encoder, separator };
     Sorted::sort(context, request).await
+}
+
+/// The rows of one moment, read as fast as the database says them.
+async fn snapshot(
+    context: &Arc<Context>,
+    range: Range,
+    from: Option<Position>,
+    titled: &Titled,
+) -> Result<Snapshot> {
+    let Range { resource, filter, order, columns } = range;
+    let mut encoder = titled.encoder();
+    let timeout = context.limits.snapshot_timeout;
+    let make = Box::new(move |mut out: Vec<u8>, extra, sink| {
+        // What stands before the rows is written by whoever sends them.
+        encoder.begin(&mut out);
+        out.clear();
+        SnapshotRequest {
+            resource,
+            filter,
+            order,
+            from,
+            columns,
+            encoder,
+            out,
+            extra: Some(extra),
+            sink,
+            timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+        }
+    });
+    Snapshot::begin(context, make).await
 }
 
 pub(super) fn content_type(format: Format) -> HeaderValue {

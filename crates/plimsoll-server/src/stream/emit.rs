@@ -34,6 +34,7 @@ use tokio::sync::mpsc;
 
 use super::admit::{FRAME_CAPACITY, FRAMES, Permit};
 use super::frame::{Frames, Said, Sent};
+use super::snapshot::Snapshot;
 use super::sorted::Sorted;
 use crate::app;
 use crate::problem::{Problem, Result};
@@ -53,6 +54,8 @@ pub(crate) enum Source {
     Range(Range, Option<Position>),
     /// Rows that were read and sorted.
     Sorted(Sorted),
+    /// Rows of one moment.
+    Snapshot(Snapshot),
 }
 
 /// Which rows, in which order, and what of them.
@@ -162,6 +165,10 @@ impl Producer {
         match &mut self.source {
             Source::Sorted(sorted) => {
                 let (out, extra, more) = sorted.fill(out, extra).await?;
+                Ok(Slice { out, extra: Some(extra), encoder, more })
+            }
+            Source::Snapshot(snapshot) => {
+                let (out, extra, more) = snapshot.fill(out, extra).await?;
                 Ok(Slice { out, extra: Some(extra), encoder, more })
             }
             Source::Range(range, from) => {

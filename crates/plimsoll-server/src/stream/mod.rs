@@ -12,10 +12,12 @@
 mod admit;
 mod emit;
 mod frame;
+mod snapshot;
 mod sorted;
 mod spooled;
 
 pub(crate) use admit::{Admission, FRAME_CAPACITY};
 pub(crate) use emit::{Emission, Range, Source, emit};
+pub(crate) use snapshot::{Snapshot, Snapshots};
 pub(crate) use sorted::{Sorted, Sorts};
 pub(crate) use spooled::{Finished, send};

@@ -11,6 +11,7 @@ mod operations;
 mod refused_input;
 mod shutdown;
 mod slow_clients;
+mod snapshots;
 mod streams;
 mod support;
 mod unindexed;

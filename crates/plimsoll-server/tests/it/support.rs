@@ -13,8 +13,8 @@ use plimsoll_store::catalogue::Pack;
 use plimsoll_store::sqlite::{SqliteConfig, SqliteDatabase, migrate};
 use plimsoll_store::{
     AggregateRequest, Aggregated, Catalogue, Database, DatabaseStats, Error, ErrorKind, OnConflict,
-    Page, PageRequest, Pending, Priority, Report, ReportRequest, Store, Write, WriteOutcome,
-    WriteUnit,
+    Page, PageRequest, Pending, Priority, Report, ReportRequest, SnapshotRequest, Store, Write,
+    WriteOutcome, WriteUnit,
 };
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -356,6 +356,10 @@ impl Database for Failing {
 
     fn report(&self, request: ReportRequest) -> Pending<Report> {
         self.inner.report(request)
+    }
+
+    fn snapshot(&self, request: SnapshotRequest) -> Pending<u64> {
+        self.inner.snapshot(request)
     }
 
     fn aggregate(&self, request: AggregateRequest) -> Pending<Aggregated> {

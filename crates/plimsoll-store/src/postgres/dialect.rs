@@ -174,8 +174,8 @@ pub(super) fn select(parts: &Select<'_>, range: &[Condition], window: Window) ->
     push_head(&mut sql, source, parts.columns, parts.flag.is_some());
     let Some(flag) = parts.flag else {
         sql.push("(select ");
-        push_window(&mut sql, parts, parts.columns, range, window.rows);
-        sql.push(") as m");
+        push_range(&mut sql, parts, parts.columns, range, None);
+        let _ = write!(sql.text, " limit {}) as m", window.rows);
         return sql;
     };
     let mut read: Vec<usize> = parts.columns.iter().copied().chain(flag.columns()).collect();
@@ -188,12 +188,23 @@ pub(super) fn select(parts: &Select<'_>, range: &[Condition], window: Window) ->
     sql.push("t.plimsoll_bytes, ");
     translate(&mut sql, source, flag);
     sql.push(" as plimsoll_wanted, row_number() over () as plimsoll_place from (select ");
-    push_window(&mut sql, parts, &read, range, window.scanned);
+    push_range(&mut sql, parts, &read, range, None);
     let _ = write!(
         sql.text,
-        ") as t) as m where m.plimsoll_wanted or m.plimsoll_place = {} limit {}",
-        window.scanned, window.rows
+        " limit {}) as t) as m where m.plimsoll_wanted or m.plimsoll_place = {} limit {}",
+        window.scanned, window.scanned, window.rows
     );
+    sql
+}
+
+/// All of a range, and of its rows those that are wanted.
+pub(super) fn select_all(parts: &Select<'_>, range: &[Condition]) -> Sql {
+    let mut sql = Sql::new();
+    push_head(&mut sql, parts.source, parts.columns, false);
+    sql.push("(select ");
+    push_range(&mut sql, parts, parts.columns, range, parts.flag);
+    // Keeps the planner from measuring each value once for each column.
+    sql.push(" offset 0) as m");
     sql
 }
 
@@ -224,13 +235,13 @@ fn push_field(sql: &mut Sql, source: Source<'_>, column: usize) {
     }
 }
 
-/// `columns, bytes from table where range order by terms limit rows`
-fn push_window(
+/// `columns, bytes from table where range and wanted order by terms`
+fn push_range(
     sql: &mut Sql,
     parts: &Select<'_>,
     columns: &[usize],
     range: &[Condition],
-    rows: u64,
+    wanted: Option<&Expr>,
 ) {
     let source = parts.source;
     push_columns(sql, source, columns, parts.columns);
@@ -253,6 +264,10 @@ fn push_window(
         sql.condition(source, condition);
         glue = " and ";
     }
+    if let Some(wanted) = wanted {
+        sql.push(glue);
+        translate(sql, source, wanted);
+    }
     let mut glue = " order by ";
     for served in parts.terms {
         sql.push(glue).column("t", source, served.term.column);
@@ -262,7 +277,6 @@ fn push_window(
         sql.push(if nulls_first { " nulls first" } else { " nulls last" });
         glue = ", ";
     }
-    let _ = write!(sql.text, " limit {rows}");
 }
 
 /// `columns, bytes from table as t`, the bytes being those of the columns that are sent.

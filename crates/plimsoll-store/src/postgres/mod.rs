@@ -4,6 +4,7 @@
 //!   page / state / ping ──> lanes ──> N reader threads, one connection each, opened when needed
 //!                                     (interactive first, bulk every fourth pick)
 //!   report, aggregate   ──> their own thread and connection
+//!   snapshot            ──> its own thread and connection, for as long as all rows take
 //!   write                ──> lane  ──> one writer thread: groups of units, one commit each
 //! ```
 //!
@@ -32,6 +33,7 @@ mod reader;
 mod report;
 mod row;
 mod script;
+mod snapshot;
 mod tls;
 mod transaction;
 mod translate;

@@ -12,14 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use plimsoll::limits::{READS_WAITING_MAX, ROW_BYTES_MAX};
+use plimsoll::limits::{READS_WAITING_MAX, ROW_BYTES_MAX, SNAPSHOTS_WAITING_MAX};
 use plimsoll::record::Value;
 
 use super::connection::{Link, Target};
 use super::failure::explain;
 use super::native::Table;
 use super::pace::Pace;
-use super::{aggregate, control, reader, report, writer};
+use super::{aggregate, control, reader, report, snapshot, writer};
 use crate::aggregate::{AggregateRequest, Aggregated};
 use crate::catalogue::Resource;
 use crate::database::{Database, DatabaseStats};
@@ -28,6 +28,7 @@ use crate::lanes::Lanes;
 use crate::pending::{Pending, Promise};
 use crate::read::{Page, PageRequest, ReadLane};
 use crate::report::{Report, ReportRequest};
+use crate::snapshot::SnapshotRequest;
 use crate::write::{Priority, WriteOutcome, WriteUnit};
 use crate::writer_lane::{Job, WriterLane};
 
@@ -52,8 +53,8 @@ impl PostgresConfig {
     /// Bytes the connections may take together, a row each: to be reserved before opening.
     #[must_use]
     pub fn connection_bytes(&self) -> u64 {
-        // The report thread is one more, and the writer.
-        (self.readers as u64 + 1 + u64::from(self.writable))
+        // Reports and snapshots have one each, and the writer.
+        (self.readers as u64 + 2 + u64::from(self.writable))
             * (CONNECTION_BYTES + ROW_BYTES_MAX as u64)
     }
 }
@@ -73,6 +74,7 @@ pub(super) struct Shared {
     spill_directory: PathBuf,
     pages: Lanes<ReadTask>,
     reports: Lanes<ReadTask>,
+    snapshots: Lanes<ReadTask>,
     busy: AtomicU64,
     snapshot_micros_max: AtomicU64,
 }
@@ -121,12 +123,13 @@ impl PostgresDatabase {
             spill_directory: config.spill_directory.clone(),
             pages: Lanes::new(READS_WAITING_MAX),
             reports: Lanes::new(READS_WAITING_MAX),
+            snapshots: Lanes::new(SNAPSHOTS_WAITING_MAX),
             busy: AtomicU64::new(0),
             snapshot_micros_max: AtomicU64::new(0),
         });
         let database = Self {
             shared,
-            connections: config.readers as u64 + 1 + u64::from(config.writable),
+            connections: config.readers as u64 + 2 + u64::from(config.writable),
             writable: config.writable,
             threads: Mutex::default(),
         };
@@ -135,6 +138,7 @@ impl PostgresDatabase {
             database.start("pg-write", move || writer::run(&mut link, &shared))?;
         }
         database.spawn("pg-report", Link::new(target.clone())?, |s| &s.reports)?;
+        database.spawn("pg-snapshot", Link::new(target.clone())?, |s| &s.snapshots)?;
         for number in 0..config.readers {
             let name = format!("pg-read-{number}");
             database.spawn(&name, Link::new(target.clone())?, |s| &s.pages)?;
@@ -220,6 +224,13 @@ impl Database for PostgresDatabase {
         })
     }
 
+    fn snapshot(&self, request: SnapshotRequest) -> Pending<u64> {
+        self.read(&self.shared.snapshots, ReadLane::Bulk, move |link, shared, promise| {
+            let known = shared.known(&request.resource.name)?;
+            snapshot::snapshot(link, &promise.watch(), &known.table, request)
+        })
+    }
+
     fn aggregate(&self, request: AggregateRequest) -> Pending<Aggregated> {
         self.read(&self.shared.reports, ReadLane::Bulk, move |link, shared, promise| {
             let known = shared.known(&request.aggregation.resource.name)?;
@@ -279,6 +290,7 @@ impl Database for PostgresDatabase {
     fn close(&self) -> Result<()> {
         self.shared.pages.close();
         self.shared.reports.close();
+        self.shared.snapshots.close();
         self.shared.writer.close();
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));

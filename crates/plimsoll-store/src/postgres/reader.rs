@@ -32,7 +32,7 @@ use crate::catalogue::{Nulls, Order, Resource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::{append, too_large};
 use crate::pending::Watch;
-use crate::plan::{ServedTerm, access, phases, with_nulls_apart};
+use crate::plan::{Condition, ServedTerm, access, phases, with_nulls_apart};
 use crate::read::{Page, PageEnd, PageRequest, Position, Scope};
 
 /// A statement that reads a window through an index.
@@ -91,13 +91,7 @@ pub(super) fn slice(
             let mut slice = Slice::new(request, source, columns.clone(), &stands, &what, pace);
             let mut next = from;
             loop {
-                let mut ranges = phases(&resource, &order, next.as_ref(), backwards)?;
-                if let Some(first) = terms.first()
-                    && first.nulls == Nulls::Largest
-                    && resource.schema.columns[first.term.column].nullable
-                {
-                    ranges = with_nulls_apart(ranges, first.term, backwards);
-                }
+                let ranges = ranges(&resource, &order, &terms, next.as_ref(), backwards)?;
                 match slice.ranges(link, watch, &select, &ranges, settings)? {
                     End::Exhausted => return Ok(slice.finish(None)),
                     End::Stopped(position) => return Ok(slice.finish(Some(position))),
@@ -106,6 +100,26 @@ pub(super) fn slice(
             }
         }
     }
+}
+
+/// The ranges behind a position, each in the order of the index.
+pub(super) fn ranges(
+    resource: &Resource,
+    order: &Order,
+    terms: &[ServedTerm],
+    from: Option<&Position>,
+    backwards: bool,
+) -> Result<Vec<Vec<Condition>>> {
+    let ranges = phases(resource, order, from, backwards)?;
+    Ok(match terms.first() {
+        Some(first)
+            if first.nulls == Nulls::Largest
+                && resource.schema.columns[first.term.column].nullable =>
+        {
+            with_nulls_apart(ranges, first.term, backwards)
+        }
+        _ => ranges,
+    })
 }
 
 /// The columns asked for, then those of the order that are not among them.
@@ -134,9 +148,14 @@ fn refuse_unindexed(
     if counted.is_none_or(|rows| rows.cast_unsigned() <= UNINDEXED_SORT_ROWS_MAX) {
         return Ok(());
     }
+    Err(unindexed(source, order))
+}
+
+/// The refusal, with the index to make.
+pub(super) fn unindexed(source: Source<'_>, order: &Order) -> Error {
     let resource = source.resource;
     let terms: Vec<&str> = order.terms().iter().map(|t| source.name(t.column)).collect();
-    Err(Error::new(
+    Error::new(
         ErrorKind::Unindexed,
         format!(
             "no index of {} runs in the order of {}, and it has more than {} rows: create the \
@@ -146,7 +165,7 @@ fn refuse_unindexed(
             UNINDEXED_SORT_ROWS_MAX
         ),
     )
-    .with_remedy(dialect::create_index(source, order)))
+    .with_remedy(dialect::create_index(source, order))
 }
 
 /// How a pass over ranges ended.
@@ -213,7 +232,7 @@ impl<'a> Slice<'a> {
         link: &mut Link,
         watch: &Watch,
         select: &Select<'_>,
-        ranges: &[Vec<crate::plan::Condition>],
+        ranges: &[Vec<Condition>],
         settings: Settings,
     ) -> Result<End> {
         for range in ranges {

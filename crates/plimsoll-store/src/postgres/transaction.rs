@@ -41,6 +41,19 @@ impl Settings {
     }
 }
 
+/// How a transaction begins that has one snapshot for several statements.
+pub(super) fn whole(timeout_ms: u64) -> String {
+    let begin = Settings { timeout_ms, sorts: false }.begin();
+    begin.replacen("begin read only", "begin isolation level repeatable read read only", 1)
+}
+
+/// The rows of a statement of a transaction that was begun before.
+pub(super) async fn rows_of(client: &Client, sql: &Sql) -> Result<Rows, Error> {
+    let params = sql.params.iter().map(|value| (Bind(value), Type::UNKNOWN));
+    let stream = client.query_typed_raw(&sql.text, params).await?;
+    Ok(Rows { stream: Box::pin(stream) })
+}
+
 /// The rows of a statement, in order.
 pub(super) struct Rows {
     stream: Pin<Box<RowStream>>,

@@ -4,6 +4,7 @@
 //!   page / report / ping ──> lanes ──> N reader threads, one read-only connection each
 //!                                      (interactive first, bulk every fourth pick)
 //!   report, aggregate    ──> their own thread, so that a long sum never holds up a page
+//!   snapshot             ──> its own thread, for as long as all rows take
 //!   write                ──> lane  ──> one writer thread: groups of units, one commit each
 //! ```
 //!
@@ -29,6 +30,7 @@ mod quantiles;
 mod reader;
 mod report;
 mod row;
+mod snapshot;
 mod translate;
 mod value;
 mod writer;

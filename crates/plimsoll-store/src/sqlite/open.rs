@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use plimsoll::limits::READS_WAITING_MAX;
+use plimsoll::limits::{READS_WAITING_MAX, SNAPSHOTS_WAITING_MAX};
 use plimsoll::record::Value;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -18,7 +18,7 @@ use super::beside::Beside;
 use super::connection::{Bounds, Role, open};
 use super::failure::explain;
 use super::writer;
-use super::{aggregate, introspect, memory, reader, report};
+use super::{aggregate, introspect, memory, reader, report, snapshot};
 use crate::aggregate::{AggregateRequest, Aggregated};
 use crate::catalogue::Resource;
 use crate::database::{Database, DatabaseStats};
@@ -27,6 +27,7 @@ use crate::lanes::Lanes;
 use crate::pending::{Pending, Promise};
 use crate::read::{Page, PageRequest, ReadLane};
 use crate::report::{Report, ReportRequest};
+use crate::snapshot::SnapshotRequest;
 use crate::write::{Priority, WriteOutcome, WriteUnit};
 use crate::writer_lane::{self, Job, WriterLane};
 
@@ -53,6 +54,7 @@ type ReadTask = Box<dyn FnOnce(&mut Connection, &Shared) + Send>;
 struct Shared {
     pages: Lanes<ReadTask>,
     reports: Lanes<ReadTask>,
+    snapshots: Lanes<ReadTask>,
     writer: WriterLane,
     busy: AtomicU64,
     snapshot_micros_max: AtomicU64,
@@ -73,8 +75,8 @@ impl SqliteConfig {
     /// before opening.
     #[must_use]
     pub fn connection_bytes(&self) -> u64 {
-        // The report thread is one more reading connection.
-        let readers = (self.readers as u64 + 1) * (self.reader_cache_bytes + self.value_bytes_max);
+        // Reports and snapshots have a reading connection each.
+        let readers = (self.readers as u64 + 2) * (self.reader_cache_bytes + self.value_bytes_max);
         let writer = self.writer_cache_bytes + self.value_bytes_max;
         readers + if self.writable { writer } else { 0 }
     }
@@ -97,13 +99,14 @@ impl SqliteDatabase {
         let shared = Arc::new(Shared {
             pages: Lanes::new(READS_WAITING_MAX),
             reports: Lanes::new(READS_WAITING_MAX),
+            snapshots: Lanes::new(SNAPSHOTS_WAITING_MAX),
             writer: WriterLane::default(),
             busy: AtomicU64::new(0),
             snapshot_micros_max: AtomicU64::new(0),
         });
         let database = Self {
             shared: shared.clone(),
-            connections: config.readers as u64 + 1 + u64::from(config.writable),
+            connections: config.readers as u64 + 2 + u64::from(config.writable),
             writable: config.writable,
             threads: Mutex::default(),
             beside: Mutex::new((!config.writable).then(|| Beside::look(&config.file))),
@@ -133,6 +136,8 @@ impl SqliteDatabase {
             }
         };
         database.spawn("db-report", reading(first, |s| &s.reports))?;
+        let whole = open(&config.file, Role::Reader, config.bounds(Role::Reader))?;
+        database.spawn("db-snapshot", reading(whole, |s| &s.snapshots))?;
         for number in 0..config.readers {
             let connection = open(&config.file, Role::Reader, config.bounds(Role::Reader))?;
             database.spawn(&format!("db-read-{number}"), reading(connection, |s| &s.pages))?;
@@ -192,6 +197,12 @@ impl Database for SqliteDatabase {
         self.read(&self.shared.reports, ReadLane::Bulk, move |connection, _, promise| {
             let watch = promise.watch();
             report::report(connection, &request, move || watch.is_abandoned())
+        })
+    }
+
+    fn snapshot(&self, request: SnapshotRequest) -> Pending<u64> {
+        self.read(&self.shared.snapshots, ReadLane::Bulk, move |connection, _, promise| {
+            snapshot::snapshot(connection, request, &|| promise.is_abandoned())
         })
     }
 
@@ -260,6 +271,7 @@ impl Database for SqliteDatabase {
     fn close(&self) -> Result<()> {
         self.shared.pages.close();
         self.shared.reports.close();
+        self.shared.snapshots.close();
         self.shared.writer.close();
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));

@@ -98,9 +98,14 @@ fn refuse_unindexed(connection: &Connection, resource: &Resource, order: &Order)
     if rows <= i64::try_from(UNINDEXED_SORT_ROWS_MAX).unwrap_or(i64::MAX) {
         return Ok(());
     }
+    Err(unindexed(resource, order))
+}
+
+/// The refusal, with the index to make.
+pub(super) fn unindexed(resource: &Resource, order: &Order) -> Error {
     let terms: Vec<&str> =
         order.terms().iter().map(|t| &*resource.schema.columns[t.column].name).collect();
-    Err(Error::new(
+    Error::new(
         ErrorKind::Unindexed,
         format!(
             "no index of {} runs in the order of {}, and it has more than {} rows: create the \
@@ -110,7 +115,7 @@ fn refuse_unindexed(connection: &Connection, resource: &Resource, order: &Order)
             UNINDEXED_SORT_ROWS_MAX
         ),
     )
-    .with_remedy(dialect::create_index(resource, order)))
+    .with_remedy(dialect::create_index(resource, order))
 }
 
 struct Slice<'a> {

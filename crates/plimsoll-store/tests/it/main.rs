@@ -11,6 +11,7 @@ mod pages;
 mod recipe;
 mod resumed;
 mod slices;
+mod snapshots;
 mod sorted;
 mod steps;
 mod stream;

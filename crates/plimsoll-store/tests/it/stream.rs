@@ -13,7 +13,7 @@ use plimsoll::stream::{LazyOptions, Stream, TypedRecord};
 use plimsoll::typed::Engine;
 use plimsoll_store::{
     AggregateRequest, Aggregated, Database, DatabaseStats, Page, PageRequest, Pending, Priority,
-    Report, ReportRequest, Result, RowQuery, Store, WriteOutcome, WriteUnit,
+    Report, ReportRequest, Result, RowQuery, SnapshotRequest, Store, WriteOutcome, WriteUnit,
 };
 
 use crate::fixture::Fixture;
@@ -54,6 +54,9 @@ impl Database for Counted {
     }
     fn report(&self, request: ReportRequest) -> Pending<Report> {
         self.store.report(request)
+    }
+    fn snapshot(&self, request: SnapshotRequest) -> Pending<u64> {
+        self.store.snapshot(request)
     }
     fn aggregate(&self, request: AggregateRequest) -> Pending<Aggregated> {
         self.store.aggregate(request)

@@ -1,0 +1,91 @@
+//! A whole selection from one snapshot.
+//!
+//! ```text
+//!   begin isolation level repeatable read read only ─ range ─ range ─ .. ─ commit
+//! ```
+//!
+//! Promises: one transaction for all ranges, and it ends with the last row that was sent, not with
+//! the last that a client took; nothing is sorted.
+//! Never: an order that no index has, or a transaction left open behind an error.
+
+use plimsoll::limits::ROW_BYTES_MAX;
+use tokio_postgres::Client;
+
+use super::connection::Link;
+use super::dialect::{self, FIELDS_IN_FRONT, Select, Source};
+use super::failure::explain;
+use super::native::{Codec, Table};
+use super::reader::{ranges, unindexed};
+use super::row::MessageRow;
+use super::transaction::{rows_of, whole};
+use crate::error::Result;
+use crate::fields::{append, too_large};
+use crate::pending::Watch;
+use crate::plan::access;
+use crate::snapshot::SnapshotRequest;
+
+/// Reads all of it and says how many rows there were.
+pub(super) fn snapshot(
+    link: &mut Link,
+    watch: &Watch,
+    table: &Table,
+    mut request: SnapshotRequest,
+) -> Result<u64> {
+    let resource = request.resource.clone();
+    let source = Source { resource: &resource, table };
+    let what = format!("reading a snapshot of {}", resource.name);
+    let (filter, order, columns) =
+        (request.filter.clone(), request.order.clone(), request.columns.clone());
+    let access = access(&resource, &order, filter.as_deref());
+    if !access.served {
+        return Err(unindexed(source, &order));
+    }
+    let ranges = ranges(&resource, &order, &access.terms, request.from.as_ref(), false)?;
+    let select = Select {
+        source,
+        columns: &columns,
+        flag: filter.as_deref(),
+        equal: &access.equal,
+        bounds: &access.bounds,
+        terms: &access.terms,
+        backwards: false,
+    };
+    let texts: Vec<dialect::Sql> =
+        ranges.iter().map(|range| dialect::select_all(&select, range)).collect();
+    let codecs: Vec<Codec> = columns.iter().map(|&c| table.columns[c].codec).collect();
+    let fail = |e: tokio_postgres::Error| explain(&what, &e);
+    link.run(watch, async |client| {
+        let begin = whole(request.timeout_ms);
+        client.batch_execute(&begin).await.map_err(fail)?;
+        let read = all(client, &texts, &codecs, &what, &mut request).await;
+        client.batch_execute("commit").await.map_err(fail)?;
+        read
+    })
+}
+
+async fn all(
+    client: &Client,
+    texts: &[dialect::Sql],
+    codecs: &[Codec],
+    what: &str,
+    request: &mut SnapshotRequest,
+) -> Result<u64> {
+    let fail = |e: tokio_postgres::Error| explain(what, &e);
+    let mut written = 0;
+    for sql in texts {
+        let mut rows = rows_of(client, sql).await.map_err(fail)?;
+        while let Some(row) = rows.next().await.map_err(fail)? {
+            let bytes: i64 = row.try_get(0).map_err(fail)?;
+            if bytes.cast_unsigned() > ROW_BYTES_MAX as u64 {
+                return Err(too_large(what, bytes.cast_unsigned()));
+            }
+            let row = MessageRow { row: &row, codecs, first: FIELDS_IN_FRONT };
+            let SnapshotRequest { encoder, out, extra, .. } = &mut *request;
+            append(&row, what, &mut **encoder, out, extra)?;
+            written += 1;
+            request.hand_over(false)?;
+        }
+    }
+    request.hand_over(true)?;
+    Ok(written)
+}
