@@ -13,7 +13,7 @@ use tokio_postgres::types::Type;
 
 use super::control;
 use super::dialect::{self, FIELDS_IN_FRONT, Source, Sql, quote};
-use super::failure::explain;
+use super::failure::{explain, explain_write};
 use super::insert::{Insert, insert_rows};
 use super::native::{Codec, Table};
 use super::open::Shared;
@@ -145,7 +145,7 @@ fn update(
     let mut glue = " set ";
     for (column, value) in set {
         sql.push(glue).push(&quote(source.name(*column))).push(" = ");
-        sql.bind(value.clone(), &source.table.columns[*column].cast);
+        sql.assign(source, *column, value)?;
         glue = ", ";
     }
     if let Some(updated) = resource.updated {
@@ -182,7 +182,7 @@ fn push_guard(
 }
 
 async fn execute(client: &Client, resource: &Resource, sql: &Sql) -> Result<u64> {
-    run(client, sql).await.map_err(|e| explain(&format!("writing {}", resource.name), &e))
+    run(client, sql).await.map_err(|e| explain_write(&format!("writing {}", resource.name), &e))
 }
 
 /// Executes a text whose result has no rows.

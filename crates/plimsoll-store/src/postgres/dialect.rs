@@ -12,9 +12,10 @@
 //! so that a filter that matches nothing still moves forward:
 //!
 //! ```text
-//!   .. from (select t.*, (filter) as plimsoll_wanted, row_number() over () as plimsoll_place
+//!   .. from (select t.*, (filter) as plimsoll_wanted, row_number() over () as plimsoll_place,
+//!                   lead(true) over () is null as plimsoll_last
 //!            from (select .. order by .. limit 2000) as t) as m
-//!      where m.plimsoll_wanted or m.plimsoll_place = 2000 limit 512
+//!      where m.plimsoll_wanted or m.plimsoll_last limit 512
 //! ```
 //!
 //! Promises: every value is a parameter; every identifier is quoted; a value beyond the bound is
@@ -25,12 +26,12 @@ use std::fmt::Write as _;
 
 use plimsoll::expr::Expr;
 use plimsoll::limits::ROW_BYTES_MAX;
-use plimsoll::record::Value;
+use plimsoll::record::{ColumnType, Value};
 
 use super::native::{Codec, Extent, Table};
 use super::translate::translate;
 use crate::catalogue::{Nulls, Order, Resource};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Condition, ServedTerm};
 
 /// What is this small where it is stored is below the bound once it is made text: PostgreSQL's
@@ -84,13 +85,46 @@ impl Sql {
         self
     }
 
+    /// A value that a column is to hold.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] for a value of another type than the column's.
+    pub(super) fn assign(
+        &mut self,
+        source: Source<'_>,
+        column: usize,
+        value: &Value,
+    ) -> Result<()> {
+        let kind = source.resource.schema.columns[column].kind;
+        let fits = match value {
+            Value::Null => true,
+            Value::Bool(_) => kind == ColumnType::Bool,
+            Value::Int(_) => matches!(kind, ColumnType::Int | ColumnType::Float),
+            Value::Float(_) => kind == ColumnType::Float,
+            Value::Money(_) => kind == ColumnType::Money,
+            Value::Time(_) => kind == ColumnType::Time,
+            Value::Text(_) => kind == ColumnType::Text,
+            Value::Bytes(_) => kind == ColumnType::Bytes,
+        };
+        if !fits && kind != ColumnType::Any {
+            let (table, name) = (&source.resource.name, source.name(column));
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("writing {table}: the value for {table}.{name} is no {kind}"),
+            ));
+        }
+        self.bind(value.clone(), &source.table.columns[column].cast);
+        Ok(())
+    }
+
     /// A column under an alias.
     pub(super) fn column(&mut self, alias: &str, source: Source<'_>, column: usize) -> &mut Self {
         let name = quote(source.name(column));
         self.push(alias).push(".").push(&name)
     }
 
-    fn condition(&mut self, source: Source<'_>, condition: &Condition) {
+    /// What a range or a key asks of a column.
+    pub(super) fn condition(&mut self, source: Source<'_>, condition: &Condition) {
         let (column, operator, value) = match condition {
             Condition::Same(column, Value::Null) | Condition::Null(column) => {
                 (*column, " is null", None)
@@ -187,12 +221,14 @@ pub(super) fn select(parts: &Select<'_>, range: &[Condition], window: Window) ->
     }
     sql.push("t.plimsoll_bytes, ");
     translate(&mut sql, source, flag);
-    sql.push(" as plimsoll_wanted, row_number() over () as plimsoll_place from (select ");
+    // Both look one row ahead at most, so the window is not kept anywhere.
+    sql.push(" as plimsoll_wanted, row_number() over () as plimsoll_place");
+    sql.push(", lead(true) over () is null as plimsoll_last from (select ");
     push_range(&mut sql, parts, &read, range, None);
     let _ = write!(
         sql.text,
-        " limit {}) as t) as m where m.plimsoll_wanted or m.plimsoll_place = {} limit {}",
-        window.scanned, window.scanned, window.rows
+        " limit {}) as t) as m where m.plimsoll_wanted or m.plimsoll_last limit {}",
+        window.scanned, window.rows
     );
     sql
 }

@@ -17,9 +17,81 @@ pub(super) fn explain(what: &str, error: &tokio_postgres::Error) -> Error {
             format!("{what}: the connection to PostgreSQL failed: {error}{cause}; try again"),
         );
     };
+    if let Some(rule) = broken_rule(&Told::from(told)) {
+        return Error::new(ErrorKind::Conflict, format!("{what}: {rule}"));
+    }
     let (kind, help) = classify(told);
     let help = if help.is_empty() { String::new() } else { format!("; {help}") };
     Error::new(kind, format!("{what}: {}{help}", told.message()))
+}
+
+/// As [`explain`], where values are written: one that is none of its column's type contradicts the
+/// table as a broken rule does.
+pub(super) fn explain_write(what: &str, error: &tokio_postgres::Error) -> Error {
+    let explained = explain(what, error);
+    match (explained.kind(), error.code()) {
+        (ErrorKind::Invalid, Some(code)) if code.code().starts_with("22") => {
+            Error::new(ErrorKind::Conflict, explained.to_string())
+        }
+        _ => explained,
+    }
+}
+
+/// What the server told of a rule that does not hold.
+struct Told<'a> {
+    code: &'a SqlState,
+    message: &'a str,
+    column: Option<&'a str>,
+    constraint: Option<&'a str>,
+    detail: Option<&'a str>,
+}
+
+impl<'a> From<&'a DbError> for Told<'a> {
+    fn from(told: &'a DbError) -> Self {
+        Self {
+            code: told.code(),
+            message: told.message(),
+            column: told.column(),
+            constraint: told.constraint(),
+            detail: told.detail(),
+        }
+    }
+}
+
+/// The rule that a row breaks, in the words that hold for every database.
+fn broken_rule(told: &Told<'_>) -> Option<String> {
+    let constraint = told.constraint.unwrap_or(told.message);
+    Some(match *told.code {
+        SqlState::UNIQUE_VIOLATION => match told.detail.and_then(key_columns) {
+            Some(names) => format!("a row with the same {names} is already there"),
+            None => format!("a row that is the same under {constraint} is already there"),
+        },
+        SqlState::EXCLUSION_VIOLATION => {
+            format!("a row that excludes it under {constraint} is already there")
+        }
+        SqlState::NOT_NULL_VIOLATION => {
+            format!("{} must have a value", told.column.unwrap_or(told.message))
+        }
+        SqlState::CHECK_VIOLATION => format!("the rule does not hold: {constraint}"),
+        SqlState::FOREIGN_KEY_VIOLATION | SqlState::RESTRICT_VIOLATION => {
+            "it refers to a row that is not there, or other rows refer to it".to_owned()
+        }
+        // A trigger of the app's refuses it.
+        SqlState::RAISE_EXCEPTION => told.message.to_owned(),
+        _ => return None,
+    })
+}
+
+/// The columns in `Key (a, "B")=(1, 2) already exists.`, whatever language it is said in; their
+/// values stand behind.
+fn key_columns(detail: &str) -> Option<String> {
+    let (names, _values) = detail.split_once(")=(")?;
+    let (_, names) = names.split_once('(')?;
+    let names = names.split(", ").map(|name| {
+        let bare = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+        bare.map_or_else(|| name.to_owned(), |bare| bare.replace("\"\"", "\""))
+    });
+    Some(names.collect::<Vec<_>>().join(", "))
 }
 
 /// Whether the connection is of no use any more.
@@ -33,11 +105,8 @@ pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
 fn classify(told: &DbError) -> (ErrorKind, &'static str) {
     let code = told.code();
     let is = |states: &[SqlState]| states.contains(code);
-    if is(&[SqlState::UNIQUE_VIOLATION, SqlState::FOREIGN_KEY_VIOLATION])
-        || is(&[SqlState::CHECK_VIOLATION, SqlState::NOT_NULL_VIOLATION])
-        || is(&[SqlState::EXCLUSION_VIOLATION, SqlState::RESTRICT_VIOLATION])
-    {
-        return (ErrorKind::Conflict, "");
+    if *code == SqlState::LOCK_NOT_AVAILABLE {
+        return (ErrorKind::Busy, "another process holds it; try again");
     }
     if *code == SqlState::QUERY_CANCELED {
         return if told.message().contains("statement timeout") {
@@ -77,5 +146,42 @@ fn classify(told: &DbError) -> (ErrorKind, &'static str) {
         "28" | "3D" => (ErrorKind::Io, "check the user, the password and the database's name"),
         "XX" => (ErrorKind::Corrupt, "see the server's log"),
         _ => (ErrorKind::Io, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told<'a>(code: &'a SqlState, detail: Option<&'a str>) -> Told<'a> {
+        let (column, constraint) = (Some("title"), Some("rule"));
+        Told { code, message: "said", column, constraint, detail }
+    }
+
+    #[test]
+    fn a_broken_rule_is_said_as_by_every_database() {
+        let unique = SqlState::UNIQUE_VIOLATION;
+        let same = |names: &str| Some(format!("a row with the same {names} is already there"));
+        for (detail, names) in [
+            ("Key (isbn)=(a)=(b)) already exists.", "isbn"),
+            ("Key (a, \"B\"\"c\")=(1, (2)) already exists.", "a, B\"c"),
+            ("Schlüssel »(isbn)=(x)« existiert bereits.", "isbn"),
+        ] {
+            assert_eq!(broken_rule(&told(&unique, Some(detail))), same(names), "{detail}");
+        }
+        let cases = [
+            (unique, "a row that is the same under rule is already there"),
+            (SqlState::NOT_NULL_VIOLATION, "title must have a value"),
+            (SqlState::CHECK_VIOLATION, "the rule does not hold: rule"),
+            (
+                SqlState::FOREIGN_KEY_VIOLATION,
+                "it refers to a row that is not there, or other rows refer to it",
+            ),
+            (SqlState::RAISE_EXCEPTION, "said"),
+        ];
+        for (code, said) in cases {
+            assert_eq!(broken_rule(&told(&code, None)).as_deref(), Some(said));
+        }
+        assert_eq!(broken_rule(&told(&SqlState::DISK_FULL, None)), None);
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //!   insert into "shop"."goods" ("id", "name") values ($1::bigint, $2::text), (..), ..
 //!     [on conflict do nothing | on conflict ("id") do update set ..] returning "id"
+//!                                            └ of several such sets, the one a row is the same in
 //! ```
 //!
 //! Promises: as many rows in one statement as its parameters allow; where conflicts are to be
@@ -14,9 +15,10 @@ use tokio_postgres::Client;
 
 use super::apply::rows;
 use super::dialect::{Source, Sql, quote};
-use super::failure::explain;
+use super::failure::{explain, explain_write};
 use super::native::Codec;
 use crate::error::{Error, ErrorKind, Result};
+use crate::plan::Condition;
 use crate::write::{OnConflict, RefusedRow};
 
 /// Parameters of one statement: the protocol counts them in 16 bits; a statement of this many is
@@ -62,18 +64,18 @@ pub(super) async fn insert_rows(
     for chunk in values.chunks(rows_of_statement(insert) * width) {
         let count = chunk.len() / width;
         let Some(list) = refused.as_deref_mut() else {
-            statement(client, insert, chunk, &mut made).await.map_err(fail)?;
+            statement(client, insert, chunk, &mut made).await?;
             *place += count;
             continue;
         };
         client.batch_execute("savepoint rows").await.map_err(fail)?;
-        let whole = statement(client, insert, chunk, &mut made).await.map_err(fail);
+        let whole = statement(client, insert, chunk, &mut made).await;
         match whole {
             Ok(()) => client.batch_execute("release rows").await.map_err(fail)?,
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 client.batch_execute("rollback to rows").await.map_err(fail)?;
                 for (at, row) in chunk.chunks(width).enumerate() {
-                    match statement(client, insert, row, &mut made).await.map_err(fail) {
+                    match statement(client, insert, row, &mut made).await {
                         Ok(()) => {
                             let next = "release rows; savepoint rows";
                             client.batch_execute(next).await.map_err(fail)?;
@@ -114,15 +116,56 @@ async fn statement(
     insert: &Insert<'_>,
     values: &[Value],
     made: &mut Made,
-) -> Result<(), tokio_postgres::Error> {
-    let sql = text(insert, values);
-    let returned = rows(client, &sql).await?;
+) -> Result<()> {
+    let what = format!("writing {}", insert.source.resource.name);
+    let target = target(client, insert, values, &what).await?;
+    let returned = rows(client, &text(insert, values, target)?).await;
+    let returned = returned.map_err(|e| explain_write(&what, &e))?;
     made.rows += returned.len() as u64;
     made.last_key = returned.last().and_then(|row| row.try_get::<_, i64>(0).ok());
     Ok(())
 }
 
-fn text(insert: &Insert<'_>, values: &[Value]) -> Sql {
+/// The unique set by which the row of an upsert is sought: only one can be named. Of several, the
+/// first in which a row is the same.
+async fn target<'a>(
+    client: &Client,
+    insert: &Insert<'a>,
+    values: &[Value],
+    what: &str,
+) -> Result<Option<&'a [usize]>> {
+    if insert.on_conflict != OnConflict::Update {
+        return Ok(None);
+    }
+    let source = insert.source;
+    let value = |column: &usize| {
+        let at = insert.columns.iter().position(|c| c == column)?;
+        Some((*column, &values[at])).filter(|(_, value)| **value != Value::Null)
+    };
+    let given = |set: &'a Vec<usize>| Some((set, set.iter().map(value).collect::<Option<_>>()?));
+    let sets: Vec<(_, Vec<_>)> = source.table.unique.iter().filter_map(given).collect();
+    let [_, _, ..] = *sets else { return Ok(sets.first().map(|(set, _)| set.as_slice())) };
+    let mut sql = Sql::new();
+    for (number, (_, fields)) in sets.iter().enumerate() {
+        sql.push(if number > 0 { ", exists (select from " } else { "select exists (select from " });
+        sql.push(&source.qualified()).push(" as t");
+        let mut glue = " where ";
+        for &(column, value) in fields {
+            sql.push(glue);
+            sql.condition(source, &Condition::Same(column, value.clone()));
+            glue = " and ";
+        }
+        sql.push(")");
+    }
+    let found = rows(client, &sql).await.map_err(|e| explain_write(what, &e))?;
+    let is_there = |number: &usize| {
+        found.first().is_some_and(|row| row.try_get::<_, bool>(*number).unwrap_or(false))
+    };
+    let number = (0..sets.len()).find(is_there).unwrap_or(0);
+    Ok(Some(sets[number].0))
+}
+
+fn text(insert: &Insert<'_>, values: &[Value], target: Option<&[usize]>) -> Result<Sql> {
     let source = insert.source;
     let resource = source.resource;
     let stamps = stamps(insert);
@@ -138,15 +181,15 @@ fn text(insert: &Insert<'_>, values: &[Value]) -> Sql {
             sql.push(if place > 0 { ", " } else { "" });
             match row.get(place).unwrap_or(&now) {
                 // A key that the database makes is asked for by leaving it out.
-                Value::Null if resource.key.contains(&column) => sql.push("default"),
-                value => sql.bind(value.clone(), &source.table.columns[column].cast),
-            };
+                Value::Null if resource.key.contains(&column) => drop(sql.push("default")),
+                value => sql.assign(source, column, value)?,
+            }
         }
         sql.push(")");
     }
-    push_conflict(&mut sql, insert, &all);
+    push_conflict(&mut sql, insert, &all, target);
     sql.push(" returning ").push(&returned_key(source));
-    sql
+    Ok(sql)
 }
 
 fn returned_key(source: Source<'_>) -> String {
@@ -162,36 +205,32 @@ fn is_int(codec: Codec) -> bool {
     matches!(codec, Codec::Int2 | Codec::Int4 | Codec::Int8)
 }
 
-fn push_conflict(sql: &mut Sql, insert: &Insert<'_>, all: &[usize]) {
+fn push_conflict(sql: &mut Sql, insert: &Insert<'_>, all: &[usize], target: Option<&[usize]>) {
     let source = insert.source;
     let resource = source.resource;
-    match insert.on_conflict {
-        OnConflict::Error => {}
-        OnConflict::Skip => drop(sql.push(" on conflict do nothing")),
-        OnConflict::Update => {
-            // The unique set that is given in full decides, the key first.
-            let target = resource.unique.iter().find(|set| set.iter().all(|c| all.contains(c)));
-            let target = target.unwrap_or(&resource.key);
-            let kept = |c: &&usize| !resource.key.contains(c) && Some(**c) != resource.created;
-            let mut sets: Vec<String> = all
-                .iter()
-                .filter(kept)
-                .map(|&c| format!("{0} = excluded.{0}", quote(source.name(c))))
-                .collect();
-            if let Some(version) = resource.version {
-                let name = quote(source.name(version));
-                sets.push(format!("{name} = t.{name} + 1"));
-            }
-            if sets.is_empty() {
-                sql.push(" on conflict do nothing");
-            } else {
-                let names: Vec<String> = target.iter().map(|&c| quote(source.name(c))).collect();
-                sql.push(&format!(
-                    " on conflict ({}) do update set {}",
-                    names.join(", "),
-                    sets.join(", ")
-                ));
-            }
+    let target = match (insert.on_conflict, target) {
+        (OnConflict::Error, _) | (OnConflict::Update, None) => return,
+        (OnConflict::Skip, _) => {
+            sql.push(" on conflict do nothing");
+            return;
         }
+        (OnConflict::Update, Some(target)) => target,
+    };
+    let kept = |c: &&usize| !resource.key.contains(c) && Some(**c) != resource.created;
+    let mut sets: Vec<String> = all
+        .iter()
+        .filter(kept)
+        .map(|&c| format!("{0} = excluded.{0}", quote(source.name(c))))
+        .collect();
+    if let Some(version) = resource.version {
+        let name = quote(source.name(version));
+        sets.push(format!("{name} = t.{name} + 1"));
+    }
+    let names: Vec<String> = target.iter().map(|&c| quote(source.name(c))).collect();
+    sql.push(&format!(" on conflict ({}) do ", names.join(", ")));
+    if sets.is_empty() {
+        sql.push("nothing");
+    } else {
+        sql.push("update set ").push(&sets.join(", "));
     }
 }

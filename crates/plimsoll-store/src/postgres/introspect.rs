@@ -146,11 +146,13 @@ pub(super) async fn complete(
         let columns = of.iter().map(|f| f.native.clone()).collect();
         let numbers: Vec<i32> = of.iter().map(|f| f.number).collect();
         resource.collated = (0..of.len()).filter(|&at| of[at].collated).collect();
+        let place = |number: i32| numbers.iter().position(|&n| n == number);
         for path in paths {
-            add_path(resource, path, &|number| numbers.iter().position(|&n| n == number));
+            add_path(resource, path, &place);
         }
         let (schema, name) = ((&*table.schema).into(), (&*table.name).into());
-        tables.insert(resource.name.clone(), Table { schema, name, columns });
+        let unique = unique_sets(paths, &place);
+        tables.insert(resource.name.clone(), Table { schema, name, columns, unique });
     }
     Ok(tables)
 }
@@ -325,9 +327,18 @@ fn resource(
     for path in paths {
         add_path(&mut resource, path, &place);
     }
-    let columns = fields.into_iter().map(|f| f.native).collect();
-    let native = Table { schema: (&*table.schema).into(), name: (&*table.name).into(), columns };
-    Ok((resource, native))
+    let unique = unique_sets(paths, &place);
+    let columns = fields.iter().map(|f| f.native.clone()).collect();
+    let (schema, name) = ((&*table.schema).into(), (&*table.name).into());
+    Ok((resource, Table { schema, name, columns, unique }))
+}
+
+/// The sets of columns that unique indexes are over, the primary key's first.
+fn unique_sets(paths: &[Path], place: &dyn Fn(i32) -> Option<usize>) -> Vec<Vec<usize>> {
+    let whole = |path: &Path| -> Option<Vec<usize>> {
+        path.columns.iter().map(|&(number, _, own)| place(number).filter(|_| own)).collect()
+    };
+    paths.iter().filter(|path| path.unique).filter_map(whole).collect()
 }
 
 /// The column numbers of the primary key, else of the narrowest unique index without NULLs.

@@ -56,6 +56,9 @@ pub struct Table {
     pub(super) schema: Box<str>,
     pub(super) name: Box<str>,
     pub(super) columns: Vec<NativeColumn>,
+    /// Sets of columns in which no two rows may be the same, also such that may be NULL; the key
+    /// first.
+    pub(super) unique: Vec<Vec<usize>>,
 }
 
 /// The schema of tables that are nobody's but Plimsoll's.
@@ -82,6 +85,7 @@ impl Table {
             schema: OWN_SCHEMA.into(),
             name: resource.name.clone(),
             columns: resource.schema.columns.iter().map(|c| column(c.kind)).collect(),
+            unique: resource.unique.clone(),
         }
     }
 

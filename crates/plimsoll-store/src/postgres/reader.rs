@@ -246,7 +246,7 @@ impl<'a> Slice<'a> {
                 Came::Broken | Came::Full => false,
             };
             if select.flag.is_some() && !matches!(came, Came::Broken) {
-                let looked_at = if whole { 0 } else { self.last_place() };
+                let looked_at = self.last_place();
                 self.scanned += looked_at;
                 self.pace.scanned(looked_at, began.elapsed());
             }

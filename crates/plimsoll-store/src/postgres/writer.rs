@@ -8,7 +8,8 @@
 //!
 //! Promises: a unit that fails is rolled back alone; nobody is answered before the commit is
 //! durable; where the answer to a commit is lost, all of its units are told so, and none is told
-//! that it failed or succeeded.
+//! that it failed or succeeded; after a panic no further unit is accepted, and nobody is left
+//! waiting.
 //! Never: waits for company.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use plimsoll::limits::{GROUP_UNITS_MAX, WRITE_SLICE_MS_MAX};
+use plimsoll::limits::{DATABASE_BUSY_MS_MAX, GROUP_UNITS_MAX, WRITE_SLICE_MS_MAX};
 use tokio_postgres::Client;
 
 use super::apply::apply;
@@ -26,23 +27,32 @@ use super::open::Shared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pending::{Pending, Promise};
 use crate::write::{WriteOutcome, WriteUnit};
-use crate::writer_lane::Job;
+use crate::writer_lane::{Job, poisoned};
 
 type Answer = (Promise<WriteOutcome>, Result<WriteOutcome>);
 
-/// Longest a group may hold its locks.
-const BEGIN: &str = "begin; set local statement_timeout = 60000; \
-                     set local idle_in_transaction_session_timeout = 60000; \
-                     set local synchronous_commit = on";
+/// How long a group may hold its locks, and wait for those of others.
+fn begin() -> String {
+    format!(
+        "begin; set local statement_timeout = 60000; set local lock_timeout = \
+         {DATABASE_BUSY_MS_MAX}; set local idle_in_transaction_session_timeout = 60000; \
+         set local synchronous_commit = on"
+    )
+}
 
 /// The writer thread's whole life.
 pub(super) fn run(link: &mut Link, shared: &Arc<Shared>) {
     while let Some(first) = shared.writer.pop_wait() {
+        if shared.writer.poisoned.load(Ordering::Acquire) {
+            first.promise.keep(Err(poisoned()));
+            continue;
+        }
         let run = AssertUnwindSafe(|| commit_group(link, shared, first));
         if catch_unwind(run).is_err() {
+            shared.writer.poisoned.store(true, Ordering::Release);
             // The transaction goes with its connection.
             link.give_up();
-            tracing::error!("the writer panicked; the units of its group fail, it goes on");
+            tracing::error!("the writer panicked; nothing is written any more");
         }
     }
 }
@@ -81,7 +91,7 @@ async fn group(
     first: &mut Option<Job>,
     answers: &mut Vec<Answer>,
 ) -> Result<()> {
-    client.batch_execute(BEGIN).await.map_err(|e| explain("beginning a write", &e))?;
+    client.batch_execute(&begin()).await.map_err(|e| explain("beginning a write", &e))?;
     let until = Instant::now() + Duration::from_millis(WRITE_SLICE_MS_MAX);
     let mut next = first.take();
     while let Some(Job { unit, promise }) = next {

@@ -8,9 +8,9 @@
 //! goes.
 //! Never: a clock; what is now is a constant.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use plimsoll::format::Ndjson;
 use plimsoll::record::{ColumnType, Value};
@@ -47,10 +47,10 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn new() -> Self {
-        static MADE: AtomicU32 = AtomicU32::new(0);
         let server = std::env::var("TESTED_POSTGRES").expect("TESTED_POSTGRES names a server");
-        let (process, made) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let served = Self { server, name: format!("t{process}_{made}") };
+        // Databases of runs that were stopped stay, and process numbers come again.
+        let random = RandomState::new().hash_one(std::process::id());
+        let served = Self { server, name: format!("t{random:x}") };
         served.run("postgres", &format!("create database {}", served.name));
         served
     }
@@ -65,14 +65,43 @@ impl Served {
     }
 
     fn run(&self, database: &str, sql: &str) {
+        drop(self.client(database, sql));
+    }
+
+    /// Another client, behind its first statements.
+    fn client(
+        &self,
+        database: &str,
+        sql: &str,
+    ) -> (tokio::runtime::Runtime, tokio_postgres::Client) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.expect("a runtime").block_on(async {
+        let runtime = runtime.expect("a runtime");
+        let client = runtime.block_on(async {
             let url = format!("{}/{database}", self.server);
             let connected = tokio_postgres::connect(&url, tokio_postgres::NoTls).await;
             let (client, connection) = connected.expect("a connection");
             tokio::spawn(connection);
             client.batch_execute(sql).await.unwrap_or_else(|e| panic!("{e:?}: {sql}"));
+            client
         });
+        (runtime, client)
+    }
+}
+
+/// A table's lock, held by another client until it is given back.
+pub(crate) enum Held {
+    File(Connection),
+    Table(tokio::runtime::Runtime, tokio_postgres::Client),
+}
+
+impl Held {
+    pub(crate) fn give_back(self) {
+        match self {
+            Self::File(other) => other.execute_batch("rollback").expect("given back"),
+            Self::Table(runtime, client) => {
+                runtime.block_on(client.batch_execute("rollback")).expect("given back");
+            }
+        }
     }
 }
 
@@ -153,12 +182,34 @@ impl Fixture {
         Self { directory, store, postgres: None }
     }
 
+    /// The same once more, as its tables are now.
+    pub(crate) fn open(&self, writable: bool) -> Store {
+        match &self.postgres {
+            Some(served) => {
+                open_postgres(&postgres_config(served, self.directory.path(), writable), &|_| {})
+            }
+            None => open(&self.file(), writable, &|_| {}),
+        }
+    }
+
     /// Statements of another client. What is written for both is in words both know.
     pub(crate) fn execute(&self, sql: &str) {
         match &self.postgres {
             Some(served) => served.execute(sql),
             None => self.other().execute_batch(sql).expect("statements"),
         }
+    }
+
+    /// Keeps everybody from writing to a table, not from reading it.
+    pub(crate) fn hold(&self, table: &str) -> Held {
+        let Some(served) = &self.postgres else {
+            let other = self.other();
+            other.execute_batch("begin immediate").expect("the lock");
+            return Held::File(other);
+        };
+        let lock = format!("begin; lock table {table} in share row exclusive mode");
+        let (runtime, client) = served.client(&served.name, &lock);
+        Held::Table(runtime, client)
     }
 
     pub(crate) fn file(&self) -> PathBuf {
@@ -186,6 +237,17 @@ impl Fixture {
     /// The first value of a query.
     pub(crate) fn value(&self, sql: &str) -> Value {
         self.store.query(sql, 1).wait().expect("an answer")[0][0].clone()
+    }
+
+    /// The rows of a query, amounts and instants as the integers that a file has of them.
+    pub(crate) fn rows(&self, sql: &str) -> Vec<Vec<Value>> {
+        let rows = self.store.query(sql, usize::MAX).wait().expect("rows");
+        let plain = |value| match value {
+            Value::Money(amount) => Value::Int(amount.units()),
+            Value::Time(instant) => Value::Int(instant.micros()),
+            other => other,
+        };
+        rows.into_iter().map(|row| row.into_iter().map(plain).collect()).collect()
     }
 
     pub(crate) fn count(&self, table: &str) -> i64 {
@@ -254,6 +316,15 @@ pub(crate) fn insert(table: &Arc<Resource>, columns: &[&str], values: Vec<Value>
 
 pub(crate) fn text(text: &str) -> Value {
     Value::Text(text.into())
+}
+
+/// A text of one character in SQL.
+pub(crate) fn repeated(character: char, times: usize) -> String {
+    if on_postgres() {
+        format!("repeat('{character}', {times})")
+    } else {
+        format!("replace(hex(zeroblob({times} / 2)), '0', '{character}')")
+    }
 }
 
 /// Says that `name` is filled by the database.

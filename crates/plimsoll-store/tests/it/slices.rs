@@ -13,18 +13,18 @@ use plimsoll::limits::{
 use plimsoll::record::{Row, Value};
 use plimsoll_store::{ErrorKind, PageEnd, Scope};
 
-use crate::fixture::{Fixture, filtered, from, kind, lines, open, page, request, walk};
+use crate::fixture::{Fixture, filtered, from, kind, lines, page, repeated, request, walk};
 
 /// Rows made by the database itself, for tables too large to send.
 fn numbers(rows: u64) -> Fixture {
     let fixture = Fixture::new(
         "create table t (id integer primary key, a integer not null, b integer not null) strict;
-         create index by_a on t (a);",
+         create index by_a on t (a, id);",
     );
     let sql = format!(
-        "insert into t with recursive n(n) as (select 1 union all select n + 1 from n
+        "insert into t (a, b) with recursive n(n) as (select 1 union all select n + 1 from n
            where n < {rows})
-         select n, n % 10, n * 7 % 1000 from n"
+         select n % 10, n * 7 % 1000 from n"
     );
     fixture.execute(&sql);
     fixture
@@ -66,12 +66,14 @@ fn large_rows() -> Fixture {
     let half = ROW_BYTES_MAX * 3 / 4;
     let sql = format!(
         "insert into t values (1, 'small', 'small');
-         insert into t values (2, replace(hex(zeroblob({half} / 2)), '0', 'x'),
-                                  replace(hex(zeroblob({half} / 2)), '0', 'y'));
+         insert into t values (2, {}, {});
          insert into t values (3, 'small', 'small');
-         insert into t values (4, replace(hex(zeroblob(1000000)), '0', char(1)), '');"
+         insert into t values (4, {}, '');",
+        repeated('x', half),
+        repeated('y', half),
+        repeated('\u{1}', 2_000_000)
     );
-    fixture.other().execute_batch(&sql).expect("rows");
+    fixture.execute(&sql);
     fixture
 }
 
@@ -119,8 +121,8 @@ fn a_large_unindexed_sort_is_refused_with_the_index_that_serves_it() {
         assert_eq!(error.kind(), ErrorKind::Unindexed, "{order}: {error}");
         assert!(error.to_string().contains("more than 10000 rows"), "{error}");
         let remedy = error.remedy().expect("what to run");
-        fixture.other().execute_batch(remedy).unwrap_or_else(|e| panic!("{e}: {remedy}"));
-        let store = open(&fixture.file(), false, &|_| {});
+        fixture.execute(remedy);
+        let store = fixture.open(false);
         let table = store.catalogue().table("t").expect("the table").clone();
         let out = walk(&store, false, || request(&table, order)).expect("served");
         assert_eq!(lines(&out).len() as u64, UNINDEXED_SORT_ROWS_MAX + 1, "{order}: {remedy}");

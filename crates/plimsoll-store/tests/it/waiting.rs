@@ -5,14 +5,13 @@
 
 use plimsoll_store::{ErrorKind, Priority, Write};
 
-use crate::fixture::{Fixture, int, kind, open, text};
+use crate::fixture::{Fixture, int, kind, text};
 use crate::writes::{book, fixture, unit};
 
 #[test]
 fn urgent_units_overtake_bulk_ones_that_wait() {
     let fixture = Fixture::new("create table t (id integer primary key, a text) strict;");
-    let lock = fixture.other();
-    lock.execute_batch("begin immediate").expect("the lock");
+    let lock = fixture.hold("t");
     let send = |name: &str, priority| {
         let writes = vec![fixture.insert("t", &["a"], vec![text(name)])];
         fixture.store.write(unit(writes), priority)
@@ -25,7 +24,7 @@ fn urgent_units_overtake_bulk_ones_that_wait() {
     answers.extend((0..5).map(|_| send("bulk", Priority::Bulk)));
     answers.push(send("normal", Priority::Normal));
     answers.push(send("urgent", Priority::Urgent));
-    lock.execute_batch("rollback").expect("given back");
+    lock.give_back();
     for answer in answers {
         answer.wait().expect("written");
     }
@@ -37,12 +36,11 @@ fn urgent_units_overtake_bulk_ones_that_wait() {
 #[test]
 fn a_lock_that_another_process_keeps_is_waited_for_and_then_reported() {
     let fixture = fixture();
-    let lock = fixture.other();
-    lock.execute_batch("begin immediate").expect("the lock");
+    let lock = fixture.hold("book");
     let (kind, message) = kind(fixture.write(vec![book(&fixture, "one", None)]));
     assert_eq!(kind, ErrorKind::Busy, "{message}");
     assert!(message.contains("another process"), "{message}");
-    lock.execute_batch("rollback").expect("given back");
+    lock.give_back();
     fixture.write(vec![book(&fixture, "one", None)]).expect("after it");
 }
 
@@ -50,7 +48,7 @@ fn a_lock_that_another_process_keeps_is_waited_for_and_then_reported() {
 fn nothing_is_written_after_the_end_or_without_leave() {
     let fixture = fixture();
     let writes = || vec![book(&fixture, "one", None)];
-    let reader = open(&fixture.file(), false, &|_| {});
+    let reader = fixture.open(false);
     let answer = reader.write(unit(writes()), Priority::Normal).wait();
     assert_eq!(kind(answer).0, ErrorKind::ReadOnly);
     let accepted = fixture.store.write(unit(writes()), Priority::Normal);

@@ -20,9 +20,9 @@ create table book (
   title text not null,
   isbn text unique,
   shelf integer references shelf (id),
-  copies integer not null default 1 check (copies >= 0),
-  made integer not null,
-  changed integer not null,
+  copies integer not null default 1 constraint copies_are_there check (copies >= 0),
+  made TIME not null,
+  changed TIME not null,
   version integer not null default 1
 ) strict;";
 
@@ -118,10 +118,10 @@ fn a_contradiction_names_its_column() {
     let cases = [
         (insert(&["title", "isbn"], vec![text("b"), text("x")]), "the same isbn"),
         (insert(&["title", "shelf"], vec![text("b"), Value::Int(7)]), "a row that is not there"),
-        (insert(&["title", "copies"], vec![text("b"), Value::Int(-1)]), "copies >= 0"),
+        (insert(&["title", "copies"], vec![text("b"), Value::Int(-1)]), "copies_are_there"),
         (insert(&["title"], vec![Value::Null]), "title must have a value"),
         (insert(&["title"], vec![Value::Bytes([0xff].into())]), "book.title"),
-        (update(&fixture, 1, &[("copies", Value::Int(-1))], None), "copies >= 0"),
+        (update(&fixture, 1, &[("copies", Value::Int(-1))], None), "copies_are_there"),
         (update(&fixture, 1, &[("copies", text("many"))], None), "book.copies"),
     ];
     for (write, named) in cases {
@@ -149,8 +149,7 @@ fn a_deferred_contradiction_fails_its_own_unit_and_not_the_group() {
            a integer not null references a (id) deferrable initially deferred
          ) strict;",
     );
-    let lock = fixture.other();
-    lock.execute_batch("begin immediate").expect("the lock");
+    let lock = fixture.hold("b");
     let write = |value| {
         let insert = fixture.insert("b", &["a"], vec![Value::Int(value)]);
         let a = fixture.insert("a", &["id"], vec![Value::Int(1)]);
@@ -158,7 +157,7 @@ fn a_deferred_contradiction_fails_its_own_unit_and_not_the_group() {
         fixture.store.write(unit(writes), Priority::Normal)
     };
     let (right, wrong) = (write(1), write(2));
-    lock.execute_batch("commit").expect("given back");
+    lock.give_back();
     assert_eq!(kind(wrong.wait()).0, ErrorKind::Conflict);
     right.wait().expect("its own key is there by the end of the unit");
     assert_eq!((fixture.count("a"), fixture.count("b")), (1, 1));
@@ -260,9 +259,36 @@ fn a_row_that_is_there_is_left_or_takes_the_new_values_as_asked() {
     assert_eq!((skipped.rows, skipped.inserted_key), (vec![0], None), "no row was made");
     assert_eq!(fixture.value("select title from book"), text("old"));
     assert_eq!(again(OnConflict::Update, "new").rows, [1]);
-    let row = fixture.store.query("select title, made, changed, version from book", 2).wait();
+    let rows = fixture.rows("select title, made, changed, version from book");
     let wanted = vec![text("new"), Value::Int(NOW), Value::Int(NOW + 5), Value::Int(2)];
-    assert_eq!(row.expect("a row"), [wanted]);
+    assert_eq!(rows, [wanted]);
+}
+
+#[test]
+fn an_upsert_finds_its_row_by_whichever_unique_set_is_the_same() {
+    let fixture = fixture();
+    fixture.write(vec![book(&fixture, "old", Some("x"))]).expect("a row");
+    let upsert = |id: i64, title: &str, isbn: &str| {
+        let resource = fixture.table("book");
+        let columns = [0, 1, 2].into();
+        let values = vec![Value::Int(id), text(title), text(isbn)];
+        let on_conflict = OnConflict::Update;
+        fixture.write(vec![Write::Insert { resource, columns, values, on_conflict }])
+    };
+    for (id, isbn) in [(1, "y"), (9, "y"), (1, "z")] {
+        let title = format!("{id} {isbn}");
+        assert_eq!(upsert(id, &title, isbn).expect("written").rows, [1]);
+        let there = fixture.rows("select id, title, isbn from book");
+        assert_eq!(there, [vec![Value::Int(1), text(&title), text(isbn)]]);
+    }
+    upsert(9, "another", "w").expect("made");
+    assert_eq!(fixture.count("book"), 2);
+    // The key is one row's and the ISBN another's.
+    assert_eq!(kind(upsert(1, "both", "w")).0, ErrorKind::Conflict);
+    assert_eq!(
+        fixture.rows("select title from book order by id"),
+        [[text("1 z")], [text("another")]]
+    );
 }
 
 #[test]
