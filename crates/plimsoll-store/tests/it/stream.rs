@@ -16,7 +16,7 @@ use plimsoll_store::{
     Report, ReportRequest, Result, RowQuery, SnapshotRequest, Store, WriteOutcome, WriteUnit,
 };
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, either};
 
 const ROWS: usize = 3_000;
 
@@ -94,19 +94,20 @@ impl Bench {
     fn new() -> Self {
         let fixture = Fixture::new(
             "create table t (k text not null, n integer not null, number real, note text,
-               blob blob, any any, primary key (n, k)) strict, without rowid;
-             create index by_note on t (note, n);",
+               bytes blob, mixed ANY, primary key (n, k)) strict, without rowid;
+             create index by_note on t (note, n, k);",
         );
+        let blob = either("randomblob(i % 9)", "substr(sha256(int8send(i)), 1, i % 9)");
+        let mixed = either("case i % 3 when 0 then i when 1 then i + 0.5 else 'x' || i end", "'x'");
         let sql = format!(
             "insert into t with recursive i(i) as
-               (select 0 union all select i + 1 from i limit {ROWS})
+               (select 0 union all select i + 1 from i where i + 1 < {ROWS})
              select 'k' || (i % 7), i / 3, case when i % 5 > 0 then (i % 97 - 50) / 8.0 end,
                case i % 4 when 0 then null when 1 then '' else 'note ' || (i % 50) end,
-               case when i % 3 > 0 then randomblob(i % 9) end,
-               case i % 3 when 0 then i when 1 then i + 0.5 else 'x' || i end
+               case when i % 3 > 0 then {blob} end, {mixed}
              from i"
         );
-        fixture.other().execute_batch(&sql).expect("rows");
+        fixture.execute(&sql);
         let counts = Arc::new(Counts::default());
         let counted = Counted { store: fixture.store.clone(), counts: Arc::clone(&counts) };
         let store = Store::new(Arc::new(counted), fixture.store.catalogue().clone());
@@ -137,7 +138,7 @@ fn all(stream: &Stream<TypedRecord>) -> Vec<Vec<Value>> {
 #[test]
 fn the_rows_of_a_stream_are_those_of_the_table_in_its_order() {
     let bench = Bench::new();
-    let whole = bench.by_hand("select k, n, number, note, blob, any from t order by n, k");
+    let whole = bench.by_hand("select k, n, number, note, bytes, mixed from t order by n, k");
     assert_eq!(whole.len(), ROWS);
     for (batch_size, prefetch) in [(500, false), (7, true), (100_000, false)] {
         let mut query = bench.query();
@@ -163,7 +164,7 @@ fn every_epoch_reads_the_table_anew() {
     assert_eq!(batches(&stream), Some(ROWS as u64));
     assert_eq!(batches(&stream), Some(ROWS as u64), "the second epoch is not empty");
     let one = "insert into t values ('new', 5000, null, null, null, null)";
-    bench.fixture.other().execute_batch(one).expect("a row");
+    bench.fixture.execute(one);
     assert_eq!(batches(&stream), Some(ROWS as u64 + 1), "and sees what came meanwhile");
 }
 
@@ -187,7 +188,7 @@ fn taking_reads_no_page_that_is_not_needed() {
 #[test]
 fn an_offset_passes_over_rows_by_their_keys_alone() {
     let bench = Bench::new();
-    let whole = bench.by_hand("select k, n, number, note, blob, any from t order by n, k");
+    let whole = bench.by_hand("select k, n, number, note, bytes, mixed from t order by n, k");
     for offset in [0_usize, 1, 1_234, 2_999, 3_000, 5_000] {
         let mut query = bench.query();
         let limit = Some(40);
@@ -217,7 +218,7 @@ fn stages_that_spill_and_files_take_rows_of_a_table() {
         .stream(bench.query())
         .filter(|row| matches!(row.get("n"), Some(ValueRef::Int(n)) if n > 9));
     let sorted = sorted.sort_by(by_note);
-    let sql = "select note, n from t where n > 9 order by note, n";
+    let sql = "select note, n from t where n > 9 order by note nulls first, n";
     let model: Vec<Vec<Value>> = bench.by_hand(sql);
     let two = |row: Vec<Value>| vec![row[3].clone(), row[1].clone()];
     assert_eq!(all(&sorted).into_iter().map(two).collect::<Vec<_>>(), model);
@@ -243,8 +244,9 @@ fn stages_that_spill_and_files_take_rows_of_a_table() {
 #[test]
 fn memory_of_a_stream_is_reserved_while_it_is_read_and_bounded_whatever_the_table() {
     let bench = Bench::new();
-    let wide = format!("update t set blob = zeroblob({}) where n % 50 = 0", 300 << 10);
-    bench.fixture.other().execute_batch(&wide).expect("wide rows");
+    let zeros = either("zeroblob(307200)", "decode(repeat('00', 307200), 'hex')");
+    let wide = format!("update t set bytes = {zeros} where n % 50 = 0");
+    bench.fixture.execute(&wide);
     let mut rows = bench.stream(bench.query()).iter();
     assert_eq!(bench.budget.reserved_bytes(), 288 << 10, "the buffers of a page");
     let mut most = 0;
@@ -268,9 +270,9 @@ fn memory_of_a_stream_is_reserved_while_it_is_read_and_bounded_whatever_the_tabl
 fn an_error_of_the_store_is_the_last_item_and_says_what_mends_it() {
     let bench = Bench::new();
     let more = "insert into t with recursive i(i) as (select 0 union all select i + 1 from i
-                limit 9000) select 'more', i, null, null, null, null from i";
-    bench.fixture.other().execute_batch(more).expect("rows");
-    let mut rows = bench.stream(bench.query().ordered("any").expect("an order")).iter();
+                where i < 9000) select 'more', i, null, null, null, null from i";
+    bench.fixture.execute(more);
+    let mut rows = bench.stream(bench.query().ordered("mixed").expect("an order")).iter();
     let error = rows.next().expect("an item").expect_err("no index");
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("; run: CREATE INDEX"), "{error}");
