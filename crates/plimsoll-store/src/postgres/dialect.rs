@@ -212,9 +212,7 @@ pub(super) fn select(parts: &Select<'_>, range: &[Condition], window: Window) ->
         let _ = write!(sql.text, " limit {}) as m", window.rows);
         return sql;
     };
-    let mut read: Vec<usize> = parts.columns.iter().copied().chain(flag.columns()).collect();
-    read.sort_unstable();
-    read.dedup();
+    let read = distinct(parts.columns.iter().copied().chain(flag.columns()));
     sql.push("(select ");
     for &column in &read {
         sql.column("t", source, column).push(", ");
@@ -242,6 +240,14 @@ pub(super) fn select_all(parts: &Select<'_>, range: &[Condition]) -> Sql {
     // Keeps the planner from measuring each value once for each column.
     sql.push(" offset 0) as m");
     sql
+}
+
+/// Each column once: a name that is there twice is no name.
+fn distinct(columns: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut columns: Vec<usize> = columns.collect();
+    columns.sort_unstable();
+    columns.dedup();
+    columns
 }
 
 /// `select bytes, wanted, place, columns from `
@@ -317,7 +323,7 @@ fn push_range(
 
 /// `columns, bytes from table as t`, the bytes being those of the columns that are sent.
 fn push_columns(sql: &mut Sql, source: Source<'_>, columns: &[usize], sent: &[usize]) {
-    for &column in columns {
+    for column in distinct(columns.iter().copied()) {
         sql.column("t", source, column).push(", ");
     }
     let mut glue = "(";

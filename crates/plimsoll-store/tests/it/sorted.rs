@@ -16,30 +16,41 @@ use plimsoll_store::{
     SortRequest, SortSpace, sort,
 };
 
-use crate::fixture::{Fixture, filtered, kind, lines, page, request, walk};
+use crate::fixture::{Fixture, either, filtered, kind, lines, page, repeated, request, walk};
 
-const COLUMNS: [&str; 4] = ["number", "text", "blob", "any"];
+const COLUMNS: [&str; 4] = ["number", "note", "bytes", "mixed"];
 
 /// Four thousand rows with a key of two columns, of which one descends in the table's own path.
 fn mixed() -> Fixture {
-    let fixture = Fixture::new(
+    let fixture = Fixture::new(&format!(
         "create table t (
-           k text not null, n integer not null, number real, text text, blob blob, any any,
-           few integer, primary key (n desc, k)) strict, without rowid;",
+           k text not null, n integer not null, number real, note text, bytes blob, mixed ANY,
+           few integer, primary key (n{}, k)) strict, without rowid;",
+        either(" desc", "")
+    ));
+    let (mixed, bytes, text) = (
+        either(
+            "case i % 6 when 0 then null when 1 then i % 50 when 2 then i % 50 + 0.5
+               when 3 then 'x' || i % 50 when 4 then x'00ff' else 9007199254740992 + i % 3 end",
+            "case i % 3 when 0 then null else 'x' || i % 50 end",
+        ),
+        either("randomblob(i % 3)", "substr(sha256(int8send(i)), 1, (i % 3)::int)"),
+        either(
+            "char(97 + i % 3, 0x1f600 + i % 40, 65 + i % 26)",
+            "chr(97 + i % 3) || chr(128512 + i % 40) || chr(65 + i % 26)",
+        ),
     );
-    let sql = "
-        insert into t with recursive i(i) as (select 0 union all select i + 1 from i limit 4000)
+    let sql = format!(
+        "
+        insert into t with recursive i(i) as (select 0 union all select i + 1 from i
+          where i < 3999)
         select 'k' || i % 7, i * 37 % 4001,
                case when i % 5 = 0 then null else (i * 31 % 997 - 500) / 8.0 end,
-               case i % 6 when 0 then null when 1 then '' when 2 then 'Ä' || i % 9
-                    else char(97 + i % 3, 0x1f600 + i % 40, 65 + i % 26) end,
-               case i % 4 when 0 then null else randomblob(i % 3) end,
-               case i % 6 when 0 then null when 1 then i % 50 when 2 then i % 50 + 0.5
-                    when 3 then 'x' || i % 50 when 4 then x'00ff'
-                    else 9007199254740992 + i % 3 end,
-               i % 3
-        from i";
-    fixture.other().execute_batch(sql).expect("rows");
+               case i % 6 when 0 then null when 1 then '' when 2 then 'Ä' || i % 9 else {text} end,
+               case i % 4 when 0 then null else {bytes} end, {mixed}, i % 3
+        from i"
+    );
+    fixture.execute(&sql);
     fixture
 }
 
@@ -103,7 +114,7 @@ fn the_order_is_the_databases_own_for_every_kind_of_value_and_direction() {
 fn a_sort_goes_on_behind_a_position() {
     let fixture = mixed();
     let table = fixture.table("t");
-    for order in ["any", "-text,number"] {
+    for order in ["mixed", "-note,number"] {
         let own = lines(&walk(&fixture.store, false, || request(&table, order)).expect("small"));
         let mut first = request(&table, order);
         first.rows_max = 1_234;
@@ -113,16 +124,16 @@ fn a_sort_goes_on_behind_a_position() {
         assert!(lines(&made.expect("sorted")) == own[lines(&out).len()..], "{order}");
     }
     let wrong = Some(Position(vec![Value::Null]));
-    let refused = kind(sorted(&fixture, &table, "any", wrong, SORT_WORKSPACE_BYTES_MIN));
+    let refused = kind(sorted(&fixture, &table, "mixed", wrong, SORT_WORKSPACE_BYTES_MIN));
     assert_eq!(refused.0, ErrorKind::Invalid, "{refused:?}");
 }
 
 #[test]
 fn a_row_larger_than_the_workspace_is_refused_and_nothing_is_held() {
-    let fixture = Fixture::new("create table t (id integer primary key, x text, y int) strict;");
-    let bytes = ROW_BYTES_MAX / 3;
-    let sql = format!("insert into t values (1, printf('%.*c', {bytes}, 'x'), 2), (2, 'x', 1)");
-    fixture.other().execute_batch(&sql).expect("rows");
+    let fixture =
+        Fixture::new("create table t (id integer primary key, x text, y integer) strict;");
+    let large = repeated('x', ROW_BYTES_MAX / 3);
+    fixture.execute(&format!("insert into t values (1, {large}, 2), (2, 'x', 1)"));
     let table = fixture.table("t");
     let refused = kind(sorted(&fixture, &table, "y", None, SORT_WORKSPACE_BYTES_MIN));
     assert_eq!(refused.0, ErrorKind::TooLarge, "{refused:?}");
