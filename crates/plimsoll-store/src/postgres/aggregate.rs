@@ -25,11 +25,12 @@ use super::dialect::{Source, Sql};
 use super::failure::explain;
 use super::measures;
 use super::native::{Codec, Table};
+use super::quantiles;
 use super::report::codec;
 use super::row::MessageRow;
 use super::transaction::{Settings, fetch};
-use super::translate::{column_operand, translate};
-use crate::aggregate::{AggregateRequest, Aggregated};
+use super::translate::column_operand;
+use crate::aggregate::{AggregateFunction, AggregateRequest, Aggregated, Aggregation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::append;
 use crate::pending::Watch;
@@ -44,7 +45,7 @@ pub(super) fn aggregate(
     request: AggregateRequest,
 ) -> Result<Aggregated> {
     let source = Source { resource: &request.aggregation.resource, table };
-    let sql = select(source, &request)?;
+    let sql = select(source, &request);
     let settings = Settings { timeout_ms: request.timeout_ms, sorts: true };
     let AggregateRequest { aggregation, rows_max, encoder, out, extra, digest, .. } = request;
     let what = format!("aggregating {}", aggregation.resource.name);
@@ -53,7 +54,7 @@ pub(super) fn aggregate(
     let digest = digest.then(blake3::Hasher::new);
     let mut made = Aggregated { spool: None, out, extra, encoder, rows: 0, more: false, digest };
     link.run(watch, async |client| {
-        let fail = |e: tokio_postgres::Error| failed(&what, &e);
+        let fail = |e: tokio_postgres::Error| failed(&aggregation, &what, &e);
         let mut rows = fetch(client, &sql, settings).await.map_err(fail)?;
         while let Some(row) = rows.next().await.map_err(fail)? {
             if rows_max == Some(made.rows) {
@@ -73,7 +74,7 @@ pub(super) fn aggregate(
 }
 
 /// The statement. One row more than is wanted tells whether there are more.
-fn select(source: Source<'_>, request: &AggregateRequest) -> Result<Sql> {
+fn select(source: Source<'_>, request: &AggregateRequest) -> Sql {
     let aggregation = &request.aggregation;
     let mut sql = Sql::new();
     let mut glue = "select ";
@@ -82,18 +83,15 @@ fn select(source: Source<'_>, request: &AggregateRequest) -> Result<Sql> {
         column_operand(&mut sql, source, column);
         glue = ", ";
     }
-    for measure in &aggregation.measures {
+    for (place, measure) in aggregation.measures.iter().enumerate() {
         sql.push(glue);
-        measures::push(&mut sql, source, measure)?;
+        measures::push(&mut sql, source, place, measure);
         glue = ", ";
     }
-    sql.push(" from ").push(&source.qualified()).push(" as t");
-    if let Some(filter) = &request.filter {
-        sql.push(" where ");
-        translate(&mut sql, source, filter);
-    }
+    sql.push(" from ");
+    quantiles::push_rows(&mut sql, source, request);
     if aggregation.group_by.is_empty() {
-        return Ok(sql);
+        return sql;
     }
     let mut glue = " group by ";
     for place in 1..=aggregation.group_by.len() {
@@ -110,19 +108,25 @@ fn select(source: Source<'_>, request: &AggregateRequest) -> Result<Sql> {
         let looked_at = i64::try_from(rows_max).unwrap_or(i64::MAX).saturating_add(1);
         sql.push(" limit ").bind(Value::Int(looked_at), "bigint");
     }
-    Ok(sql)
+    sql
 }
 
-/// The failure; a number out of range is the filter's, an expression's or a measure's.
-fn failed(what: &str, error: &tokio_postgres::Error) -> Error {
-    if error.code() == Some(&SqlState::NUMERIC_VALUE_OUT_OF_RANGE) {
-        return Error::new(
-            ErrorKind::TooLarge,
-            format!(
-                "{what}: a measure or an expression leaves the range of its type in one group, \
-                 and is not rounded: group by more, or filter for fewer rows"
-            ),
-        );
+/// The failure; a number out of range is the filter's, an expression's or a measure's, and the
+/// server does not say whose.
+fn failed(aggregation: &Aggregation, what: &str, error: &tokio_postgres::Error) -> Error {
+    if error.code() != Some(&SqlState::NUMERIC_VALUE_OUT_OF_RANGE) {
+        return explain(what, error);
     }
-    explain(what, error)
+    let named = aggregation.measures.iter().filter(|m| m.function != AggregateFunction::CountAll);
+    let named: Vec<String> = named
+        .map(|m| format!("'{}' ({})", plimsoll::error::excerpt(&m.name), m.function.name()))
+        .collect();
+    Error::new(
+        ErrorKind::TooLarge,
+        format!(
+            "{what}: the measure {}, an expression or the filter leaves the range of its type in \
+             one group, and is not rounded: group by more, or filter for fewer rows",
+            named.join(" or ")
+        ),
+    )
 }

@@ -3,7 +3,8 @@
 //! ```text
 //!   sum   int: numeric -> bigint, or out of range      money: numeric, checked     float: its own
 //!   avg   int: sum / count as floats      money: sum of units, div count, half to even
-//!   min, max   text by bytes; of booleans and and or
+//!   min, max   text by bytes; of booleans and and or; of bytes by their digits
+//!   quantiles  in a file of their own
 //! ```
 //!
 //! Promises: sums of ints and amounts are exact whatever the order of the rows.
@@ -13,18 +14,15 @@ use plimsoll::expr::Expr;
 use plimsoll::record::ColumnType;
 
 use super::dialect::{Source, Sql};
+use super::quantiles;
 use super::translate::translate;
 use crate::aggregate::{AggregateFunction, Measure};
-use crate::error::{Error, Result};
 
-/// Appends one measure.
-///
-/// # Errors
-/// [`crate::ErrorKind::Invalid`] for a measure this database has no exact words for.
-pub(super) fn push(sql: &mut Sql, source: Source<'_>, measure: &Measure) -> Result<()> {
+/// Appends one measure, the one with this number.
+pub(super) fn push(sql: &mut Sql, source: Source<'_>, place: usize, measure: &Measure) {
     let Some(argument) = &measure.argument else {
         sql.push("count(*)");
-        return Ok(());
+        return;
     };
     let kind = argument.kind(&source.resource.schema);
     let around = |sql: &mut Sql, before: &str, after: &str| {
@@ -47,23 +45,17 @@ pub(super) fn push(sql: &mut Sql, source: Source<'_>, measure: &Measure) -> Resu
         }
         (AggregateFunction::Min, ColumnType::Bool) => around(sql, "bool_and(", ")"),
         (AggregateFunction::Max, ColumnType::Bool) => around(sql, "bool_or(", ")"),
-        (AggregateFunction::Min | AggregateFunction::Max, ColumnType::Bytes) => {
-            return Err(refused(measure, "bytes"));
+        // Not every server has a least of bytes; their digits compare as they do.
+        (AggregateFunction::Min, ColumnType::Bytes) => {
+            around(sql, "decode(min(encode(", ", 'hex') collate \"C\"), 'hex')");
+        }
+        (AggregateFunction::Max, ColumnType::Bytes) => {
+            around(sql, "decode(max(encode(", ", 'hex') collate \"C\"), 'hex')");
         }
         (AggregateFunction::Min, _) => around(sql, "min(", ")"),
         (AggregateFunction::Max, _) => around(sql, "max(", ")"),
-        (AggregateFunction::Quantile(_), _) => return Err(refused(measure, "a group")),
+        (AggregateFunction::Quantile(_), kind) => quantiles::push(sql, place, kind),
     }
-    Ok(())
-}
-
-fn refused(measure: &Measure, of: &str) -> Error {
-    Error::invalid(format!(
-        "the measure '{}' is the {} of {of}, which is not made on PostgreSQL: leave it out, or \
-         group the exported rows with `plimsoll group`",
-        plimsoll::error::excerpt(&measure.name),
-        measure.function.name()
-    ))
 }
 
 /// With S the sum in units, c the count and r = S mod c, never negative: (S - r) / c, and one more

@@ -29,6 +29,7 @@ mod migrate;
 mod native;
 mod open;
 mod pace;
+mod quantiles;
 mod reader;
 mod report;
 mod row;

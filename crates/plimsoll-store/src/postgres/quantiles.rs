@@ -77,8 +77,7 @@ pub(super) fn push_rows(sql: &mut Sql, source: Source<'_>, request: &AggregateRe
     }
     sql.push(")");
     for (place, ..) in &quantiles {
-        let _ =
-            write!(sql.text, ", v_{place} as (g order by t.plimsoll_value_{place} nulls last)");
+        let _ = write!(sql.text, ", v_{place} as (g order by t.plimsoll_value_{place} nulls last)");
     }
     sql.push(") as t");
 }
@@ -95,15 +94,13 @@ pub(super) fn push(sql: &mut Sql, place: usize, kind: ColumnType) {
     let upper = format!("coalesce({}, {lower})", value(2));
     let rest = format!("max(t.plimsoll_rest_{place})");
     // Decimals are multiplied without loss, and divided with.
-    let exact = |least: &str| {
-        format!("({lower}::numeric + ({upper}::numeric - {lower}) * {rest} * {least})")
+    let between = |unit: &str, part: &str| {
+        format!("({lower} * {unit}::numeric + ({upper}::numeric - {lower}) * {rest} * {part})")
     };
     sql.push(&match kind {
-        ColumnType::Money => half_to_even(&format!(
-            "({lower} * 10000 + ({upper} - {lower}) * {rest} * 0.00000000000001)"
-        )),
         ColumnType::Float => float(&lower, &upper, &rest),
-        _ => format!("{}::double precision", exact("0.000000000000000001")),
+        ColumnType::Money => half_to_even(&between("10000", "0.00000000000001")),
+        _ => format!("{}::double precision", between("1", "0.000000000000000001")),
     });
 }
 
