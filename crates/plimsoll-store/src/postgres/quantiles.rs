@@ -21,8 +21,8 @@ use crate::aggregate::{AggregateFunction, AggregateRequest, Measure};
 
 /// The parts a rank is measured in.
 const PARTS: &str = "1000000000000000000";
-/// Floats between which every difference is one.
-const FLOAT_MAX_HALF: &str = "8.9e307::double precision";
+/// Half of the largest float.
+const FLOAT_MAX_HALF: &str = "8.988465674311579e307::double precision";
 
 /// Appends what the groups are made from: the table, filtered, with places where quantiles need
 /// them.
@@ -112,13 +112,15 @@ fn half_to_even(units: &str) -> String {
     )
 }
 
-/// Where the difference may be none, the two values are weighed.
+/// Where the difference of the two is no float, they are weighed. Half of it always is one, and
+/// what is below 1 has no part in its being one.
 fn float(lower: &str, upper: &str, rest: &str) -> String {
     let fraction = format!("({rest}::double precision / {PARTS}::double precision)");
+    let half = |of: &str| format!("case when abs({of}) < 1 then 0 else {of} * 0.5 end");
+    let (half_upper, half_lower) = (half(upper), half(lower));
     format!(
         "nullif(case when {rest} = 0 or {lower} = {upper} then {lower} \
-         when {lower} >= 0 or {upper} <= 0 \
-         or {lower} >= -{FLOAT_MAX_HALF} and {upper} <= {FLOAT_MAX_HALF} \
+         when {half_upper} - {half_lower} <= {FLOAT_MAX_HALF} \
          then {lower} + ({upper} - {lower}) * {fraction} \
          else {lower} * (1 - {fraction}) + {upper} * {fraction} end, 'NaN'::double precision)"
     )

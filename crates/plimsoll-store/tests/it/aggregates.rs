@@ -6,9 +6,13 @@
 
 use std::sync::Arc;
 
+use plimsoll::aggregate::Rank;
 use plimsoll::expr;
+use plimsoll::expr::testing::Random;
 use plimsoll::format::Ndjson;
 use plimsoll::limits::{FRAME_BYTES, FRAME_SLACK_BYTES};
+use plimsoll::quantile::OrderKey;
+use plimsoll::record::{ColumnType, Money, Value};
 use plimsoll_store::{
     AggregateFunction, AggregateRequest, Aggregated, Aggregation, Error, ErrorKind, Measure,
 };
