@@ -23,6 +23,7 @@ use plimsoll::record::{Column, ColumnType, Schema};
 
 use crate::catalogue::Resource;
 use crate::error::{Error, Result};
+use crate::horizon::Horizon;
 
 /// Columns that may form a group: as many as a sort may have.
 pub const GROUP_COLUMNS_MAX: usize = plimsoll::limits::SORT_TERMS_MAX;
@@ -265,6 +266,8 @@ pub struct AggregateRequest {
     pub digest: bool,
     /// Give up after this long.
     pub timeout_ms: u64,
+    /// What has to be seen.
+    pub horizon: Option<Horizon>,
 }
 
 /// A finished aggregation.

@@ -13,6 +13,23 @@ use crate::report::{Report, ReportRequest};
 use crate::snapshot::SnapshotRequest;
 use crate::write::{Priority, WriteOutcome, WriteUnit};
 
+/// Counters and gauges of the hosts of one role: the primary, or all replicas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoleStats {
+    /// Hosts there are.
+    pub hosts: u64,
+    /// Those that answered the last look.
+    pub healthy: u64,
+    /// The most that one of them was behind at the last look, in milliseconds.
+    pub lag_ms_max: u64,
+    /// Slices of rows read from them.
+    pub pages: u64,
+    /// Connections busy with a request.
+    pub connections_used: u64,
+    /// Connections waiting for one.
+    pub connections_idle: u64,
+}
+
 /// Counters and gauges of a database, for metrics and the memory page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DatabaseStats {
@@ -32,6 +49,10 @@ pub struct DatabaseStats {
     pub memory_bytes: u64,
     /// Longest time a page read has held its snapshot, in microseconds.
     pub snapshot_micros_max: u64,
+    /// Where there are replicas: the primary.
+    pub primary: RoleStats,
+    /// Where there are replicas: those.
+    pub replicas: RoleStats,
 }
 
 /// A database.

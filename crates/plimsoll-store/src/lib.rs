@@ -18,6 +18,7 @@ pub mod catalogue;
 mod database;
 mod error;
 mod fields;
+mod horizon;
 pub mod import;
 mod lanes;
 mod pending;
@@ -41,8 +42,9 @@ pub use aggregate::{
     MEASURES_MAX, Measure, Spool, VALUE_MEASURES_MAX,
 };
 pub use catalogue::{Catalogue, Order, Resource, SortTerm};
-pub use database::{Database, DatabaseStats};
+pub use database::{Database, DatabaseStats, RoleStats};
 pub use error::{Error, ErrorKind, Result};
+pub use horizon::Horizon;
 pub use pending::{Pending, Promise, Watch};
 pub use read::{Page, PageEnd, PageRequest, Position, ReadLane, Scope};
 pub use report::{Report, ReportKind, ReportRequest, TopBy};

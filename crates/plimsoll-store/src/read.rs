@@ -21,6 +21,7 @@ use plimsoll::format::RowEncoder;
 use plimsoll::record::Value;
 
 use crate::catalogue::{Order, Resource};
+use crate::horizon::Horizon;
 
 /// Which rows.
 #[derive(Clone, Debug)]
@@ -76,6 +77,9 @@ pub struct PageRequest {
     pub row_ends: Option<Vec<usize>>,
     /// Who is asking.
     pub lane: ReadLane,
+    /// What has to be seen: of a write before, or of the slice before in [`Page::horizon`]. `None`
+    /// begins a reading anywhere.
+    pub horizon: Option<Horizon>,
 }
 
 /// Whether there is more.
@@ -107,4 +111,7 @@ pub struct Page {
     pub last: Option<Position>,
     /// Whether there is more.
     pub end: PageEnd,
+    /// For the next slice of this reading, so that it goes on where the rows are that there were
+    /// when it began.
+    pub horizon: Option<Horizon>,
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use plimsoll::record::{Column, ColumnType, Money, Schema, Timestamp, Value};
 
 use crate::catalogue::Analytics;
+use crate::horizon::Horizon;
 
 /// What a ranking is ordered by, largest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub struct ReportRequest {
     pub channel: Option<Box<str>>,
     /// Give up after this long.
     pub timeout_ms: u64,
+    /// What has to be seen.
+    pub horizon: Option<Horizon>,
 }
 
 /// A finished report. Small: its rows are bounded by the request.

@@ -27,6 +27,7 @@ use plimsoll::storage::Storage;
 
 use crate::catalogue::{Order, Resource, SortTerm};
 use crate::error::{Error, ErrorKind, Result};
+use crate::horizon::Horizon;
 use crate::read::{Page, PageEnd, PageRequest, Position, ReadLane, Scope};
 use crate::store::Store;
 
@@ -60,6 +61,8 @@ pub struct SortRequest {
     pub encoder: Box<dyn RowEncoder>,
     /// Stands between two rows.
     pub separator: &'static [u8],
+    /// What has to be seen.
+    pub horizon: Option<Horizon>,
 }
 
 /// Where a sort works.
@@ -98,7 +101,8 @@ pub fn sort(
     space: &SortSpace,
     stopped: &dyn Fn() -> bool,
 ) -> Result<SortedRange> {
-    let SortRequest { resource, filter, order, from, columns, encoder, separator } = request;
+    let SortRequest { resource, filter, order, from, columns, encoder, separator, horizon } =
+        request;
     let mut sorter = RowSorter::new(
         Arc::clone(&space.storage),
         &space.directory,
@@ -113,6 +117,7 @@ pub fn sort(
         scope: (filter, Arc::new(Order::new(&resource, &[])?)),
         columns: columns.iter().copied().chain(order.terms().iter().map(|t| t.column)).collect(),
         resource,
+        horizon,
         consumer: &space.consumer,
         _page: reserve(&space.consumer, (PAGE_BYTES + ENDS_BYTES) as u64)?,
     };
@@ -184,6 +189,7 @@ struct Reading<'a> {
     resource: Arc<Resource>,
     scope: (Option<Arc<Expr>>, Arc<Order>),
     columns: Arc<[usize]>,
+    horizon: Option<Horizon>,
     consumer: &'a Consumer,
     _page: Reservation,
 }
@@ -208,8 +214,11 @@ impl Reading<'_> {
             extra: Some(reserve(self.consumer, 0)?),
             row_ends: Some(ends),
             lane: ReadLane::Bulk,
+            horizon: self.horizon,
         };
-        self.store.page(request).wait()
+        let page = self.store.page(request).wait()?;
+        self.horizon = page.horizon;
+        Ok(page)
     }
 }
 

@@ -29,6 +29,7 @@ use plimsoll::typed::Engine;
 
 use crate::catalogue::{Order, Resource};
 use crate::error::{Error, ErrorKind, Result};
+use crate::horizon::Horizon;
 use crate::read::{Page, PageEnd, PageRequest, Position, ReadLane, Scope};
 use crate::store::Store;
 
@@ -153,6 +154,8 @@ struct StoredRows {
     _buffers: Reservation,
     out: Vec<u8>,
     ends: Vec<usize>,
+    /// Where the reading began.
+    horizon: Option<Horizon>,
 }
 
 impl StoredRows {
@@ -168,6 +171,7 @@ impl StoredRows {
             _buffers: buffers,
             out: Vec::with_capacity(PAGE_BYTES),
             ends: Vec::new(),
+            horizon: None,
         })
     }
 
@@ -203,9 +207,11 @@ impl StoredRows {
                 extra: Some(self.consumer.try_reserve(0)?),
                 row_ends: Some(ends),
                 lane: ReadLane::Bulk,
+                horizon: self.horizon,
             };
             let mut page = self.store.page(request).wait().map_err(into_library)?;
             self.ends = page.row_ends.take().unwrap_or_default();
+            self.horizon = page.horizon;
             match (page.rows, page.end) {
                 (0, PageEnd::More(position)) => from = Some(position),
                 (_, end) => return Ok(Page { end, ..page }),

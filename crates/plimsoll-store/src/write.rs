@@ -19,6 +19,7 @@ use plimsoll::format::RowEncoder;
 use plimsoll::record::Value;
 
 use crate::catalogue::Resource;
+use crate::horizon::Horizon;
 
 /// Which units go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -181,6 +182,8 @@ pub struct WriteOutcome {
     pub returned: Vec<Write>,
     /// `Some(tag)` when nothing was done and a remembered outcome is given again.
     pub replayed: Option<u16>,
+    /// For a read that has to see this unit, where the database has hosts that may be behind.
+    pub horizon: Option<Horizon>,
 }
 
 impl WriteUnit {

@@ -1,32 +1,39 @@
-//! One connection and the thread that drives it.
+//! The connections of a thread, one per host, and the thread that drives them.
 //!
 //! ```text
 //!   reader thread ─ block_on ─┬─ the work:  begin; set local .. │ select .. │ commit
 //!                             └─ the wire:  reads a message when the work asks for one
+//!   choose ──> the host for what comes next ── a failure ──> elsewhere ──> another host
 //! ```
 //!
 //! Nobody polls the wire while the thread waits for work, so a connection that has been idle is
 //! asked whether it is alive before it is used.
 //!
 //! Promises: connected when it is first needed; a broken connection is replaced, not reported as
-//! long as nothing was read; whatever the work leaves unread is read away before the next.
-//! Never: a second connection, or a name, setting or lock that outlives a transaction.
+//! long as nothing was read; whatever the work leaves unread is read away before the next; a read
+//! does not wait for a host that was found to be gone.
+//! Never: two connections to one host, or a name, setting or lock that outlives a transaction.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::failure::{explain, is_lost};
+use super::hosts::{Host, Hosts, Need, PRIMARY, Tried};
+use super::lookout::place;
 use super::tls::{self, Tls};
 use crate::error::{Error, ErrorKind, Result};
+use crate::horizon::Horizon;
 use crate::pending::Watch;
 
-/// Longer than a connection within a data centre takes, shorter than a client waits.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longer than a connection within a data centre takes, and below the 5 s in which a failed host
+/// is noticed.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// A peer that acknowledges nothing for this long is gone.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
+const SILENCE_MAX: Duration = Duration::from_secs(4);
 /// A connection that was used within this time is taken to be alive.
 const FRESH_FOR: Duration = Duration::from_secs(1);
 /// Between two looks whether anybody still waits.
@@ -68,58 +75,154 @@ impl Target {
     }
 }
 
-/// A connection that is opened when it is needed.
-pub(super) struct Link {
-    target: Arc<Target>,
-    runtime: Runtime,
-    client: Option<Client>,
+/// Where a host stands in its log: a row that it shows was written before that place.
+pub(super) const STANDS_AT: &str = "select case when pg_is_in_recovery() \
+     then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end";
+
+/// An open connection.
+struct Open {
+    client: Client,
     used: Instant,
 }
 
+/// A thread that works with a host, also if it panics there.
+struct Busy<'a>(&'a Host);
+
+impl<'a> Busy<'a> {
+    fn with(host: &'a Host) -> Self {
+        host.busy.fetch_add(1, Relaxed);
+        Self(host)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Connections that are opened when they are needed.
+pub(super) struct Link {
+    hosts: Arc<Hosts>,
+    runtime: Runtime,
+    /// By the host's place.
+    open: Box<[Option<Open>]>,
+    /// The host that is worked with.
+    at: usize,
+    need: Need,
+    tried: Tried,
+}
+
 impl Link {
-    pub(super) fn new(target: Arc<Target>) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|e| Error::new(ErrorKind::Io, format!("starting a database thread: {e}")))?;
-        Ok(Self { target, runtime, client: None, used: Instant::now() })
+    /// Works with the primary until another host is chosen.
+    pub(super) fn new(hosts: Arc<Hosts>) -> Result<Self> {
+        let open = hosts.all().iter().map(|_| None).collect();
+        let (need, tried) = (Need::Primary, Tried::default());
+        Ok(Self { hosts, runtime: runtime()?, open, at: PRIMARY, need, tried })
+    }
+
+    /// Chooses the host for what comes next.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Busy`] when no host is fit.
+    pub(super) fn choose(&mut self, need: Need) -> Result<()> {
+        (self.need, self.tried) = (need, Tried::default());
+        self.at = self.hosts.choose(need, self.tried).ok_or_else(|| self.hosts.none_fits())?;
+        Ok(())
+    }
+
+    /// After a failure: goes to a host that was not tried since the last choice, and says whether
+    /// there is one.
+    pub(super) fn elsewhere(&mut self) -> bool {
+        self.hosts.look_now.notify_one();
+        self.tried.add(self.at);
+        if let Some(host) = self.hosts.choose(self.need, self.tried) {
+            self.at = host;
+            return true;
+        }
+        // All were tried: they may be again.
+        self.tried = Tried::default();
+        self.at = self.hosts.choose(self.need, self.tried).unwrap_or(self.at);
+        false
+    }
+
+    /// The host that is worked with.
+    pub(super) fn host(&self) -> &Host {
+        &self.hosts.all()[self.at]
+    }
+
+    /// Where this reading begins, if there is another host that it may have to go on with; from
+    /// now on only a host that has come as far is chosen.
+    ///
+    /// # Errors
+    /// As for [`Link::run`], on the last of the hosts.
+    pub(super) fn begin_reading(&mut self, watch: &Watch) -> Result<Option<Horizon>> {
+        if !self.hosts.has_replicas() {
+            return Ok(None);
+        }
+        let mut tries = 0;
+        let place = loop {
+            tries += 1;
+            match self.run(watch, async |client| stands_at(client).await) {
+                Ok(place) => break place,
+                Err(e) if e.kind() != ErrorKind::Busy || tries > self.open.len() => return Err(e),
+                Err(_) => self.elsewhere(),
+            };
+        };
+        self.host().stood_at(place);
+        let horizon = Some(Horizon::begun(place));
+        self.need = Need::Read(horizon);
+        Ok(horizon)
     }
 
     /// Does `work` on a living connection. When nobody waits for its outcome any more, the server
     /// is told to stop, and the connection is given up: a late cancel must not hit later work.
     ///
     /// # Errors
-    /// Those of connecting and of `work`; [`ErrorKind::Stopped`] when nobody waits.
+    /// Those of connecting and of `work`; [`ErrorKind::Stopped`] when nobody waits;
+    /// [`ErrorKind::Busy`] when the host of a read was found to be gone, or has not come as far as
+    /// the read needs.
     pub(super) fn run<T>(
         &mut self,
         watch: &Watch,
         work: impl AsyncFnOnce(&Client) -> Result<T>,
     ) -> Result<T> {
-        let Self { target, runtime, client, used } = self;
+        let Self { hosts, runtime, open, at, need, .. } = self;
+        let (host, place) = (&hosts.all()[*at], &mut open[*at]);
+        let as_far_as = match *need {
+            // All there is was written there.
+            _ if *at == PRIMARY => None,
+            Need::Primary => None,
+            Need::Read(horizon) => horizon,
+        };
+        let _busy = Busy::with(host);
         runtime.block_on(async {
-            if used.elapsed() > FRESH_FOR
-                && let Some(idle) = client.as_ref()
-                && idle.check_connection().await.is_err()
-            {
-                *client = None;
+            let made = tokio::select! {
+                biased;
+                made = make_ready(place, host, as_far_as) => made,
+                why = given_up(watch, host, *need) => Err(why),
+            };
+            if made.is_err() {
+                *place = None;
             }
-            if client.as_ref().is_none_or(Client::is_closed) {
-                *client = Some(connect(target).await?);
-            }
-            let Some(living) = client.as_ref() else { unreachable!("connected above") };
+            made?;
+            let Some(living) = place.as_mut() else { unreachable!("made above") };
             let answer = tokio::select! {
                 biased;
-                answer = work(living) => Some(answer),
-                () = abandoned(watch) => None,
+                answer = work(&living.client) => Ok(answer),
+                why = given_up(watch, host, *need) => Err(why),
             };
-            *used = Instant::now();
-            if let Some(answer) = answer {
-                return answer;
-            }
+            living.used = Instant::now();
+            let why = match answer {
+                Ok(answer) => return answer,
+                Err(why) => why,
+            };
             // Whether the cancel arrives or not, the connection goes.
-            drop(living.cancel_token().cancel_query(target.tls.clone()).await);
-            *client = None;
-            Err(Error::new(ErrorKind::Stopped, "the one who asked has gone"))
+            let token = living.client.cancel_token();
+            let cancel = token.cancel_query(host.target.tls.clone());
+            drop(tokio::time::timeout(CONNECT_TIMEOUT, cancel).await);
+            *place = None;
+            Err(why)
         })
     }
 
@@ -131,20 +234,81 @@ impl Link {
 
     /// Gives the connection up; the next work opens another.
     pub(super) fn give_up(&mut self) {
-        self.client = None;
+        self.open[self.at] = None;
     }
 
     /// Gives the connection up if it is of no use any more; the next work opens another.
     pub(super) fn give_up_if_lost(&mut self, error: &tokio_postgres::Error) {
         if is_lost(error) {
-            self.client = None;
+            self.give_up();
         }
     }
 }
 
-async fn connect(target: &Target) -> Result<Client> {
+/// What drives the connections of one thread.
+pub(super) fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new(ErrorKind::Io, format!("starting a database thread: {e}")))
+}
+
+/// Sees to a living connection. A replica is asked where it stands when the connection is new: one
+/// that was restarted may have gone back behind what was seen of it before.
+async fn make_ready(
+    place: &mut Option<Open>,
+    host: &Host,
+    as_far_as: Option<Horizon>,
+) -> Result<()> {
+    if let Some(Open { client, used }) = place
+        && !client.is_closed()
+        && (used.elapsed() <= FRESH_FOR || client.check_connection().await.is_ok())
+    {
+        return Ok(());
+    }
+    *place = None;
+    let client = connect(&host.target).await?;
+    if let Some(horizon) = as_far_as {
+        let stands_at = stands_at(&client).await?;
+        host.stood_at(stands_at);
+        if stands_at < horizon.place() {
+            return Err(Error::new(
+                ErrorKind::Busy,
+                format!("PostgreSQL at {} has not come as far as was seen before", host.name()),
+            ));
+        }
+    }
+    *place = Some(Open { client, used: Instant::now() });
+    Ok(())
+}
+
+/// Asks a host where it stands in its log.
+async fn stands_at(client: &Client) -> Result<u64> {
+    const WHAT: &str = "asking where PostgreSQL stands in its log";
+    let answer = client.simple_query(STANDS_AT).await.map_err(|e| explain(WHAT, &e))?;
+    let text = answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    let odd = || Error::new(ErrorKind::Corrupt, format!("{WHAT}: an odd answer"));
+    text.and_then(place).ok_or_else(odd)
+}
+
+/// The horizon behind a commit, once it has happened. Where it cannot be told, it is beyond all
+/// replicas: the commit is not undone by that.
+pub(super) async fn horizon_now(client: &Client) -> Horizon {
+    stands_at(client).await.map_or(Horizon::BEYOND_ALL, Horizon::written)
+}
+
+/// Opens a connection.
+pub(super) async fn connect(target: &Target) -> Result<Client> {
     let what = || format!("connecting to PostgreSQL at {}", target.name());
-    let connected = target.config.connect(target.tls.clone()).await;
+    let connecting = target.config.connect(target.tls.clone());
+    let Ok(connected) = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await else {
+        let seconds = CONNECT_TIMEOUT.as_secs();
+        let late = format!("{}: no answer in {seconds} s; try again", what());
+        return Err(Error::new(ErrorKind::Busy, late));
+    };
     let (client, connection) = connected.map_err(|e| explain(&what(), &e))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
@@ -152,6 +316,21 @@ async fn connect(target: &Target) -> Result<Client> {
         }
     });
     Ok(client)
+}
+
+/// Why the work at a host is given up in the middle.
+async fn given_up(watch: &Watch, host: &Host, need: Need) -> Error {
+    loop {
+        if watch.is_abandoned() {
+            return Error::new(ErrorKind::Stopped, "the one who asked has gone");
+        }
+        // What is asked of the primary alone has no other host to go to: it waits.
+        if need != Need::Primary && !host.seen().healthy {
+            let gone = format!("PostgreSQL at {} does not answer; try again", host.name());
+            return Error::new(ErrorKind::Busy, gone);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 async fn abandoned(watch: &Watch) {

@@ -16,8 +16,9 @@ use plimsoll::limits::COLUMNS_MAX;
 use plimsoll::record::{Column, ColumnType, Schema};
 use tokio_postgres::Client;
 
-use super::connection::{Link, Target};
+use super::connection::Link;
 use super::failure::explain;
+use super::hosts::Hosts;
 use super::native::{Codec, Extent, NativeColumn, Table};
 use super::open::PostgresConfig;
 use crate::catalogue::{Index, IndexColumn, Nulls, Resource, looks_secret};
@@ -103,7 +104,7 @@ order by i.indrelid, not i.indisprimary, c.relname, k.place";
 /// When there is no connection or the catalogues cannot be read.
 pub fn introspect(config: &PostgresConfig) -> Result<Found> {
     let (promise, pending) = Pending::<()>::new();
-    let mut link = Link::new(Arc::new(Target::new(&config.url)?))?;
+    let mut link = Link::new(Arc::new(Hosts::of_one(&config.url)?))?;
     let seen = link.run(&promise.watch(), async |client| look(client).await);
     drop(pending);
     let mut found = Found::default();

@@ -19,10 +19,11 @@ use plimsoll::record::Value;
 use tokio_postgres::Client;
 
 use super::apply::{rows, run};
-use super::connection::{Link, Target};
+use super::connection::Link;
 use super::control;
 use super::dialect::Sql;
 use super::failure::explain;
+use super::hosts::Hosts;
 use super::introspect::complete;
 use super::native::Table;
 use super::open::PostgresConfig;
@@ -43,7 +44,7 @@ pub fn migrate(
     now_micros: i64,
 ) -> Result<BTreeMap<Box<str>, Table>> {
     let (stays, _waits) = Pending::<()>::new();
-    let mut link = Link::new(Arc::new(Target::new(&config.url)?))?;
+    let mut link = Link::new(Arc::new(Hosts::of_one(&config.url)?))?;
     link.run(&stays.watch(), async |client| {
         for migration in migrations {
             apply(client, migration, now_micros)

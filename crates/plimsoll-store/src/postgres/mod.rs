@@ -1,12 +1,14 @@
 //! PostgreSQL behind the seam.
 //!
 //! ```text
-//!   page / state / ping ──> lanes ──> N reader threads, one connection each, opened when needed
-//!                                     (interactive first, bulk every fourth pick)
+//!   page / state / ping ──> lanes ──> N reader threads, one connection each per host, opened when
+//!                                     needed (interactive first, bulk every fourth pick)
 //!   report, aggregate   ──> their own thread and connection
 //!   snapshot            ──> its own thread and connection, for as long as all rows take
 //!   write                ──> lane  ──> one writer thread: groups of units, one commit each
 //! ```
+//!
+//! Where there are replicas, the hosts say which of them is asked; one more thread looks at them.
 //!
 //! A thread drives its connection itself: nothing is handed from one thread to another between the
 //! socket and the encoded row. Every statement stands in a transaction of its own with `SET LOCAL`
@@ -22,8 +24,10 @@ mod connection;
 mod control;
 mod dialect;
 mod failure;
+mod hosts;
 mod insert;
 mod introspect;
+mod lookout;
 mod measures;
 mod migrate;
 mod native;
@@ -44,4 +48,4 @@ mod writer;
 pub use introspect::{Found, introspect};
 pub use migrate::migrate;
 pub use native::Table;
-pub use open::{PostgresConfig, PostgresDatabase};
+pub use open::{PostgresConfig, PostgresDatabase, REPLICA_LAG_MS_MAX};

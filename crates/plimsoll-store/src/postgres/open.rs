@@ -10,19 +10,21 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use plimsoll::limits::{READS_WAITING_MAX, ROW_BYTES_MAX, SNAPSHOTS_WAITING_MAX};
 use plimsoll::record::Value;
 
-use super::connection::{Link, Target};
+use super::connection::Link;
 use super::failure::explain;
+use super::hosts::{Hosts, Need, Role};
+use super::lookout::Lookout;
 use super::native::Table;
 use super::pace::Pace;
 use super::{aggregate, control, reader, report, snapshot, writer};
 use crate::aggregate::{AggregateRequest, Aggregated};
 use crate::catalogue::Resource;
-use crate::database::{Database, DatabaseStats};
+use crate::database::{Database, DatabaseStats, RoleStats};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lanes::Lanes;
 use crate::pending::{Pending, Promise};
@@ -47,15 +49,39 @@ pub struct PostgresConfig {
     pub spill_directory: PathBuf,
     /// Keep a connection for writing too.
     pub writable: bool,
+    /// URLs of streaming replicas of that database, eight at most. Rows are read from those that
+    /// are not too far behind, and from the primary while there is none.
+    pub replicas: Vec<String>,
+    /// A replica that shows a state older than this is not read from.
+    pub replica_lag_max_ms: u64,
 }
+
+/// What a replica may be behind where nobody says otherwise.
+pub const REPLICA_LAG_MS_MAX: u64 = 5_000;
 
 impl PostgresConfig {
     /// Bytes the connections may take together, a row each: to be reserved before opening.
     #[must_use]
     pub fn connection_bytes(&self) -> u64 {
-        // Reports and snapshots have one each, and the writer.
-        (self.readers as u64 + 2 + u64::from(self.writable))
-            * (CONNECTION_BYTES + ROW_BYTES_MAX as u64)
+        // The thread that looks at the hosts reads no rows.
+        let looks = match self.replicas.len() as u64 {
+            0 => 0,
+            replicas => replicas + 1,
+        };
+        self.row_connections() * (CONNECTION_BYTES + ROW_BYTES_MAX as u64)
+            + looks * CONNECTION_BYTES
+    }
+
+    /// Connections that read or write rows: those of each reading thread to each host, and the
+    /// writer's.
+    fn row_connections(&self) -> u64 {
+        let hosts = self.replicas.len() as u64 + 1;
+        self.reading_threads() * hosts + u64::from(self.writable)
+    }
+
+    /// Reports and snapshots have one each.
+    fn reading_threads(&self) -> u64 {
+        self.readers as u64 + 2
     }
 }
 
@@ -71,11 +97,11 @@ type ReadTask = Box<dyn FnOnce(&mut Link, &Shared) + Send>;
 pub(super) struct Shared {
     tables: RwLock<BTreeMap<Box<str>, Arc<Known>>>,
     pub(super) writer: WriterLane,
+    pub(super) hosts: Arc<Hosts>,
     spill_directory: PathBuf,
     pages: Lanes<ReadTask>,
     reports: Lanes<ReadTask>,
     snapshots: Lanes<ReadTask>,
-    busy: AtomicU64,
     snapshot_micros_max: AtomicU64,
 }
 
@@ -103,7 +129,8 @@ impl Shared {
 /// A PostgreSQL database with its threads.
 pub struct PostgresDatabase {
     shared: Arc<Shared>,
-    connections: u64,
+    /// Connections of the reading threads to each host.
+    readers: u64,
     writable: bool,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -114,34 +141,39 @@ impl PostgresDatabase {
     /// # Errors
     /// When the URL cannot be read or a thread cannot be started.
     pub fn open(config: &PostgresConfig, tables: BTreeMap<Box<str>, Table>) -> Result<Self> {
-        let target = Arc::new(Target::new(&config.url)?);
+        let lag_max = Duration::from_millis(config.replica_lag_max_ms);
+        let hosts = Arc::new(Hosts::new(&config.url, &config.replicas, lag_max)?);
         let known = |table| Arc::new(Known { table, pace: Pace::default() });
         let tables = tables.into_iter().map(|(name, table)| (name, known(table))).collect();
         let shared = Arc::new(Shared {
             tables: RwLock::new(tables),
             writer: WriterLane::default(),
+            hosts: hosts.clone(),
             spill_directory: config.spill_directory.clone(),
             pages: Lanes::new(READS_WAITING_MAX),
             reports: Lanes::new(READS_WAITING_MAX),
             snapshots: Lanes::new(SNAPSHOTS_WAITING_MAX),
-            busy: AtomicU64::new(0),
             snapshot_micros_max: AtomicU64::new(0),
         });
         let database = Self {
             shared,
-            connections: config.readers as u64 + 2 + u64::from(config.writable),
+            readers: config.reading_threads(),
             writable: config.writable,
             threads: Mutex::default(),
         };
         if config.writable {
-            let (mut link, shared) = (Link::new(target.clone())?, database.shared.clone());
+            let (mut link, shared) = (Link::new(hosts.clone())?, database.shared.clone());
             database.start("pg-write", move || writer::run(&mut link, &shared))?;
         }
-        database.spawn("pg-report", Link::new(target.clone())?, |s| &s.reports)?;
-        database.spawn("pg-snapshot", Link::new(target.clone())?, |s| &s.snapshots)?;
+        database.spawn("pg-report", Link::new(hosts.clone())?, |s| &s.reports)?;
+        database.spawn("pg-snapshot", Link::new(hosts.clone())?, |s| &s.snapshots)?;
         for number in 0..config.readers {
             let name = format!("pg-read-{number}");
-            database.spawn(&name, Link::new(target.clone())?, |s| &s.pages)?;
+            database.spawn(&name, Link::new(hosts.clone())?, |s| &s.pages)?;
+        }
+        if hosts.has_replicas() {
+            let lookout = Lookout::new(hosts)?;
+            database.start("pg-hosts", move || lookout.run())?;
         }
         Ok(database)
     }
@@ -155,14 +187,12 @@ impl PostgresDatabase {
         let shared = self.shared.clone();
         let body = move || {
             while let Some(task) = lanes(&shared).take() {
-                shared.busy.fetch_add(1, Ordering::Relaxed);
                 // A bug in one request fails that request; a thread that ended would leave all
                 // later ones waiting.
                 let run = AssertUnwindSafe(|| task(&mut link, &shared));
                 if catch_unwind(run).is_err() {
                     tracing::error!("a read panicked; its request fails, its thread goes on");
                 }
-                shared.busy.fetch_sub(1, Ordering::Relaxed);
             }
         };
         self.start(name, body)
@@ -213,12 +243,14 @@ impl Database for PostgresDatabase {
             let answer = reader::slice(link, &known.table, &known.pace, &promise.watch(), request);
             let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
             shared.snapshot_micros_max.fetch_max(micros, Ordering::Relaxed);
+            link.host().pages.fetch_add(1, Ordering::Relaxed);
             answer
         })
     }
 
     fn report(&self, request: ReportRequest) -> Pending<Report> {
         self.read(&self.shared.reports, ReadLane::Bulk, move |link, shared, promise| {
+            link.choose(Need::Read(request.horizon))?;
             let table = |name: &str| shared.known(name);
             report::report(link, &promise.watch(), &table, &request)
         })
@@ -234,6 +266,7 @@ impl Database for PostgresDatabase {
     fn aggregate(&self, request: AggregateRequest) -> Pending<Aggregated> {
         self.read(&self.shared.reports, ReadLane::Bulk, move |link, shared, promise| {
             let known = shared.known(&request.aggregation.resource.name)?;
+            link.choose(Need::Read(request.horizon))?;
             let directory = &shared.spill_directory;
             aggregate::aggregate(link, &promise.watch(), &known.table, directory, request)
         })
@@ -242,6 +275,8 @@ impl Database for PostgresDatabase {
     fn query(&self, sql: &str, rows_max: usize) -> Pending<Vec<Vec<Value>>> {
         let sql = sql.to_owned();
         self.read(&self.shared.reports, ReadLane::Bulk, move |link, _, promise| {
+            // What it tells may decide over a write.
+            link.choose(Need::Primary)?;
             report::query(link, &promise.watch(), sql, rows_max)
         })
     }
@@ -249,6 +284,7 @@ impl Database for PostgresDatabase {
     fn state(&self, kind: &'static str, key: &str) -> Pending<Option<String>> {
         let key = key.to_owned();
         self.read(&self.shared.pages, ReadLane::Interactive, move |link, _, promise| {
+            link.choose(Need::Primary)?;
             link.run(&promise.watch(), async |client| control::state(client, kind, &key).await)
         })
     }
@@ -267,6 +303,7 @@ impl Database for PostgresDatabase {
 
     fn ping(&self) -> Pending<()> {
         self.read(&self.shared.pages, ReadLane::Interactive, |link, _, promise| {
+            link.choose(Need::Read(None))?;
             link.run(&promise.watch(), async |client| {
                 client.check_connection().await.map_err(|e| explain("asking the database", &e))
             })
@@ -274,10 +311,14 @@ impl Database for PostgresDatabase {
     }
 
     fn stats(&self) -> DatabaseStats {
-        let used = self.shared.busy.load(Ordering::Relaxed);
+        let hosts = &self.shared.hosts;
+        let primary = hosts.stats(Role::Primary, self.readers + u64::from(self.writable));
+        let with_replicas = |stats| if hosts.has_replicas() { stats } else { RoleStats::default() };
         DatabaseStats {
-            connections_used: used,
-            connections_idle: self.connections.saturating_sub(used),
+            connections_used: primary.connections_used,
+            connections_idle: primary.connections_idle,
+            primary: with_replicas(primary),
+            replicas: hosts.stats(Role::Replica, self.readers),
             reads_waiting: (self.shared.pages.waiting() + self.shared.reports.waiting()) as u64,
             writes_waiting: self.shared.writer.waiting() as u64,
             commits: self.shared.writer.commits.load(Ordering::Relaxed),
@@ -292,6 +333,7 @@ impl Database for PostgresDatabase {
         self.shared.reports.close();
         self.shared.snapshots.close();
         self.shared.writer.close();
+        self.shared.hosts.close();
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {

@@ -10,7 +10,9 @@
 //!
 //! A window is one statement in a transaction of its own; its size follows what rows have taken
 //! before, so that one statement is usually one frame. What breaks in the middle of a window ends
-//! the slice at the last whole row; the next slice goes on there, on another connection.
+//! the slice at the last whole row; the next slice goes on there, on another connection or host.
+//! Before the first window of a reading its host is asked where it stands, and only a host that has
+//! come as far reads the later ones.
 //!
 //! Promises: no snapshot outlives a window; a row is encoded wholly or not at all.
 //! Never: a cursor of the server's, or a statement without a limit.
@@ -24,6 +26,7 @@ use tokio_postgres::Client;
 use super::connection::Link;
 use super::dialect::{self, FIELDS_IN_FRONT, Select, Source, Sql, Window};
 use super::failure::explain;
+use super::hosts::Need;
 use super::native::{Codec, Table};
 use super::pace::Pace;
 use super::row::MessageRow;
@@ -31,6 +34,7 @@ use super::transaction::{Settings, fetch};
 use crate::catalogue::{Nulls, Order, Resource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::{append, too_large};
+use crate::horizon::Horizon;
 use crate::pending::Watch;
 use crate::plan::{Condition, ServedTerm, access, phases, with_nulls_apart};
 use crate::read::{Page, PageEnd, PageRequest, Position, Scope};
@@ -39,7 +43,7 @@ use crate::read::{Page, PageEnd, PageRequest, Position, Scope};
 const WINDOW: Settings = Settings { timeout_ms: 10_000, sorts: false };
 /// A statement that sorts or counts a small table.
 const SMALL_TABLE: Settings = Settings { timeout_ms: 10_000, sorts: true };
-/// How often a slice that has read nothing yet is begun again on another connection.
+/// How often a window that has read nothing yet is begun again, on another host if there is one.
 const TRIES_MAX: u32 = 3;
 /// Between two tries; a server that restarts takes seconds.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
@@ -50,13 +54,14 @@ pub(super) fn slice(
     table: &Table,
     pace: &Pace,
     watch: &Watch,
-    request: PageRequest,
+    mut request: PageRequest,
 ) -> Result<Page> {
     let resource = request.resource.clone();
     let source = Source { resource: &resource, table };
     let what = format!("reading {}", resource.name);
     match request.scope.clone() {
         Scope::Key(key) => {
+            link.choose(Need::Read(request.horizon))?;
             let sql = dialect::select_key(source, &request.columns, &key)?;
             let columns = request.columns.to_vec();
             let mut slice = Slice::new(request, source, columns, &[], &what, pace);
@@ -64,6 +69,10 @@ pub(super) fn slice(
             Ok(slice.finish(None))
         }
         Scope::Range { filter, order, from, backwards } => {
+            link.choose(Need::Read(request.horizon))?;
+            if !request.horizon.is_some_and(Horizon::is_of_reading) {
+                request.horizon = link.begin_reading(watch)?;
+            }
             let access = access(&resource, &order, filter.as_deref());
             let terms = if access.served {
                 access.terms.clone()
@@ -315,7 +324,9 @@ impl<'a> Slice<'a> {
             if tries == TRIES_MAX {
                 return Err(broken);
             }
-            link.pause(watch, TRY_AGAIN_AFTER * tries);
+            if !link.elsewhere() {
+                link.pause(watch, TRY_AGAIN_AFTER * tries);
+            }
         }
     }
 
@@ -420,6 +431,7 @@ impl<'a> Slice<'a> {
             first: self.first,
             last: self.last_written,
             end: stopped_at.map_or(PageEnd::Exhausted, PageEnd::More),
+            horizon: self.request.horizon,
         }
     }
 }

@@ -17,14 +17,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join;
 use plimsoll::limits::{DATABASE_BUSY_MS_MAX, GROUP_UNITS_MAX, WRITE_SLICE_MS_MAX};
 use tokio_postgres::Client;
 
 use super::apply::apply;
-use super::connection::Link;
+use super::connection::{Link, horizon_now};
 use super::failure::explain;
 use super::open::Shared;
 use crate::error::{Error, ErrorKind, Result};
+use crate::horizon::Horizon;
 use crate::pending::{Pending, Promise};
 use crate::write::{WriteOutcome, WriteUnit};
 use crate::writer_lane::{Job, poisoned};
@@ -65,11 +67,11 @@ fn commit_group(link: &mut Link, shared: &Shared, first: Job) {
     let committed = link
         .run(&stays.watch(), async |client| group(client, shared, &mut first, &mut answers).await);
     match committed {
-        Ok(()) => {
+        Ok(horizon) => {
             shared.writer.commits.fetch_add(1, Ordering::Relaxed);
             shared.writer.units.fetch_add(answers.len() as u64, Ordering::Relaxed);
             for (promise, outcome) in answers {
-                promise.keep(outcome);
+                promise.keep(outcome.map(|done| WriteOutcome { horizon, ..done }));
             }
         }
         Err(error) => {
@@ -90,7 +92,7 @@ async fn group(
     shared: &Shared,
     first: &mut Option<Job>,
     answers: &mut Vec<Answer>,
-) -> Result<()> {
+) -> Result<Option<Horizon>> {
     client.batch_execute(&begin()).await.map_err(|e| explain("beginning a write", &e))?;
     let until = Instant::now() + Duration::from_millis(WRITE_SLICE_MS_MAX);
     let mut next = first.take();
@@ -107,13 +109,23 @@ async fn group(
         let room = answers.len() < GROUP_UNITS_MAX && Instant::now() < until;
         next = if room { shared.writer.pop_now() } else { None };
     }
-    client.batch_execute("commit").await.map_err(|e| {
-        if e.as_db_error().is_some() {
-            explain("committing", &e)
-        } else {
-            lost("the connection broke while the commit was on its way: look whether it arrived")
-        }
-    })
+    let committing = async {
+        client.batch_execute("commit").await.map_err(|e| {
+            if e.as_db_error().is_some() {
+                explain("committing", &e)
+            } else {
+                lost(
+                    "the connection broke while the commit was on its way: look whether it arrived",
+                )
+            }
+        })
+    };
+    if !shared.hosts.has_replicas() {
+        return committing.await.map(|()| None);
+    }
+    // Sent behind one another, in one round trip.
+    let (committed, horizon) = join(committing, horizon_now(client)).await;
+    committed.map(|()| Some(horizon))
 }
 
 fn lost(how: &str) -> Error {

@@ -265,6 +265,7 @@ impl Database for SqliteDatabase {
             units: self.shared.writer.units.load(Ordering::Relaxed),
             memory_bytes: memory::engine_memory_bytes(),
             snapshot_micros_max: self.shared.snapshot_micros_max.load(Ordering::Relaxed),
+            ..DatabaseStats::default()
         }
     }
 

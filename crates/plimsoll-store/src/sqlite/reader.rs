@@ -258,6 +258,7 @@ impl<'a> Slice<'a> {
             first: self.first,
             last: self.last,
             end,
+            horizon: None,
         })
     }
 }

@@ -68,6 +68,7 @@ fn make(
         extra: None,
         digest: false,
         timeout_ms: 10_000,
+        horizon: None,
     };
     fixture.store.aggregate(request).wait()
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use plimsoll::format::Ndjson;
 use plimsoll::record::{ColumnType, Value};
 use plimsoll_store::catalogue::{Catalogue, ColumnRole, Migration, Resource};
-use plimsoll_store::postgres::{self, PostgresConfig, PostgresDatabase};
+use plimsoll_store::postgres::{self, PostgresConfig, PostgresDatabase, REPLICA_LAG_MS_MAX};
 use plimsoll_store::sqlite::{SqliteConfig, SqliteDatabase, introspect, migrate};
 use plimsoll_store::{
     Error, Order, Page, PageEnd, PageRequest, Position, Priority, ReadLane, Result, Scope, Store,
@@ -269,7 +269,14 @@ impl Drop for Fixture {
 
 pub(crate) fn postgres_config(served: &Served, spill: &Path, writable: bool) -> PostgresConfig {
     let (url, spill_directory) = (served.url(), spill.to_owned());
-    PostgresConfig { url, readers: 2, spill_directory, writable }
+    PostgresConfig {
+        url,
+        readers: 2,
+        spill_directory,
+        writable,
+        replicas: Vec::new(),
+        replica_lag_max_ms: REPLICA_LAG_MS_MAX,
+    }
 }
 
 /// Opens a database and the tables in it.
@@ -357,6 +364,7 @@ pub(crate) fn request(table: &Arc<Resource>, order: &str) -> PageRequest {
         extra: None,
         row_ends: None,
         lane: ReadLane::Interactive,
+        horizon: None,
     }
 }
 

@@ -82,6 +82,7 @@ fn sorted(
         columns: table.all_columns().into(),
         encoder,
         separator: b"",
+        horizon: None,
     };
     let made = sort(&fixture.store, request, &space, &|| false).and_then(|mut range| {
         let (mut out, mut piece) = (Vec::new(), Vec::new());

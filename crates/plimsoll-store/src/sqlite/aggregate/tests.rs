@@ -40,6 +40,7 @@ fn plan(columns: &[&str], descending: bool, filter: &str) -> String {
         extra: None,
         digest: false,
         timeout_ms: 1,
+        horizon: None,
     };
     let text = format!("explain query plan {}", select(&request).text);
     let mut statement = connection.prepare(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
