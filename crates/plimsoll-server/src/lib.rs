@@ -38,6 +38,7 @@ mod request_id;
 mod router;
 mod routes;
 mod served;
+mod session;
 mod socket;
 mod stall;
 mod stream;

@@ -19,6 +19,7 @@ use plimsoll::format::RowEncoder;
 
 use crate::catalogue::{Order, Resource};
 use crate::error::Result;
+use crate::horizon::Horizon;
 use crate::read::Position;
 
 /// Bytes handed over at a time: some of them fill a block of what is spilled.
@@ -43,6 +44,8 @@ pub struct SnapshotRequest {
     pub order: Arc<Order>,
     /// Only rows behind this place of the order.
     pub from: Option<Position>,
+    /// What has to be seen: of a write before. `None` is whatever is there.
+    pub horizon: Option<Horizon>,
     /// Positions in the resource's schema, in the order the encoder expects.
     pub columns: Arc<[usize]>,
     /// Writes each row.

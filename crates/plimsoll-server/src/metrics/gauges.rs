@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use plimsoll::budget::{Budget, LedgerNode};
 use plimsoll::pressure::Level;
-use plimsoll_store::Store;
+use plimsoll_store::{DatabaseStats, RoleStats, Store};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
@@ -102,15 +102,19 @@ impl Gauges {
 
     fn database(&self, page: &mut Page<'_>) -> fmt::Result {
         let stats = self.store.stats();
-        let role = || ("role", "primary".to_owned());
-        page.family(
-            "database_connections",
-            "Connections by state and role",
-            &[
-                ([("state", "used".to_owned()), role()], stats.connections_used),
-                ([("state", "idle".to_owned()), role()], stats.connections_idle),
-            ],
-        )?;
+        let one = |state: &str, role: &str, count| {
+            ([("state", state.to_owned()), ("role", role.to_owned())], count)
+        };
+        let mut connections = vec![
+            one("used", "primary", stats.connections_used),
+            one("idle", "primary", stats.connections_idle),
+        ];
+        if stats.replicas.hosts > 0 {
+            connections.push(one("used", "replica", stats.replicas.connections_used));
+            connections.push(one("idle", "replica", stats.replicas.connections_idle));
+            roles(page, &stats)?;
+        }
+        page.family("database_connections", "Connections by state and role", &connections)?;
         page.gauge("sqlite_memory_bytes", "Held by the database engine", stats.memory_bytes)?;
         page.gauge("database_reads_waiting", "Reads in line", stats.reads_waiting)?;
         page.gauge("database_writes_waiting", "Writes in line", stats.writes_waiting)?;
@@ -120,6 +124,26 @@ impl Gauges {
             stats.snapshot_micros_max,
         )
     }
+}
+
+/// Where there are replicas: who is there, and who is read from.
+fn roles(page: &mut Page<'_>, stats: &DatabaseStats) -> fmt::Result {
+    let by_role = |figure: fn(&RoleStats) -> u64| {
+        [("primary", &stats.primary), ("replica", &stats.replicas)]
+            .map(|(role, stats)| ([("role", role.to_owned())], figure(stats)))
+    };
+    page.family("database_hosts", "Hosts that are configured", &by_role(|role| role.hosts))?;
+    page.family(
+        "database_hosts_healthy",
+        "Hosts that answered the last look",
+        &by_role(|role| role.healthy),
+    )?;
+    page.family("database_pages_read", "Slices of rows read so far", &by_role(|role| role.pages))?;
+    page.gauge(
+        "database_replica_lag_milliseconds",
+        "The most that a replica is behind",
+        stats.replicas.lag_ms_max,
+    )
 }
 
 /// Sums of consumers by path; several of one name share a series.

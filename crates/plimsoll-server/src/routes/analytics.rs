@@ -21,7 +21,7 @@ use axum::http::request::Parts;
 use plimsoll::format::{JsonArray, JsonObjects, RowEncoder};
 use plimsoll::limits::PAGE_ROWS_MAX;
 use plimsoll::record::{Timestamp, ValueRow};
-use plimsoll_store::{Report, ReportKind, ReportRequest, TopBy};
+use plimsoll_store::{Horizon, Report, ReportKind, ReportRequest, TopBy};
 use serde_json::json;
 use tokio::sync::SemaphorePermit;
 
@@ -30,6 +30,7 @@ use crate::app::Context;
 use crate::held::held;
 use crate::params::{Query, invalid, unknown};
 use crate::problem::{Kind, Problem, Result};
+use crate::session;
 
 const DAY_MICROS: i64 = 86_400 * 1_000_000;
 const TOP_ROWS_DEFAULT: u64 = 10;
@@ -41,13 +42,13 @@ const REPORT_BYTES: u64 = 256 << 10;
 
 /// `GET /analytics/summary`.
 pub(crate) async fn summary(context: &Arc<Context>, request: &Parts) -> Result<Response<Body>> {
-    let params = Params::read(context, request.uri.query(), &RANGE_NAMES)?;
+    let params = Params::read(context, request, &RANGE_NAMES)?;
     answer(context, &params, ReportKind::Summary).await
 }
 
 /// `GET /analytics/top-...`.
 pub(crate) async fn top(context: &Arc<Context>, request: &Parts) -> Result<Response<Body>> {
-    let params = Params::read(context, request.uri.query(), &TOP_NAMES)?;
+    let params = Params::read(context, request, &TOP_NAMES)?;
     let kind = ReportKind::Top { by: params.by, rows_max: params.rows_max };
     answer(context, &params, kind).await
 }
@@ -58,17 +59,19 @@ struct Params {
     channel: Option<Box<str>>,
     by: TopBy,
     rows_max: u64,
+    horizon: Option<Horizon>,
 }
 
 impl Params {
-    fn read(context: &Context, query: Option<&str>, names: &[&str]) -> Result<Self> {
-        let query = Query::read(query)?;
+    fn read(context: &Context, request: &Parts, names: &[&str]) -> Result<Self> {
+        let query = Query::read(request.uri.query())?;
         let mut params = Self {
             from: None,
             until: None,
             channel: None,
             by: TopBy::Revenue,
             rows_max: TOP_ROWS_DEFAULT,
+            horizon: session::horizon(&request.headers)?,
         };
         let mut period = None;
         for (name, value) in query.pairs() {
@@ -178,6 +181,7 @@ async fn answer(
         until: params.until,
         channel: params.channel.clone(),
         timeout_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+        horizon: params.horizon,
     });
     // The store stops by itself at its timeout; the second more is for its answer to arrive.
     let report = within(left + Duration::from_secs(1), pending, "the report").await?;

@@ -27,6 +27,7 @@ use crate::held::held;
 use crate::params::{Query, columns, unknown};
 use crate::problem::{Kind, Problem, Result};
 use crate::served::Served;
+use crate::session;
 
 /// Reserved for one row; it grows beyond only as the row does.
 const ROW_BYTES: usize = (4 << 10) + plimsoll::limits::FRAME_SLACK_BYTES;
@@ -40,6 +41,7 @@ pub(crate) async fn get(
 ) -> Result<Response<Body>> {
     let uri = &request.uri;
     let key = served.key(last_segment(uri.path()))?;
+    let horizon = session::horizon(&request.headers)?;
     let query = Query::read(uri.query())?;
     let mut fields = None;
     for (name, value) in query.pairs() {
@@ -65,6 +67,7 @@ pub(crate) async fn get(
         extra: Some(reservation),
         row_ends: None,
         lane: ReadLane::Interactive,
+        horizon,
     };
     let timeout = context.limits.request_timeout;
     let page = within(timeout, context.store.page(slice), "reading the row").await?;

@@ -19,7 +19,7 @@ use axum::http::{HeaderValue, Response, header};
 use plimsoll::budget::Reservation;
 use plimsoll::format::{JsonArray, RowEncoder};
 use plimsoll::limits::FRAME_SLACK_BYTES;
-use plimsoll_store::{PageEnd, PageRequest, Position, ReadLane, Scope};
+use plimsoll_store::{Horizon, PageEnd, PageRequest, Position, ReadLane, Scope};
 
 use super::{json, within};
 use crate::app::Context;
@@ -29,6 +29,7 @@ use crate::links;
 use crate::params::{Page, PageParams};
 use crate::problem::Result;
 use crate::served::Served;
+use crate::session;
 
 /// A page holds no more rows once it has this many bytes.
 const PAGE_BYTES_MAX: usize = 256 << 10;
@@ -48,13 +49,14 @@ pub(crate) async fn list(
 ) -> Result<Response<Body>> {
     let uri = &request.uri;
     let page = PageParams::read(uri.query(), served, &context.cursors)?;
+    let horizon = session::horizon(&request.headers)?;
     let usual = usize::try_from(page.rows_max).unwrap_or(usize::MAX) * ROW_BYTES_USUAL;
     // The slack lets the reader write usual rows without measuring each first.
     let capacity = ENVELOPE_BYTES + usual.min(PAGE_BYTES_MAX) + FRAME_SLACK_BYTES;
     let reservation = context.page_bytes.try_reserve(capacity as u64)?;
     let mut out = Vec::with_capacity(capacity);
     out.extend_from_slice(b"{\"data\":");
-    let mut rows = read(context, served, &page, out, reservation).await?;
+    let mut rows = read(context, served, &page, horizon, (out, reservation)).await?;
     let cursors = rows.cursors(context, &page)?;
     let links = Links {
         own: links::to_self(uri.path(), uri.query()),
@@ -86,14 +88,14 @@ async fn read(
     context: &Context,
     served: &Served,
     page: &Page,
-    out: Vec<u8>,
-    reservation: Reservation,
+    mut horizon: Option<Horizon>,
+    (mut out, reservation): (Vec<u8>, Reservation),
 ) -> Result<Rows> {
     let until = Instant::now() + LOOKING_MAX;
     let backwards = page.direction == Direction::Backwards;
     let columns = page.selection.fields.as_ref().unwrap_or(&served.columns);
     let mut encoder: Box<dyn RowEncoder> = Box::new(JsonArray::new(served.names(columns)));
-    let (mut out, mut extra) = (out, Some(reservation));
+    let mut extra = Some(reservation);
     let start = out.len();
     encoder.begin(&mut out);
     let mut row_ends = backwards.then(Vec::new);
@@ -117,11 +119,12 @@ async fn read(
             extra,
             row_ends,
             lane: ReadLane::Interactive,
+            horizon,
         };
         let timeout = context.limits.request_timeout;
         let answer = within(timeout, context.store.page(slice), "reading the page").await?;
         (out, encoder, row_ends) = (answer.out, answer.encoder, answer.row_ends);
-        extra = answer.extra;
+        (extra, horizon) = (answer.extra, answer.horizon);
         first = first.or(answer.first);
         rows += answer.rows;
         match answer.end {

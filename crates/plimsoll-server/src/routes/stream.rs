@@ -20,6 +20,7 @@ use crate::params::{Query, Selection, SelectionParams, flag, invalid};
 use crate::problem::{Kind, Result};
 use crate::request_id::RequestId;
 use crate::served::Served;
+use crate::session;
 use crate::stream::{Emission, Range, Snapshot, Sorted, Source, emit};
 
 pub(super) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -132,6 +133,7 @@ pub(super) async fn send(
         filter: params.selection.filter,
         order: params.selection.order,
         columns: Arc::clone(&titled.columns),
+        horizon: session::horizon(&request.headers)?,
     };
     let id = request.extensions.get::<RequestId>().cloned();
     let request_id = id.unwrap_or_else(|| context.request_ids.of(&HeaderMap::new()));
@@ -181,8 +183,9 @@ async fn sorted(
     titled: &Titled,
 ) -> Result<Sorted> {
     let (encoder, separator) = titled.apart();
-    let Range { resource, filter, order, columns } = range;
-    let request = SortRequest { resource, filter, order, from, columns, encoder, separator };
+    let Range { resource, filter, order, columns, horizon } = range;
+    let request =
+        SortRequest { resource, filter, order, from, columns, encoder, separator, horizon };
     Sorted::sort(context, request).await
 }
 
@@ -193,7 +196,7 @@ async fn snapshot(
     from: Option<Position>,
     titled: &Titled,
 ) -> Result<Snapshot> {
-    let Range { resource, filter, order, columns } = range;
+    let Range { resource, filter, order, columns, horizon } = range;
     let mut encoder = titled.encoder();
     let timeout = context.limits.snapshot_timeout;
     let make = Box::new(move |mut out: Vec<u8>, extra, sink| {
@@ -205,6 +208,7 @@ async fn snapshot(
             filter,
             order,
             from,
+            horizon,
             columns,
             encoder,
             out,

@@ -28,7 +28,7 @@ use plimsoll::expr::Expr;
 use plimsoll::format::{Format, RowEncoder};
 use plimsoll::limits::FRAME_BYTES;
 use plimsoll_store::{
-    Order, Page, PageEnd, PageRequest, Position, ReadLane, Resource, Scope, Store,
+    Horizon, Order, Page, PageEnd, PageRequest, Position, ReadLane, Resource, Scope, Store,
 };
 use tokio::sync::mpsc;
 
@@ -65,6 +65,8 @@ pub(crate) struct Range {
     pub(crate) filter: Option<Arc<Expr>>,
     pub(crate) order: Arc<Order>,
     pub(crate) columns: Arc<[usize]>,
+    /// What has to be seen: at first what the client has written, then where the reading began.
+    pub(crate) horizon: Option<Horizon>,
 }
 
 /// A buffer with what fitted it.
@@ -144,6 +146,7 @@ impl Range {
             extra: Some(extra),
             row_ends: None,
             lane: ReadLane::Bulk,
+            horizon: self.horizon,
         }
     }
 }
@@ -173,7 +176,9 @@ impl Producer {
             }
             Source::Range(range, from) => {
                 let request = range.page(from.take(), encoder, out, extra);
-                let Page { out, extra, encoder, end, .. } = self.store.page(request).await?;
+                let page = self.store.page(request).await?;
+                let Page { out, extra, encoder, end, horizon, .. } = page;
+                range.horizon = horizon;
                 if let PageEnd::More(position) = end {
                     *from = Some(position);
                 }

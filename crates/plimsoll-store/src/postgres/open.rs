@@ -259,6 +259,7 @@ impl Database for PostgresDatabase {
     fn snapshot(&self, request: SnapshotRequest) -> Pending<u64> {
         self.read(&self.shared.snapshots, ReadLane::Bulk, move |link, shared, promise| {
             let known = shared.known(&request.resource.name)?;
+            link.choose(Need::Read(request.horizon))?;
             snapshot::snapshot(link, &promise.watch(), &known.table, request)
         })
     }

@@ -222,6 +222,7 @@ fn quantile(fixture: &Fixture, column: &str, rank: Rank) -> Value {
         extra: None,
         digest: false,
         timeout_ms: 10_000,
+        horizon: None,
     });
     let made = made.wait().expect("made");
     let line = String::from_utf8(made.out).expect("UTF-8");

@@ -58,6 +58,7 @@ fn snapshot(
         filter,
         order: Arc::new(Order::parse(table, order)?),
         from,
+        horizon: None,
         columns: table.all_columns().into(),
         encoder: Box::new(Ndjson::new(table.column_names())),
         out: Vec::new(),

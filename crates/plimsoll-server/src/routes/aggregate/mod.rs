@@ -30,7 +30,7 @@ use crate::params::{Query, flag, unknown};
 use crate::problem::{Kind, Problem, Result};
 use crate::request_id::RequestId;
 use crate::stream::{FRAME_CAPACITY, Finished, send};
-use crate::{etag, negotiate};
+use crate::{etag, negotiate, session};
 use definition::Definition;
 
 /// Groups of one JSON document; NDJSON and CSV have no such bound.
@@ -101,6 +101,7 @@ pub(crate) async fn aggregate(
 ) -> Result<Response<Body>> {
     let started = Instant::now();
     let shape = Shape::read(request)?;
+    let horizon = session::horizon(&request.headers)?;
     let body = read_json(context, &request.headers, body, &JSON_TYPES).await?;
     let cost = (body.bytes.len() as u64).min(definition::TEXT_BYTES_MAX) * DEFINITION_COST_FACTOR;
     let _checked = context.page_bytes.try_reserve(cost)?;
@@ -127,6 +128,7 @@ pub(crate) async fn aggregate(
         extra: Some(context.admission.more(0)?),
         digest: safe,
         timeout_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+        horizon,
     });
     // The store stops by itself at its timeout; the second more is for its answer to arrive.
     let mut made = within(left + Duration::from_secs(1), pending, "the aggregation").await?;

@@ -32,6 +32,7 @@ use crate::params::Query;
 use crate::problem::{Kind, Problem, Result};
 use crate::router::RouteLabel;
 use crate::served::Served;
+use crate::session;
 use idempotency::remember;
 use members::{Members, Purpose, key_of};
 
@@ -178,6 +179,7 @@ fn answer(
         whole
     };
     *response.status_mut() = status;
+    session::tell(outcome.horizon, response.headers_mut());
     if outcome.replayed.is_some() {
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }

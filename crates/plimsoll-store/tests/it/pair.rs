@@ -1,0 +1,104 @@
+//! A primary and its replica of a test's own, to be killed, frozen and held back.
+//!
+//! Promises: nobody else's servers are touched; both end with the test, also where it fails.
+//! Never: a port or folder that two tests share.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use plimsoll_store::Store;
+use plimsoll_store::postgres::PostgresConfig;
+
+use crate::fixture::open_postgres;
+
+/// Two servers, the second a streaming replica of the first.
+pub(crate) struct Pair {
+    folder: PathBuf,
+    primary: String,
+    replica: String,
+}
+
+impl Pair {
+    /// Starts both and runs `sql` on the primary; nothing where PostgreSQL is not installed.
+    pub(crate) fn start(sql: &str) -> Option<Self> {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let (process, made) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(format!("plimsoll-pair-{process}-{made}"));
+        let started = script().arg("start").arg(&folder).output().expect("a shell");
+        if started.status.code() == Some(3) {
+            drop(writeln!(std::io::stdout(), "SKIPPED: PostgreSQL is not installed"));
+            return None;
+        }
+        let told = String::from_utf8_lossy(&started.stdout).into_owned();
+        let url = |name: &str| {
+            let line = told.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+            format!("{line}/postgres")
+        };
+        let (primary, replica) = (url("TESTED_POSTGRES="), url("TESTED_POSTGRES_REPLICA="));
+        let pair = Self { folder, primary, replica };
+        assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+        pair.on_primary(sql);
+        Some(pair)
+    }
+
+    /// `kill`, `again`, `freeze` or `thaw` one of the two.
+    pub(crate) fn part(&self, action: &str, part: &str) {
+        let done = script().arg(action).arg(&self.folder).arg(part).output().expect("a shell");
+        assert!(done.status.success(), "{action} {part}: {done:?}");
+    }
+
+    pub(crate) fn on_primary(&self, sql: &str) -> Option<String> {
+        run(&self.primary, sql)
+    }
+
+    pub(crate) fn on_replica(&self, sql: &str) -> Option<String> {
+        run(&self.replica, sql)
+    }
+
+    /// Whether the replica shows all that the primary has written.
+    pub(crate) fn is_level(&self) -> bool {
+        let written = self.on_primary("select pg_current_wal_flush_lsn()").expect("a place");
+        let ahead = format!("select pg_last_wal_replay_lsn() >= '{written}'::pg_lsn");
+        self.on_replica(&ahead).as_deref() == Some("t")
+    }
+
+    /// Opens both as one database that is written to.
+    pub(crate) fn open(&self, lag_max_ms: u64) -> Store {
+        let config = PostgresConfig {
+            url: self.primary.clone(),
+            readers: 2,
+            spill_directory: std::env::temp_dir(),
+            writable: true,
+            replicas: vec![self.replica.clone()],
+            replica_lag_max_ms: lag_max_ms,
+        };
+        open_postgres(&config, &|_| {})
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        drop(script().arg("stop").arg(&self.folder).output());
+    }
+}
+
+fn script() -> Command {
+    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.ci/servers"))
+}
+
+/// Runs statements as another client would; the first field that comes is the answer.
+fn run(url: &str, sql: &str) -> Option<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let connected = tokio_postgres::connect(url, tokio_postgres::NoTls).await;
+        let (client, connection) = connected.expect("a connection");
+        tokio::spawn(connection);
+        let answer = client.simple_query(sql).await.unwrap_or_else(|e| panic!("{e:?}: {sql}"));
+        answer.iter().find_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        })
+    })
+}
