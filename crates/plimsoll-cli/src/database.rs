@@ -25,6 +25,7 @@ use plimsoll_store::sqlite::{
 };
 use plimsoll_store::{Resource, Store};
 
+use crate::config::Config;
 use crate::presence::Presence;
 
 /// Page cache of one reader at most. Keyset pages touch few pages; more cache only moves the
@@ -133,12 +134,15 @@ pub(crate) fn open_foreign(file: &Path, budget: &Budget) -> anyhow::Result<Opene
 /// Opens somebody's own PostgreSQL database for reading, and says which tables cannot be served.
 pub(crate) fn open_postgres(
     url: &str,
+    settings: &Config,
     spill: &Path,
     role: Use,
     budget: &Budget,
 ) -> anyhow::Result<Opened> {
     let config = PostgresConfig {
         url: url.to_owned(),
+        replicas: settings.replicas().to_vec(),
+        replica_lag_max_ms: settings.duration_ms("database.replica_lag"),
         readers: if role == Use::Server { POSTGRES_READERS } else { 1 },
         spill_directory: spill.to_owned(),
         writable: false,

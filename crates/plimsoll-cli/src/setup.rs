@@ -69,16 +69,32 @@ impl Setup {
                 self.config.origin("database.url")
             )));
         }
+        self.expect_no_replicas()?;
         database::open_embedded(self.data(), packs, role, &self.memory.budget)
+    }
+
+    fn expect_no_replicas(&self) -> anyhow::Result<()> {
+        if self.config.replicas().is_empty() {
+            return Ok(());
+        }
+        bail!(Usage(format!(
+            "database.replicas, from {}, are copies of a PostgreSQL database, and database.url \
+             names none: set it to the primary's URL, or take database.replicas away",
+            self.config.origin("database.replicas")
+        )));
     }
 
     /// Whichever database is configured, and whether it is the embedded one.
     pub(crate) fn open(&self, packs: &[Pack], role: Use) -> anyhow::Result<(Opened, bool)> {
         let budget = &self.memory.budget;
+        if !matches!(self.config.database(), Some(Database::Postgres(_))) {
+            self.expect_no_replicas()?;
+        }
         match self.config.database() {
             Some(Database::File(file)) => Ok((database::open_foreign(file, budget)?, false)),
             Some(Database::Postgres(url)) => {
-                Ok((database::open_postgres(url, &self.spill()?, role, budget)?, false))
+                let (settings, spill) = (&self.config, &self.spill()?);
+                Ok((database::open_postgres(url, settings, spill, role, budget)?, false))
             }
             None => Ok((self.open_embedded(packs, role)?, true)),
         }

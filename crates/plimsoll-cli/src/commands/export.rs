@@ -17,8 +17,8 @@ use plimsoll::spill::SpillOptions;
 use plimsoll::storage::Disk;
 use plimsoll_store::catalogue::Pack;
 use plimsoll_store::{
-    ErrorKind, Order, Page, PageEnd, PageRequest, Position, ReadLane, Resource, Scope, SortRequest,
-    SortSpace, Store, sort_workspace_bytes,
+    ErrorKind, Horizon, Order, Page, PageEnd, PageRequest, Position, ReadLane, Resource, Scope,
+    SortRequest, SortSpace, Store, sort_workspace_bytes,
 };
 
 use crate::args::{ExportArgs, Global};
@@ -137,7 +137,7 @@ impl<'a> Export<'a> {
         encoder.begin(&mut first);
         let mut spare = Vec::with_capacity(frame_bytes());
         let mut rows = 0;
-        let mut pending = self.store.page(self.request(None, encoder, first));
+        let mut pending = self.store.page(self.request(None, None, encoder, first));
         loop {
             let page = match pending.wait() {
                 // Whether an index serves the sort is told by the first page or not at all, but
@@ -147,7 +147,7 @@ impl<'a> Export<'a> {
                 }
                 page => page?,
             };
-            let Page { out: mut frame, mut encoder, rows: more, end, .. } = page;
+            let Page { out: mut frame, mut encoder, rows: more, end, horizon, .. } = page;
             rows += more;
             match end {
                 PageEnd::Exhausted => {
@@ -157,7 +157,8 @@ impl<'a> Export<'a> {
                     return Ok(rows);
                 }
                 PageEnd::More(position) => {
-                    pending = self.store.page(self.request(Some(position), encoder, spare));
+                    let next = self.request(Some(position), horizon, encoder, spare);
+                    pending = self.store.page(next);
                     out.write_all(&frame)?;
                     frame.clear();
                     spare = frame;
@@ -181,6 +182,7 @@ impl<'a> Export<'a> {
             columns: self.columns.clone(),
             encoder,
             separator,
+            horizon: None,
         };
         let mut sorted = plimsoll_store::sort(self.store, request, &self.space, &|| false)?;
         let mut extra = self.space.consumer.try_reserve(0)?;
@@ -200,6 +202,7 @@ impl<'a> Export<'a> {
     fn request(
         &self,
         from: Option<Position>,
+        horizon: Option<Horizon>,
         encoder: Box<dyn RowEncoder>,
         out: Vec<u8>,
     ) -> PageRequest {
@@ -219,6 +222,7 @@ impl<'a> Export<'a> {
             extra: None,
             row_ends: None,
             lane: ReadLane::Bulk,
+            horizon,
         }
     }
 }

@@ -16,6 +16,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use plimsoll_store::postgres::REPLICAS_MAX;
+
 /// Somebody's own database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Database {
@@ -44,6 +46,46 @@ pub(super) fn database(text: &str) -> Result<Database, String> {
         Some("postgres" | "postgresql") => Ok(Database::Postgres(text.to_owned())),
         _ => sqlite_file(text).map(Database::File),
     }
+}
+
+/// The databases that the URLs in `text` name, or why they name none.
+pub(super) fn replicas(text: &str) -> Result<Vec<String>, String> {
+    let one = |(number, url): (usize, &str)| match database(url) {
+        Ok(Database::Postgres(url)) => Ok(url),
+        Ok(Database::File(_)) => Err(format!("number {number} is no URL of PostgreSQL")),
+        Err(why) => Err(format!("number {number}: {why}")),
+    };
+    let urls: Vec<String> = (1..).zip(urls(text)).map(one).collect::<Result<_, _>>()?;
+    match urls.len() {
+        ..=REPLICAS_MAX => Ok(urls),
+        many => Err(format!("there are {many}")),
+    }
+}
+
+/// Parts a list at the commas that a URL follows: those inside a URL, e.g. of a password, stay.
+fn urls(text: &str) -> Vec<&str> {
+    let mut urls = Vec::new();
+    let mut start = 0;
+    for (comma, _) in text.match_indices(',') {
+        let rest = text[comma + 1..].trim_start();
+        let scheme = rest.split_once("://").map_or(rest, |(scheme, _)| scheme);
+        if is_scheme(scheme) && scheme.len() < rest.len() || rest.is_empty() {
+            urls.push(text[start..comma].trim());
+            start = comma + 1;
+        }
+    }
+    urls.push(text[start..].trim());
+    urls
+}
+
+/// A list of URLs, each with its password replaced by stars.
+pub(super) fn redacted_list(text: &str) -> Cow<'_, str> {
+    let urls = urls(text);
+    // Where a part is none, it may be the second half of a password.
+    if !urls.iter().all(|url| matches!(database(url), Ok(Database::Postgres(_)))) {
+        return redacted(text);
+    }
+    Cow::Owned(urls.into_iter().map(redacted).collect::<Vec<_>>().join(","))
 }
 
 /// The SQLite file that `text` names, or why it names none.
@@ -114,7 +156,7 @@ pub(super) fn redacted(text: &str) -> Cow<'_, str> {
 mod tests {
     use std::path::Path;
 
-    use super::{Database, database, redacted, sqlite_file};
+    use super::{Database, database, redacted, redacted_list, replicas, sqlite_file};
 
     #[test]
     fn one_text_names_one_file() {
@@ -163,6 +205,30 @@ mod tests {
             ("file:app.db", "file is not"),
         ] {
             let error = sqlite_file(text).unwrap_err();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_replicas_is_parted_where_a_url_follows() {
+        let two = ["postgres://u:p@h1/app", "postgresql://u:a,b@h2:5433/app"];
+        for list in [two.join(","), format!("{} , {}", two[0], two[1])] {
+            assert_eq!(replicas(&list).expect("two"), two, "{list}");
+            assert_eq!(
+                redacted_list(&list),
+                "postgres://u:***@h1/app,postgresql://u:***@h2:5433/app"
+            );
+        }
+        assert_eq!(redacted_list("postgres://u:p,x://y@h/a"), "postgres://u:***@h/a");
+        let nine = ["postgres://h/a"; 9].join(",");
+        for (text, reason) in [
+            ("", "number 1: it does not name a file"),
+            ("app.db", "number 1 is no URL of PostgreSQL"),
+            ("postgres://h/a,", "number 2: it does not name a file"),
+            ("postgres://h/a,mysql://h/a", "number 2: mysql is not"),
+            (&nine, "there are 9"),
+        ] {
+            let error = replicas(text).expect_err(text);
             assert!(error.contains(reason), "{text}: {error}");
         }
     }

@@ -90,6 +90,13 @@ fn text_of(kind: Kind, value: &DeValue<'_>) -> Option<String> {
             })
         }
         (Kind::Switch | Kind::Integer { .. }, _) => None,
+        (Kind::Replicas, DeValue::Array(urls)) => {
+            let texts = urls.iter().map(|url| match url.get_ref() {
+                DeValue::String(text) => Some(text.as_ref()),
+                _ => None,
+            });
+            Some(texts.collect::<Option<Vec<&str>>>()?.join(","))
+        }
         (_, DeValue::String(text)) => Some(text.to_string()),
         _ => None,
     }
@@ -100,6 +107,7 @@ fn type_of(kind: Kind) -> &'static str {
         Kind::Switch => "a boolean",
         Kind::Integer { .. } => "an integer",
         Kind::Bytes { .. } => "a string or a number of bytes",
+        Kind::Replicas => "a string or an array of strings",
         _ => "a string",
     }
 }

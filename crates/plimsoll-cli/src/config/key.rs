@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     Directory,
     /// A database, as a URL or a path.
     Database,
+    /// PostgreSQL databases as URLs, parted by commas.
+    Replicas,
     /// An address or a name of this host.
     Host,
     /// A whole number.
@@ -64,7 +66,7 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 
 /// All settings, in the order they are shown.
-pub(crate) static KEYS: [Key; 15] = [
+pub(crate) static KEYS: [Key; 17] = [
     Key {
         name: "memory.limit",
         flag: "--memory",
@@ -86,6 +88,20 @@ pub(crate) static KEYS: [Key; 15] = [
         preset: Preset::Unset("plimsoll's own file in data_dir"),
         other_variables: &["DATABASE_URL"],
     },
+    Key {
+        name: "database.replicas",
+        flag: "--database-replicas",
+        kind: Kind::Replicas,
+        preset: Preset::Unset("none: rows are read from database.url"),
+        other_variables: &[],
+    },
+    // A replica is looked at every second: less than that is noise.
+    plain(
+        "database.replica_lag",
+        "--database-replica-lag",
+        Kind::Duration { min_ms: SECOND, max_ms: HOUR },
+        "5s",
+    ),
     Key {
         name: "spill.dir",
         flag: "--spill-dir",

@@ -22,6 +22,7 @@ mod suggest;
 mod value;
 mod variables;
 
+use std::borrow::Cow;
 use std::path::Path;
 
 pub(crate) use database_url::Database;
@@ -32,7 +33,7 @@ pub(crate) use sources::Sources;
 pub(crate) use suggest::closest;
 pub(crate) use value::Value;
 
-use key::Preset;
+use key::{Kind, Preset};
 
 /// A key as one source gives it.
 #[derive(Debug)]
@@ -140,6 +141,14 @@ impl Config {
         }
     }
 
+    /// URLs of the database's replicas.
+    pub(crate) fn replicas(&self) -> &[String] {
+        match &self.setting("database.replicas").value {
+            Value::Replicas(urls) => urls,
+            _ => &[],
+        }
+    }
+
     /// A directory; `None` where it is unset.
     pub(crate) fn path(&self, name: &str) -> Option<&Path> {
         match &self.setting(name).value {
@@ -189,15 +198,23 @@ impl Setting {
         match self.key.preset {
             Preset::Unset(meaning) if self.value == Value::Unset => format!("({meaning})"),
             // A terminal must not take orders from a setting.
-            _ => database_url::redacted(self.text.trim()).replace(char::is_control, "\u{fffd}"),
+            _ => redacted(self.key, self.text.trim()).replace(char::is_control, "\u{fffd}"),
         }
+    }
+}
+
+/// What a key was set to, without passwords.
+fn redacted<'a>(key: &Key, text: &'a str) -> Cow<'a, str> {
+    match key.kind {
+        Kind::Replicas => database_url::redacted_list(text),
+        _ => database_url::redacted(text),
     }
 }
 
 fn read(given: &Given) -> Result<Setting, String> {
     let Given { key, text, origin } = given;
     let value = key.kind.read(text).map_err(|why| {
-        let shown = plimsoll::error::excerpt(&database_url::redacted(text));
+        let shown = plimsoll::error::excerpt(&redacted(key, text));
         let why = if why.is_empty() { why } else { format!("{why}; ") };
         let allowed = key.kind.allowed();
         format!("{} from {origin} is '{shown}': {why}allowed is {allowed}", key.name)

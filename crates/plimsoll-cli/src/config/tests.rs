@@ -80,6 +80,9 @@ fn every_key_is_set_by_each_of_its_variables_and_by_the_file() {
             super::key::Kind::Bytes { .. } => ("77M", "'77M'"),
             super::key::Kind::Directory => ("elsewhere", "'elsewhere'"),
             super::key::Kind::Database => ("sqlite:///./x.db", "'sqlite:///./x.db'"),
+            super::key::Kind::Replicas => {
+                ("postgres://h/a,postgres://i/a", "['postgres://h/a', 'postgres://i/a']")
+            }
             super::key::Kind::Host => ("::1", "'::1'"),
             super::key::Kind::Integer { .. } => ("9", "9"),
             super::key::Kind::Duration { .. } => ("9s", "'9s'"),

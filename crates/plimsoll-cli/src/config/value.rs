@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use plimsoll::units::ByteSize;
 
-use super::database_url::{Database, database};
+use super::database_url::{Database, database, replicas};
 use super::key::Kind;
 
 /// What a text stands for.
@@ -23,6 +23,8 @@ pub(crate) enum Value {
     Path(PathBuf),
     /// A database.
     Database(Database),
+    /// URLs of PostgreSQL databases.
+    Replicas(Vec<String>),
     /// A size.
     Bytes(u64),
     /// A whole number.
@@ -48,6 +50,9 @@ impl Kind {
             Self::Directory => "the path of a directory".into(),
             Self::Database => {
                 "a path, or a URL such as sqlite:///./app.db or postgres://user@host/app".into()
+            }
+            Self::Replicas => {
+                "URLs such as postgres://user@host2/app, parted by commas; eight at most".into()
             }
             Self::Host => "an address such as 127.0.0.1 or ::1, or a name of this host".into(),
             Self::Integer { min, max } => format!("an integer from {min} to {max}"),
@@ -76,6 +81,7 @@ impl Kind {
             }
             Self::Directory => directory(text).map(Value::Path),
             Self::Database => database(text).map(Value::Database),
+            Self::Replicas => replicas(text).map(Value::Replicas),
             Self::Host => is_host(text).then(|| Value::Text(text.to_owned())).ok_or_else(refused),
             Self::Integer { min, max } => whole(text)
                 .filter(|n| (min..=max).contains(n))

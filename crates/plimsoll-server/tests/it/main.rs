@@ -9,6 +9,7 @@ mod client;
 mod lists;
 mod operations;
 mod refused_input;
+mod sessions;
 mod shutdown;
 mod slow_clients;
 mod snapshots;

@@ -11,8 +11,7 @@ use plimsoll_store::{
     Priority, Report, ReportRequest, RoleStats, Store, WriteOutcome, WriteUnit,
 };
 
-use crate::client::body;
-use crate::support::{World, serve, world};
+use crate::support::{start_with, world};
 
 const WRITTEN: &str = "00000000016b3748";
 const BEGUN: &str = "00000000016b3800";
@@ -28,11 +27,17 @@ fn horizon(text: &str) -> Option<Horizon> {
     Some(text.parse().expect("a horizon"))
 }
 
-impl Noting {
-    fn over(world: &World) -> Self {
-        Self { inner: world.store.clone(), asked: Arc::default() }
-    }
+/// The same answer with a change, which is waited for on a thread of its own.
+fn changed<T: Send + 'static>(
+    pending: Pending<T>,
+    change: impl FnOnce(T) -> T + Send + 'static,
+) -> Pending<T> {
+    let (promise, changed) = Pending::new();
+    std::thread::spawn(move || promise.keep(pending.wait().map(change)));
+    changed
+}
 
+impl Noting {
     fn store(&self) -> Store {
         Store::new(Arc::new(self.clone()), Arc::clone(self.inner.catalogue()))
     }
@@ -49,8 +54,7 @@ impl Noting {
 impl Database for Noting {
     fn page(&self, request: PageRequest) -> Pending<Page> {
         self.note(request.horizon);
-        let page = self.inner.page(request).wait();
-        Pending::ready(page.map(|page| Page { horizon: horizon(BEGUN), ..page }))
+        changed(self.inner.page(request), |page| Page { horizon: horizon(BEGUN), ..page })
     }
 
     fn report(&self, request: ReportRequest) -> Pending<Report> {
@@ -72,8 +76,8 @@ impl Database for Noting {
     }
 
     fn write(&self, unit: WriteUnit, priority: Priority) -> Pending<WriteOutcome> {
-        let outcome = self.inner.write(unit, priority).wait();
-        Pending::ready(outcome.map(|done| WriteOutcome { horizon: horizon(WRITTEN), ..done }))
+        let pending = self.inner.write(unit, priority);
+        changed(pending, |done| WriteOutcome { horizon: horizon(WRITTEN), ..done })
     }
 
     fn ping(&self) -> Pending<()> {
@@ -95,5 +99,85 @@ impl Database for Noting {
 
     fn close(&self) -> plimsoll_store::Result<()> {
         Ok(())
+    }
+}
+
+#[test]
+fn a_write_tells_its_session_and_every_read_asks_for_it() {
+    let world = world(4_000);
+    let noting = Noting { inner: world.store.clone(), asked: Arc::default() };
+    let server = start_with(&world, |config| config.store = noting.store());
+    let json = ("content-type", "application/json");
+    let good = br#"{"code":"T-1","name":"tea","price":2.50}"#;
+    let made = server.ask("POST", "/goods", &[json], good);
+    assert_eq!((made.status, made.header("plimsoll-session")), (201, Some(WRITTEN)));
+    let place = made.header("location").expect("a place").to_owned();
+    let changed = server.ask("PATCH", &place, &[json], br#"{"stock":7}"#);
+    assert_eq!((changed.status, changed.header("plimsoll-session")), (200, Some(WRITTEN)));
+    let gone = server.ask("DELETE", &place, &[], b"");
+    assert_eq!((gone.status, gone.header("plimsoll-session")), (204, Some(WRITTEN)));
+    assert_eq!(noting.asked(), []);
+
+    let session = ("Plimsoll-Session", WRITTEN);
+    let counted = br#"{"resource":"goods","measures":["count(*) as n"]}"#;
+    let reads: [(&str, &str, &[u8]); 7] = [
+        ("GET", "/goods/1", b""),
+        ("GET", "/goods?limit=5", b""),
+        ("GET", "/goods/stream", b""),
+        ("GET", "/goods/export/csv", b""),
+        ("GET", "/analytics/summary", b""),
+        ("GET", "/analytics/top-goods", b""),
+        ("POST", "/analytics/aggregate", counted),
+    ];
+    for (method, path, body) in reads {
+        for (headers, wanted) in [(vec![json, session], horizon(WRITTEN)), (vec![json], None)] {
+            let answer = server.ask(method, path, &headers, body);
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+            let asked = noting.asked();
+            assert_eq!(asked.first(), Some(&wanted), "{path}");
+            // What is read in several slices goes on where it began.
+            assert!(asked[1..].iter().all(|asked| *asked == horizon(BEGUN)), "{path}: {asked:?}");
+            assert_eq!(asked.len() > 1, path.contains("stream") || path.contains("export"));
+        }
+        for wrong in ["", "0/16B3748", "16b3748", "00000000016B3748", "00000000016b3748, 1"] {
+            let answer = server.ask(method, path, &[json, ("plimsoll-session", wrong)], body);
+            let problem = answer.problem(400, "invalid-request");
+            assert!(problem["detail"].to_string().contains("Plimsoll-Session"), "{problem}");
+        }
+        server.ask(method, path, &[json, session, session], body).problem(400, "invalid-request");
+        assert_eq!(noting.asked(), [], "{path}");
+    }
+}
+
+#[test]
+fn without_replicas_there_is_no_session_and_one_that_is_sent_is_taken() {
+    let world = world(1);
+    let server = start_with(&world, |_| {});
+    let json = ("content-type", "application/json");
+    let changed = server.ask("PATCH", "/goods/1", &[json], br#"{"stock":7}"#);
+    assert_eq!((changed.status, changed.header("plimsoll-session")), (200, None));
+    let session = ("plimsoll-session", WRITTEN);
+    assert_eq!(server.ask("GET", "/goods/1", &[session], b"").status, 200);
+    let page = server.get("/metrics");
+    assert!(!page.text().contains("role=\"replica\""), "{}", page.text());
+}
+
+#[test]
+fn metrics_tell_who_is_there_and_who_is_read_from_by_role() {
+    let world = world(1);
+    let noting = Noting { inner: world.store.clone(), asked: Arc::default() };
+    let server = start_with(&world, |config| config.store = noting.store());
+    let page = server.get("/metrics");
+    for line in [
+        "database_hosts{role=\"primary\"} 1",
+        "database_hosts{role=\"replica\"} 2",
+        "database_hosts_healthy{role=\"replica\"} 1",
+        "database_pages_read{role=\"primary\"} 5",
+        "database_pages_read{role=\"replica\"} 70",
+        "database_replica_lag_milliseconds 1250",
+        "database_connections{state=\"used\",role=\"replica\"} 1",
+        "database_connections{state=\"idle\",role=\"replica\"} 5",
+    ] {
+        assert!(page.text().lines().any(|found| found == line), "{line} in\n{}", page.text());
     }
 }

@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::horizon::Horizon;
 
 /// Replicas of a database at most: each costs every reading thread a connection.
-pub(super) const REPLICAS_MAX: usize = 8;
+pub const REPLICAS_MAX: usize = 8;
 /// The primary's place among the hosts.
 pub(super) const PRIMARY: usize = 0;
 

@@ -45,6 +45,7 @@ mod translate;
 mod value;
 mod writer;
 
+pub use hosts::REPLICAS_MAX;
 pub use introspect::{Found, introspect};
 pub use migrate::migrate;
 pub use native::Table;
