@@ -1,10 +1,11 @@
-//! The header by which a client reads what it has written, where there are hosts that lag behind.
+//! The header by which a client sees what it has written or seen, where hosts may lag behind.
 //!
 //! ```text
-//!   POST, PATCH, DELETE ──> Plimsoll-Session: 00000000016b3748 ──> GET, QUERY ─> rows with that write
+//!   POST, PATCH, DELETE ──> 00000000016b3748 ──> GET, QUERY: no state before that write
+//!   list, stream        ──> 00000000016b3800 ──> the next page, the rest: no state before these
 //! ```
 //!
-//! Promises: the text of an answer to a write comes back as what it was; anything else is refused.
+//! Promises: the text of an answer comes back as what it was; anything else is refused.
 //! Never: anything kept here between two requests.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -19,10 +20,8 @@ pub(crate) fn horizon(headers: &HeaderMap) -> Result<Option<Horizon>> {
     let mut given = headers.get_all(PLIMSOLL_SESSION).iter();
     let Some(value) = given.next() else { return Ok(None) };
     let wrong = |why: &str| {
-        let detail = format!(
-            "Plimsoll-Session {why}: send what the last answer to a write of yours had there, or \
-             leave it out"
-        );
+        let detail =
+            format!("Plimsoll-Session {why}: send what the last answer had there, or leave it out");
         Problem::new(Kind::InvalidRequest, detail)
     };
     if given.next().is_some() {

@@ -68,6 +68,7 @@ pub(crate) async fn list(
         cover(reservation, &rows.out)?;
     }
     let mut response = json(held(rows.out, rows.reservation));
+    session::tell(rows.horizon, response.headers_mut());
     if let Some(value) = links.header() {
         response.headers_mut().insert(header::LINK, value);
     }
@@ -81,6 +82,8 @@ struct Rows {
     first: Option<Position>,
     /// Where more rows are, in the direction of reading.
     more: Option<Position>,
+    /// What the next page has to see.
+    horizon: Option<Horizon>,
 }
 
 /// Slices until the page is full, the rows end, or the time is over.
@@ -142,7 +145,7 @@ async fn read(
     if let Some(row_ends) = row_ends {
         out = turned_around(&out, start, &row_ends);
     }
-    Ok(Rows { out, reservation: extra, first, more })
+    Ok(Rows { out, reservation: extra, first, more, horizon })
 }
 
 /// The same array with its rows in reverse. `row_ends` are absolute; a row begins with the comma

@@ -21,7 +21,7 @@ use crate::problem::{Kind, Result};
 use crate::request_id::RequestId;
 use crate::served::Served;
 use crate::session;
-use crate::stream::{Emission, Range, Snapshot, Sorted, Source, emit};
+use crate::stream::{Emission, Emitted, Range, Snapshot, Sorted, Source, emit};
 
 pub(super) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -149,10 +149,10 @@ pub(super) async fn send(
         Source::Range(range.clone(), params.after.clone())
     };
     let permit = context.admission.admit().await?;
-    let body = match emit(context, permit, emission(source)).await {
+    let Emitted { body, horizon } = match emit(context, permit, emission(source)).await {
         // Nothing of the rows is sent, so nothing is sorted for it.
         Err(problem) if unindexed(problem.kind()) && request.method == Method::HEAD => {
-            Body::empty()
+            Emitted { body: Body::empty(), horizon: None }
         }
         Err(problem) if unindexed(problem.kind()) && !params.snapshot => {
             let sorted = sorted(context, range, params.after, &titled).await?;
@@ -167,6 +167,7 @@ pub(super) async fn send(
     headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    session::tell(horizon, headers);
     Ok(response)
 }
 

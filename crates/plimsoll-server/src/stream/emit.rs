@@ -69,6 +69,13 @@ pub(crate) struct Range {
     pub(crate) horizon: Option<Horizon>,
 }
 
+/// What is sent.
+pub(crate) struct Emitted {
+    pub(crate) body: Body,
+    /// What a stream that goes on behind it has to see.
+    pub(crate) horizon: Option<Horizon>,
+}
+
 /// A buffer with what fitted it.
 pub(super) struct Slice {
     pub(super) out: Vec<u8>,
@@ -89,7 +96,7 @@ pub(crate) async fn emit(
     context: &Arc<app::Context>,
     permit: Permit,
     emission: Emission,
-) -> Result<Body> {
+) -> Result<Emitted> {
     let Emission { source, mut encoder, format, request_id } = emission;
     let (empty_sender, empty) = mpsc::channel(FRAMES);
     for _ in 1..FRAMES {
@@ -109,6 +116,10 @@ pub(crate) async fn emit(
         request_id,
     };
     let first = producer.slice(encoder, out).await?;
+    let horizon = match &producer.source {
+        Source::Range(range, _) => range.horizon,
+        Source::Sorted(_) | Source::Snapshot(_) => None,
+    };
     let (sender, frames) = mpsc::channel(1);
     let finished = Arc::clone(context);
     context.metrics.stream_started();
@@ -119,7 +130,7 @@ pub(crate) async fn emit(
             () = gone.closed() => finished.metrics.stream_left(),
         }
     });
-    Ok(Body::new(Frames::new(frames)))
+    Ok(Emitted { body: Body::new(Frames::new(frames)), horizon })
 }
 
 impl Range {

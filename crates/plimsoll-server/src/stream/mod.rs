@@ -17,7 +17,7 @@ mod sorted;
 mod spooled;
 
 pub(crate) use admit::{Admission, FRAME_CAPACITY};
-pub(crate) use emit::{Emission, Range, Source, emit};
+pub(crate) use emit::{Emission, Emitted, Range, Source, emit};
 pub(crate) use snapshot::{Snapshot, Snapshots};
 pub(crate) use sorted::{Sorted, Sorts};
 pub(crate) use spooled::{Finished, send};

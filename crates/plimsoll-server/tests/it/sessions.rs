@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use plimsoll::record::Value;
 use plimsoll_store::{
     AggregateRequest, Aggregated, Database, DatabaseStats, Horizon, Page, PageRequest, Pending,
-    Priority, Report, ReportRequest, RoleStats, Store, WriteOutcome, WriteUnit,
+    Priority, Report, ReportRequest, RoleStats, SnapshotRequest, Store, WriteOutcome, WriteUnit,
 };
 
 use crate::support::{start_with, world};
@@ -60,6 +60,10 @@ impl Database for Noting {
     fn report(&self, request: ReportRequest) -> Pending<Report> {
         self.note(request.horizon);
         self.inner.report(request)
+    }
+
+    fn snapshot(&self, request: SnapshotRequest) -> Pending<u64> {
+        self.inner.snapshot(request)
     }
 
     fn aggregate(&self, request: AggregateRequest) -> Pending<Aggregated> {
@@ -138,6 +142,9 @@ fn a_write_tells_its_session_and_every_read_asks_for_it() {
             // What is read in several slices goes on where it began.
             assert!(asked[1..].iter().all(|asked| *asked == horizon(BEGUN)), "{path}: {asked:?}");
             assert_eq!(asked.len() > 1, path.contains("stream") || path.contains("export"));
+            // What is gone on with behind this answer is asked to see as much.
+            let goes_on = path.starts_with("/goods") && path != "/goods/1";
+            assert_eq!(answer.header("plimsoll-session"), goes_on.then_some(BEGUN), "{path}");
         }
         for wrong in ["", "0/16B3748", "16b3748", "00000000016B3748", "00000000016b3748, 1"] {
             let answer = server.ask(method, path, &[json, ("plimsoll-session", wrong)], body);

@@ -34,6 +34,7 @@ mod native;
 mod open;
 mod pace;
 mod quantiles;
+mod ranges;
 mod reader;
 mod report;
 mod row;

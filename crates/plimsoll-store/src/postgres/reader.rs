@@ -29,6 +29,7 @@ use super::failure::explain;
 use super::hosts::Need;
 use super::native::{Codec, Table};
 use super::pace::Pace;
+use super::ranges::{ranges, unindexed};
 use super::row::MessageRow;
 use super::transaction::{Settings, fetch};
 use crate::catalogue::{Nulls, Order, Resource};
@@ -36,7 +37,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fields::{append, too_large};
 use crate::horizon::Horizon;
 use crate::pending::Watch;
-use crate::plan::{Condition, ServedTerm, access, phases, with_nulls_apart};
+use crate::plan::{Condition, ServedTerm, access};
 use crate::read::{Page, PageEnd, PageRequest, Position, Scope};
 
 /// A statement that reads a window through an index.
@@ -111,26 +112,6 @@ pub(super) fn slice(
     }
 }
 
-/// The ranges behind a position, each in the order of the index.
-pub(super) fn ranges(
-    resource: &Resource,
-    order: &Order,
-    terms: &[ServedTerm],
-    from: Option<&Position>,
-    backwards: bool,
-) -> Result<Vec<Vec<Condition>>> {
-    let ranges = phases(resource, order, from, backwards)?;
-    Ok(match terms.first() {
-        Some(first)
-            if first.nulls == Nulls::Largest
-                && resource.schema.columns[first.term.column].nullable =>
-        {
-            with_nulls_apart(ranges, first.term, backwards)
-        }
-        _ => ranges,
-    })
-}
-
 /// The columns asked for, then those of the order that are not among them.
 fn columns_with(columns: &[usize], order: &Order) -> Vec<usize> {
     let mut all = columns.to_vec();
@@ -158,23 +139,6 @@ fn refuse_unindexed(
         return Ok(());
     }
     Err(unindexed(source, order))
-}
-
-/// The refusal, with the index to make.
-pub(super) fn unindexed(source: Source<'_>, order: &Order) -> Error {
-    let resource = source.resource;
-    let terms: Vec<&str> = order.terms().iter().map(|t| source.name(t.column)).collect();
-    Error::new(
-        ErrorKind::Unindexed,
-        format!(
-            "no index of {} runs in the order of {}, and it has more than {} rows: create the \
-             index, or sort by one there is",
-            resource.name,
-            terms.join(", "),
-            UNINDEXED_SORT_ROWS_MAX
-        ),
-    )
-    .with_remedy(dialect::create_index(source, order))
 }
 
 /// How a pass over ranges ended.

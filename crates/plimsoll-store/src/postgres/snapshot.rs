@@ -15,7 +15,7 @@ use super::connection::Link;
 use super::dialect::{self, FIELDS_IN_FRONT, Select, Source};
 use super::failure::explain;
 use super::native::{Codec, Table};
-use super::reader::{ranges, unindexed};
+use super::ranges::{ranges, unindexed};
 use super::row::MessageRow;
 use super::transaction::{rows_of, whole};
 use crate::error::Result;

@@ -1,0 +1,49 @@
+//! The ranges that an order is read in, and the refusal of one that no index has.
+//!
+//! Promises: disjoint, in order, and together the rows behind a position.
+//! Never: a statement.
+
+use plimsoll::limits::UNINDEXED_SORT_ROWS_MAX;
+
+use super::dialect::{self, Source};
+use crate::catalogue::{Nulls, Order, Resource};
+use crate::error::{Error, ErrorKind, Result};
+use crate::plan::{Condition, ServedTerm, phases, with_nulls_apart};
+use crate::read::Position;
+
+/// The ranges behind a position, each in the order of the index.
+pub(super) fn ranges(
+    resource: &Resource,
+    order: &Order,
+    terms: &[ServedTerm],
+    from: Option<&Position>,
+    backwards: bool,
+) -> Result<Vec<Vec<Condition>>> {
+    let ranges = phases(resource, order, from, backwards)?;
+    Ok(match terms.first() {
+        Some(first)
+            if first.nulls == Nulls::Largest
+                && resource.schema.columns[first.term.column].nullable =>
+        {
+            with_nulls_apart(ranges, first.term, backwards)
+        }
+        _ => ranges,
+    })
+}
+
+/// The refusal, with the index to make.
+pub(super) fn unindexed(source: Source<'_>, order: &Order) -> Error {
+    let resource = source.resource;
+    let terms: Vec<&str> = order.terms().iter().map(|t| source.name(t.column)).collect();
+    Error::new(
+        ErrorKind::Unindexed,
+        format!(
+            "no index of {} runs in the order of {}, and it has more than {} rows: create the \
+             index, or sort by one there is",
+            resource.name,
+            terms.join(", "),
+            UNINDEXED_SORT_ROWS_MAX
+        ),
+    )
+    .with_remedy(dialect::create_index(source, order))
+}
