@@ -1,0 +1,1 @@
+"""Plimsoll beside somebody's own PostgreSQL."""
