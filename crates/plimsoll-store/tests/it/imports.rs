@@ -13,26 +13,21 @@ use plimsoll_store::catalogue::ColumnRole;
 use plimsoll_store::import::{self, Import, ImportOptions, ImportSummary, OnError};
 use plimsoll_store::{ErrorKind, OnConflict, Result};
 
-use crate::fixture::{Fixture, NOW, generated, int, kind, text};
+use crate::fixture::{Fixture, NOW, either, generated, int, kind, text};
 
 const TABLE: &str = "
 create table item (
   id integer primary key,
   code text not null unique,
   name text,
-  price integer,
-  sold integer,
-  stock integer not null default 3 check (stock >= 0)
+  price MONEY,
+  sold TIME,
+  stock integer not null default 3 constraint stock_is_there check (stock >= 0)
 ) strict;";
 
 pub(crate) fn fixture() -> Fixture {
     Fixture::with(TABLE, |resource| {
-        use plimsoll::record::ColumnType::{Money, Time};
         generated(resource, "id");
-        for (name, kind) in [("price", Money), ("sold", Time)] {
-            let at = resource.schema.position(name).expect("a column");
-            resource.schema.columns[at].kind = kind;
-        }
         let stock = resource.schema.position("stock").expect("a column");
         resource.roles[stock] = ColumnRole::Defaulted;
     })
@@ -85,10 +80,6 @@ fn whole(fixture: &Fixture, bytes: &[u8], options: ImportOptions) -> Result<Impo
     load(fixture, bytes, options, None, &mut || ControlFlow::Continue(()))
 }
 
-fn rows(fixture: &Fixture, sql: &str) -> Vec<Vec<Value>> {
-    fixture.store.query(sql, 100).wait().expect("rows")
-}
-
 #[test]
 fn csv_texts_become_the_columns_types() {
     let fixture = fixture();
@@ -98,7 +89,7 @@ fn csv_texts_become_the_columns_types() {
     let mapping = MappingOptions { ignore_unknown: true, ..MappingOptions::default() };
     let summary = whole(&fixture, csv.as_bytes(), ImportOptions { mapping, ..options() });
     assert_eq!(summary.expect("imported").total.rows, 3);
-    let found = rows(&fixture, "select name, code, price, sold, stock from item order by id");
+    let found = fixture.rows("select name, code, price, sold, stock from item order by id");
     let price = |text: &str| Value::Int(text.parse::<Money>().expect("money").units());
     let time = |text: &str| Value::Int(text.parse::<Timestamp>().expect("a time").micros());
     let first = vec![text("te\"a\r\n, "), text("a"), price("2.55"), time("2010-12-01 08:26:00")];
@@ -115,7 +106,7 @@ fn ndjson_objects_fill_the_columns_they_have() {
                 {\"code\":\"c\",\"name\":\"\\u00e9\"}\n";
     let format = Format::Ndjson;
     whole(&fixture, json.as_bytes(), ImportOptions { format, ..options() }).expect("imported");
-    let found = rows(&fixture, "select code, name, price, stock from item order by id");
+    let found = fixture.rows("select code, name, price, stock from item order by id");
     let wanted = [
         vec![text("a"), Value::Null, Value::Int(25_500), Value::Int(3)],
         vec![text("b"), Value::Null, Value::Null, Value::Int(0)],
@@ -136,7 +127,7 @@ fn an_update_writes_only_the_columns_a_record_has() {
     let on_conflict = OnConflict::Update;
     let update = ImportOptions { format, on_conflict, ..options() };
     whole(&fixture, partly.as_bytes(), update).expect("imported");
-    let found = rows(&fixture, "select name, price from item where code = 'a'");
+    let found = fixture.rows("select name, price from item where code = 'a'");
     assert_eq!(found, [vec![text("A"), Value::Int(30_000)]]);
 }
 
@@ -180,7 +171,7 @@ fn wrong_rows_go_to_their_file_with_line_and_reason_and_the_rest_goes_on() {
                e,7,-1\nf,8,2\ng,9\n";
     let summary = whole(&fixture, csv.as_bytes(), lenient(&fixture)).expect("imported");
     assert_eq!((summary.total.rows, summary.total.rejected), (3, 6));
-    let kept = rows(&fixture, "select code from item order by id");
+    let kept = fixture.rows("select code from item order by id");
     assert_eq!(kept.concat(), [text("a"), text("c\nc"), text("f")]);
     let file = std::fs::read_to_string(rejects(&fixture)).expect("the file");
     assert!(file.starts_with("line,reason,record\n"), "{file}");
@@ -189,7 +180,7 @@ fn wrong_rows_go_to_their_file_with_line_and_reason_and_the_rest_goes_on() {
         (6, "\"d,\"\"=1,\"\"\"\"2\"\",1\"", "price"),
         (7, "\",5,1\"", "code"),
         (8, "\"a,6,1\"", "the same code"),
-        (9, "\"e,7,-1\"", "stock >= 0"),
+        (9, "\"e,7,-1\"", "stock_is_there"),
         (11, "\"g,9\"", "2"),
     ] {
         let row = file.lines().find(|l| l.starts_with(&format!("{line},")));
@@ -214,7 +205,7 @@ fn a_row_that_is_there_is_an_error_left_or_changed_as_asked() {
         let fixture = fixture();
         whole(&fixture, b"code,name,price\na,old,7\n", options()).expect("the first");
         let answer = whole(&fixture, csv, ImportOptions { on_conflict, ..options() });
-        (rows(&fixture, "select code, name, price from item order by code"), answer)
+        (fixture.rows("select code, name, price from item order by code"), answer)
     };
     let (found, answer) = old(OnConflict::Error);
     let (kind, message) = kind(answer);
@@ -246,7 +237,8 @@ fn a_dry_run_checks_everything_and_changes_nothing() {
     assert_eq!((total.rows, total.rejected), (8_998, 2));
     assert_eq!(fixture.count("item"), 1);
     assert_eq!(fixture.store.state("import", "f").wait().expect("read"), None);
-    assert_eq!(int(&fixture.value("select count(*) from plimsoll_state")), 0);
+    let state = either("plimsoll_state", "plimsoll.state");
+    assert_eq!(int(&fixture.value(&format!("select count(*) from {state}"))), 0);
 }
 
 #[test]

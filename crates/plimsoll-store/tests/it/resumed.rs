@@ -59,7 +59,7 @@ fn stopping(
 fn is_whole(fixture: &Fixture, rows: usize) {
     let sums = fixture
         .store
-        .query("select count(*), count(distinct code), sum(stock) from item", 1)
+        .query("select count(*), count(distinct code), cast(sum(stock) as bigint) from item", 1)
         .wait()
         .expect("sums");
     let found: Vec<i64> = sums[0].iter().map(int).collect();
