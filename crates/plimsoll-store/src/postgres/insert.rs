@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Promises: as many rows in one statement as its parameters allow; where conflicts are to be
-//! reported, a statement that has one is taken back and its rows are tried one by one.
+//! reported, a statement that has one is taken back and its halves are tried each for itself.
 //! Never: a row half written.
 
 use plimsoll::record::{Timestamp, Value};
@@ -58,8 +58,6 @@ pub(super) async fn insert_rows(
             values.len()
         )));
     }
-    let what = format!("writing {name}");
-    let fail = |e: tokio_postgres::Error| explain(&what, &e);
     let mut made = Made::default();
     for chunk in values.chunks(rows_of_statement(insert) * width) {
         let count = chunk.len() / width;
@@ -68,33 +66,48 @@ pub(super) async fn insert_rows(
             *place += count;
             continue;
         };
-        client.batch_execute("savepoint rows").await.map_err(fail)?;
-        let whole = statement(client, insert, chunk, &mut made).await;
-        match whole {
-            Ok(()) => client.batch_execute("release rows").await.map_err(fail)?,
-            Err(error) if error.kind() == ErrorKind::Conflict => {
-                client.batch_execute("rollback to rows").await.map_err(fail)?;
-                for (at, row) in chunk.chunks(width).enumerate() {
-                    match statement(client, insert, row, &mut made).await {
-                        Ok(()) => {
-                            let next = "release rows; savepoint rows";
-                            client.batch_execute(next).await.map_err(fail)?;
-                        }
-                        Err(error) if error.kind() == ErrorKind::Conflict => {
-                            client.batch_execute("rollback to rows").await.map_err(fail)?;
-                            let message = error.to_string().into();
-                            list.push(RefusedRow { row: *place + at, message });
-                        }
-                        Err(error) => return Err(error),
-                    }
-                }
-                client.batch_execute("release rows").await.map_err(fail)?;
-            }
-            Err(error) => return Err(error),
-        }
+        apart(client, insert, chunk, &mut made, &mut |at, message| {
+            list.push(RefusedRow { row: *place + at, message });
+        })
+        .await?;
         *place += count;
     }
     Ok(made)
+}
+
+/// Inserts the rows that contradict nothing and tells of the others: of rows that were taken back
+/// together, each half is tried for itself.
+async fn apart(
+    client: &Client,
+    insert: &Insert<'_>,
+    values: &[Value],
+    made: &mut Made,
+    refuse: &mut dyn FnMut(usize, Box<str>),
+) -> Result<()> {
+    let what = format!("writing {}", insert.source.resource.name);
+    let fail = |e: tokio_postgres::Error| explain(&what, &e);
+    let width = insert.columns.len();
+    client.batch_execute("savepoint rows").await.map_err(fail)?;
+    // Halves of halves: never more than the chunk's rows.
+    let mut left = vec![0..values.len() / width];
+    while let Some(rows) = left.pop() {
+        let some = &values[rows.start * width..rows.end * width];
+        let again = match statement(client, insert, some, made).await {
+            Ok(()) => "release rows; savepoint rows",
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                if rows.len() > 1 {
+                    let middle = rows.start + rows.len() / 2;
+                    left.extend([middle..rows.end, rows.start..middle]);
+                } else {
+                    refuse(rows.start, error.to_string().into());
+                }
+                "rollback to rows"
+            }
+            Err(error) => return Err(error),
+        };
+        client.batch_execute(again).await.map_err(fail)?;
+    }
+    client.batch_execute("release rows").await.map_err(fail)
 }
 
 /// Columns the store fills in itself.
