@@ -1,4 +1,5 @@
-//! The server's promises, each in a module of its own, over a real SQLite file and real sockets.
+//! The server's promises, each in a module of its own, over a real SQLite file, or once more a
+//! real PostgreSQL database, and real sockets.
 
 mod admission;
 mod aggregate;
@@ -9,6 +10,7 @@ mod client;
 mod lists;
 mod operations;
 mod refused_input;
+mod served;
 mod sessions;
 mod shutdown;
 mod slow_clients;

@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::client::{Answer, Connection};
+use crate::served::{Served, on_postgres};
 
 const SCHEMA: &str = "
 create table goods (
@@ -120,9 +121,10 @@ amount = "amount"
 /// 2026-01-31T12:00:00Z.
 pub(crate) const NOW_MICROS: i64 = 1_769_860_800_000_000;
 
-/// A database in a directory of its own.
+/// A database in a directory or on a server, of its own.
 pub(crate) struct World {
     pub(crate) store: Store,
+    _served: Option<Served>,
     /// Removed with its files when the world is dropped.
     _directory: TempDir,
 }
@@ -133,6 +135,15 @@ pub(crate) fn world(goods: u64) -> World {
     let files: &'static [(&'static str, &'static str)] =
         &[("pack.toml", PACK), ("1.sql", SCHEMA), ("sqlite/1.sql", SCHEMA)];
     let pack = Pack::parse(files).expect("the pack");
+    let mut resources = pack.resources.clone();
+    if on_postgres() {
+        let (served, database) = Served::new(SCHEMA, &mut resources, directory.path(), NOW_MICROS);
+        let catalogue = pack.catalogue(resources).expect("a catalogue");
+        let store = Store::new(Arc::new(database), Arc::new(catalogue));
+        let world = World { store, _served: Some(served), _directory: directory };
+        world.add_goods(goods);
+        return world;
+    }
     migrate(&file, &pack.migrations, NOW_MICROS).expect("migrates");
     let config = SqliteConfig {
         file,
@@ -142,11 +153,10 @@ pub(crate) fn world(goods: u64) -> World {
         value_bytes_max: plimsoll::limits::ROW_BYTES_MAX as u64,
         writable: true,
     };
-    let mut resources = pack.resources.clone();
     let database = SqliteDatabase::open(&config, &mut resources).expect("opens");
     let catalogue = pack.catalogue(resources).expect("a catalogue");
     let store = Store::new(Arc::new(database), Arc::new(catalogue));
-    let world = World { store, _directory: directory };
+    let world = World { store, _served: None, _directory: directory };
     world.add_goods(goods);
     world
 }

@@ -17,8 +17,8 @@
 use std::path::Path;
 
 use plimsoll::limits::FRAME_BYTES;
-use plimsoll::record::Value;
-use tokio_postgres::error::SqlState;
+use plimsoll::record::{ColumnType, Value};
+use tokio_postgres::error::{DbError, SqlState};
 
 use super::connection::Link;
 use super::dialect::{Source, Sql};
@@ -30,7 +30,7 @@ use super::report::codec;
 use super::row::MessageRow;
 use super::transaction::{Settings, fetch};
 use super::translate::column_operand;
-use crate::aggregate::{AggregateFunction, AggregateRequest, Aggregated, Aggregation};
+use crate::aggregate::{AggregateFunction, AggregateRequest, Aggregated, Aggregation, Measure};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::append;
 use crate::pending::Watch;
@@ -111,22 +111,44 @@ fn select(source: Source<'_>, request: &AggregateRequest) -> Sql {
     sql
 }
 
-/// The failure; a number out of range is the filter's, an expression's or a measure's, and the
-/// server does not say whose.
+/// The failure, with the measure's name where one is at fault. A sum of floats that is none fails
+/// as an expression does.
 fn failed(aggregation: &Aggregation, what: &str, error: &tokio_postgres::Error) -> Error {
-    if error.code() != Some(&SqlState::NUMERIC_VALUE_OUT_OF_RANGE) {
-        return explain(what, error);
+    let names = |measures: &[&Measure]| {
+        let name = |m: &&Measure| {
+            format!("'{}' ({})", plimsoll::error::excerpt(&m.name), m.function.name())
+        };
+        measures.iter().map(name).collect::<Vec<_>>().join(" or ")
+    };
+    let told = error.as_db_error().map(DbError::message).unwrap_or_default();
+    let number = told
+        .split_once(measures::OUT_OF_RANGE)
+        .and_then(|(_, behind)| behind.split(' ').next()?.parse::<usize>().ok());
+    let measures: Vec<&Measure> = match number {
+        Some(number) => aggregation.measures.get(number).into_iter().collect(),
+        None if error.code() == Some(&SqlState::NUMERIC_VALUE_OUT_OF_RANGE) => {
+            aggregation.measures.iter().filter(|m| adds_floats(aggregation, m)).collect()
+        }
+        None => return explain(what, error),
+    };
+    if measures.is_empty() {
+        return Error::invalid(format!(
+            "{what}: the filter or a measure's expression cannot be answered: a number leaves the \
+             range of its type"
+        ));
     }
-    let named = aggregation.measures.iter().filter(|m| m.function != AggregateFunction::CountAll);
-    let named: Vec<String> = named
-        .map(|m| format!("'{}' ({})", plimsoll::error::excerpt(&m.name), m.function.name()))
-        .collect();
     Error::new(
         ErrorKind::TooLarge,
         format!(
-            "{what}: the measure {}, an expression or the filter leaves the range of its type in \
-             one group, and is not rounded: group by more, or filter for fewer rows",
-            named.join(" or ")
+            "{what}: the measure {} leaves the range of its type in one group, and is not rounded: \
+             group by more, or filter for fewer rows",
+            names(&measures)
         ),
     )
+}
+
+fn adds_floats(aggregation: &Aggregation, measure: &Measure) -> bool {
+    let schema = &aggregation.resource.schema;
+    matches!(measure.function, AggregateFunction::Sum | AggregateFunction::Avg)
+        && measure.argument.as_ref().is_some_and(|a| a.kind(schema) == ColumnType::Float)
 }

@@ -113,6 +113,13 @@ impl Sql {
                 format!("writing {table}: the value for {table}.{name} is no {kind}"),
             ));
         }
+        if matches!(value, Value::Text(text) if text.contains('\0')) {
+            let (table, name) = (&source.resource.name, source.name(column));
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("writing {table}: {table}.{name} cannot hold a text with a NUL character"),
+            ));
+        }
         self.bind(value.clone(), &source.table.columns[column].cast);
         Ok(())
     }

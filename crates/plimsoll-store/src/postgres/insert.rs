@@ -89,17 +89,17 @@ async fn apart(
     let width = insert.columns.len();
     client.batch_execute("savepoint rows").await.map_err(fail)?;
     // Halves of halves: never more than the chunk's rows.
-    let mut left = vec![0..values.len() / width];
-    while let Some(rows) = left.pop() {
-        let some = &values[rows.start * width..rows.end * width];
+    let mut left = vec![(0, values.len() / width)];
+    while let Some((from, until)) = left.pop() {
+        let some = &values[from * width..until * width];
         let again = match statement(client, insert, some, made).await {
             Ok(()) => "release rows; savepoint rows",
             Err(error) if error.kind() == ErrorKind::Conflict => {
-                if rows.len() > 1 {
-                    let middle = rows.start + rows.len() / 2;
-                    left.extend([middle..rows.end, rows.start..middle]);
+                if until - from > 1 {
+                    let middle = from.midpoint(until);
+                    left.extend([(middle, until), (from, middle)]);
                 } else {
-                    refuse(rows.start, error.to_string().into());
+                    refuse(from, error.to_string().into());
                 }
                 "rollback to rows"
             }

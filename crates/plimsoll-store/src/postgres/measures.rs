@@ -18,6 +18,9 @@ use super::quantiles;
 use super::translate::translate;
 use crate::aggregate::{AggregateFunction, Measure};
 
+/// What stands before the number of a measure in the text of an error.
+pub(super) const OUT_OF_RANGE: &str = "plimsoll measure ";
+
 /// Appends one measure, the one with this number.
 pub(super) fn push(sql: &mut Sql, source: Source<'_>, place: usize, measure: &Measure) {
     let Some(argument) = &measure.argument else {
@@ -25,83 +28,64 @@ pub(super) fn push(sql: &mut Sql, source: Source<'_>, place: usize, measure: &Me
         return;
     };
     let kind = argument.kind(&source.resource.schema);
-    let around = |sql: &mut Sql, before: &str, after: &str| {
-        sql.push(before);
-        translate(sql, source, argument);
-        sql.push(after);
+    // Written once and used often: what is the same text the server makes once.
+    let of = if let AggregateFunction::Quantile(_) = measure.function {
+        String::new()
+    } else {
+        operand(sql, source, argument)
     };
-    match (measure.function, kind) {
-        (AggregateFunction::CountAll | AggregateFunction::Count, _) => around(sql, "count(", ")"),
-        (AggregateFunction::CountDistinct, _) => around(sql, "count(distinct ", ")"),
-        (AggregateFunction::Sum, ColumnType::Float) => around(sql, "sum(", ")"),
+    let text = match (measure.function, kind) {
+        (AggregateFunction::CountAll | AggregateFunction::Count, _) => format!("count({of})"),
+        (AggregateFunction::CountDistinct, _) => format!("count(distinct {of})"),
+        (AggregateFunction::Sum, ColumnType::Float) => format!("sum({of})"),
         (AggregateFunction::Sum, ColumnType::Money) => {
-            around(sql, "((sum(", ")*10000)::bigint*0.0001)");
+            format!("({}*0.0001)", whole(&format!("sum({of})*10000"), place))
         }
-        (AggregateFunction::Sum, _) => around(sql, "sum(", ")::bigint"),
-        (AggregateFunction::Avg, ColumnType::Money) => average_of_money(sql, source, argument),
+        (AggregateFunction::Sum, _) => whole(&format!("sum({of})"), place),
+        (AggregateFunction::Avg, ColumnType::Money) => average_of_money(&of),
         (AggregateFunction::Avg, _) => {
-            around(sql, "(sum(", ")::double precision / nullif(");
-            around(sql, "count(", "), 0))");
+            format!("(sum({of})::double precision / nullif(count({of}), 0))")
         }
-        (AggregateFunction::Min, ColumnType::Bool) => around(sql, "bool_and(", ")"),
-        (AggregateFunction::Max, ColumnType::Bool) => around(sql, "bool_or(", ")"),
+        (AggregateFunction::Min, ColumnType::Bool) => format!("bool_and({of})"),
+        (AggregateFunction::Max, ColumnType::Bool) => format!("bool_or({of})"),
         // Not every server has a least of bytes; their digits compare as they do.
         (AggregateFunction::Min, ColumnType::Bytes) => {
-            around(sql, "decode(min(encode(", ", 'hex') collate \"C\"), 'hex')");
+            format!("decode(min(encode({of}, 'hex') collate \"C\"), 'hex')")
         }
         (AggregateFunction::Max, ColumnType::Bytes) => {
-            around(sql, "decode(max(encode(", ", 'hex') collate \"C\"), 'hex')");
+            format!("decode(max(encode({of}, 'hex') collate \"C\"), 'hex')")
         }
-        (AggregateFunction::Min, _) => around(sql, "min(", ")"),
-        (AggregateFunction::Max, _) => around(sql, "max(", ")"),
-        (AggregateFunction::Quantile(_), kind) => quantiles::push(sql, place, kind),
-    }
+        (AggregateFunction::Min, _) => format!("min({of})"),
+        (AggregateFunction::Max, _) => format!("max({of})"),
+        (AggregateFunction::Quantile(_), kind) => quantiles::text(place, kind),
+    };
+    sql.push(&text);
+}
+
+/// The text of an expression, whose parameters are bound here.
+fn operand(sql: &mut Sql, source: Source<'_>, expr: &Expr) -> String {
+    let begins = sql.text.len();
+    translate(sql, source, expr);
+    sql.text.split_off(begins)
+}
+
+/// A whole number in 64 bits, or an error that says which measure has none: a text that is none.
+fn whole(number: &str, place: usize) -> String {
+    format!(
+        "(case when {number} not between -9223372036854775808 and 9223372036854775807 \
+         then ('{OUT_OF_RANGE}{place} is ' || ({number})::text)::bigint \
+         else ({number})::bigint end)"
+    )
 }
 
 /// With S the sum in units, c the count and r = S mod c, never negative: (S - r) / c, and one more
 /// where 2 r is above c, or equal to it and the quotient odd.
-fn average_of_money(sql: &mut Sql, source: Source<'_>, argument: &Expr) {
-    let sum = |sql: &mut Sql| {
-        sql.push("(sum(");
-        translate(sql, source, argument);
-        sql.push(")*10000)");
-    };
-    let count = |sql: &mut Sql| {
-        sql.push("nullif(count(");
-        translate(sql, source, argument);
-        sql.push("), 0)::numeric");
-    };
-    let rest = |sql: &mut Sql| {
-        sql.push("mod(mod(");
-        sum(sql);
-        sql.push(", ");
-        count(sql);
-        sql.push(") + ");
-        count(sql);
-        sql.push(", ");
-        count(sql);
-        sql.push(")");
-    };
-    let quotient = |sql: &mut Sql| {
-        sql.push("div(");
-        sum(sql);
-        sql.push(" - ");
-        rest(sql);
-        sql.push(", ");
-        count(sql);
-        sql.push(")");
-    };
-    sql.push("((");
-    quotient(sql);
-    sql.push(" + case when 2 * ");
-    rest(sql);
-    sql.push(" > ");
-    count(sql);
-    sql.push(" then 1 when 2 * ");
-    rest(sql);
-    sql.push(" = ");
-    count(sql);
-    sql.push(" then mod(abs(");
-    quotient(sql);
-    sql.push("), 2) else 0 end)::bigint*0.0001)");
+fn average_of_money(of: &str) -> String {
+    let (sum, count) = (format!("(sum({of})*10000)"), format!("nullif(count({of}), 0)::numeric"));
+    let rest = format!("mod(mod({sum}, {count}) + {count}, {count})");
+    let quotient = format!("div({sum} - {rest}, {count})");
+    format!(
+        "(({quotient} + case when 2 * {rest} > {count} then 1 \
+         when 2 * {rest} = {count} then mod(abs({quotient}), 2) else 0 end)::bigint*0.0001)"
+    )
 }

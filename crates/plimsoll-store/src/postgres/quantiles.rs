@@ -82,8 +82,8 @@ pub(super) fn push_rows(sql: &mut Sql, source: Source<'_>, request: &AggregateRe
     sql.push(") as t");
 }
 
-/// Appends the measure with this number.
-pub(super) fn push(sql: &mut Sql, place: usize, kind: ColumnType) {
+/// The measure with this number.
+pub(super) fn text(place: usize, kind: ColumnType) -> String {
     let value = |behind: u8| {
         format!(
             "min(t.plimsoll_value_{place}) filter \
@@ -97,11 +97,11 @@ pub(super) fn push(sql: &mut Sql, place: usize, kind: ColumnType) {
     let between = |unit: &str, part: &str| {
         format!("({lower} * {unit}::numeric + ({upper}::numeric - {lower}) * {rest} * {part})")
     };
-    sql.push(&match kind {
+    match kind {
         ColumnType::Float => float(&lower, &upper, &rest),
         ColumnType::Money => half_to_even(&between("10000", "0.00000000000001")),
         _ => format!("{}::double precision", between("1", "0.000000000000000001")),
-    });
+    }
 }
 
 /// Units of an amount with decimals behind them, to the nearest whole one, to the even one of two.
