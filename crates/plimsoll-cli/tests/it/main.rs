@@ -18,6 +18,7 @@ mod http;
 mod imported;
 mod loss;
 mod refused;
+mod replicas;
 mod served;
 mod server;
 mod shared_root;
