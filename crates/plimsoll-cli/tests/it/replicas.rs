@@ -36,9 +36,9 @@ impl Example {
         run
     }
 
-    /// Ends the replica at once, as a power cut would.
-    fn kill_the_replica(&self) {
-        let pid = std::fs::read_to_string(self.0.join("replica/postmaster.pid")).unwrap();
+    /// Ends one of the two at once, as a power cut would.
+    fn kill(&self, part: &str) {
+        let pid = std::fs::read_to_string(self.0.join(part).join("postmaster.pid")).unwrap();
         let pid = pid.lines().next().unwrap().parse().unwrap();
         kill_process(Pid::from_raw(pid).unwrap(), Signal::QUIT).unwrap();
     }
@@ -89,12 +89,21 @@ fn the_example_of_a_primary_with_a_replica_reads_from_the_replica_while_there_is
     assert!(figure(&server, "database_pages_read{role=\"replica\"}") > 1);
     assert_eq!(figure(&server, "database_pages_read{role=\"primary\"}"), before);
 
-    example.kill_the_replica();
+    example.kill("replica");
     assert_eq!(rows(&server), 10_000);
     assert!(figure(&server, "database_pages_read{role=\"primary\"}") > before);
     until("the failure is noticed", || {
         figure(&server, "database_hosts_healthy{role=\"replica\"}") == 0
     });
+
+    example.kill("primary");
+    until("the failure is noticed", || {
+        figure(&server, "database_hosts_healthy{role=\"primary\"}") == 0
+    });
+    let nobody = server.get("/api/v2/tables/orders");
+    assert_eq!(nobody.status, 503, "{nobody:?}");
+    let detail = nobody.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("replica 1 does not answer") && !detail.contains("127.0.0.1"));
     server.stop().expect(0, &["stopped"]);
 }
 

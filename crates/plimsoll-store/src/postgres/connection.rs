@@ -199,7 +199,7 @@ impl Link {
         runtime.block_on(async {
             let made = tokio::select! {
                 biased;
-                made = make_ready(place, host, as_far_as) => made,
+                made = make_ready(hosts, place, host, as_far_as) => made,
                 why = given_up(watch, host, *need) => Err(why),
             };
             if made.is_err() {
@@ -256,6 +256,7 @@ pub(super) fn runtime() -> Result<Runtime> {
 /// Sees to a living connection. A replica is asked where it stands when the connection is new: one
 /// that was restarted may have gone back behind what was seen of it before.
 async fn make_ready(
+    hosts: &Hosts,
     place: &mut Option<Open>,
     host: &Host,
     as_far_as: Option<Horizon>,
@@ -267,14 +268,14 @@ async fn make_ready(
         return Ok(());
     }
     *place = None;
-    let client = connect(&host.target).await?;
+    let client = connect(&host.target).await.map_err(|e| hosts.unreachable(e))?;
     if let Some(horizon) = as_far_as {
         let stands_at = stands_at(&client).await?;
         host.stood_at(stands_at);
         if stands_at < horizon.place() {
             return Err(Error::new(
                 ErrorKind::Busy,
-                format!("PostgreSQL at {} has not come as far as was seen before", host.name()),
+                "a replica has not come as far as was seen before; try again",
             ));
         }
     }
@@ -326,7 +327,7 @@ async fn given_up(watch: &Watch, host: &Host, need: Need) -> Error {
         }
         // What is asked of the primary alone has no other host to go to: it waits.
         if need != Need::Primary && !host.seen().healthy {
-            let gone = format!("PostgreSQL at {} does not answer; try again", host.name());
+            let gone = "the database has stopped answering; try again";
             return Error::new(ErrorKind::Busy, gone);
         }
         tokio::time::sleep(LOOK_EVERY).await;

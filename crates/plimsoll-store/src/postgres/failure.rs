@@ -94,11 +94,14 @@ fn key_columns(detail: &str) -> Option<String> {
     Some(names.collect::<Vec<_>>().join(", "))
 }
 
-/// Whether the connection is of no use any more.
+/// Whether the connection is of no use any more. It is also where a statement finds the transaction
+/// before it aborted: its commit was cancelled, e.g. for a replica's recovery.
 pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
     error.as_db_error().is_none_or(|told| {
         let code = told.code();
-        code.code().starts_with("57P") || code.code().starts_with("08")
+        code.code().starts_with("57P")
+            || code.code().starts_with("08")
+            || *code == SqlState::IN_FAILED_SQL_TRANSACTION
     })
 }
 
@@ -126,6 +129,9 @@ fn classify(told: &DbError) -> (ErrorKind, &'static str) {
     }
     if *code == SqlState::INSUFFICIENT_PRIVILEGE {
         return (ErrorKind::ReadOnly, "grant the role that is used the right it lacks");
+    }
+    if *code == SqlState::IN_FAILED_SQL_TRANSACTION {
+        return (ErrorKind::Busy, "try again");
     }
     if is(&[SqlState::READ_ONLY_SQL_TRANSACTION]) {
         return (ErrorKind::ReadOnly, "");

@@ -145,6 +145,8 @@ impl Host {
 pub(super) struct Hosts {
     hosts: Box<[Host]>,
     lag_max: Duration,
+    /// Whether errors name a host, or leave that to the log: clients read them.
+    names: bool,
     turn: AtomicU64,
     closed: AtomicBool,
     /// Somebody found a host wanting.
@@ -170,6 +172,7 @@ impl Hosts {
         Ok(Self {
             hosts: hosts.into(),
             lag_max,
+            names: false,
             turn: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             look_now: Notify::new(),
@@ -177,9 +180,18 @@ impl Hosts {
         })
     }
 
-    /// The primary alone.
+    /// The primary alone, for the one who starts the server: errors name the host.
     pub(super) fn of_one(url: &str) -> Result<Self> {
-        Self::new(url, &[], Duration::ZERO)
+        Ok(Self { names: true, ..Self::new(url, &[], Duration::ZERO)? })
+    }
+
+    /// A failure to connect, as whoever asked may read it.
+    pub(super) fn unreachable(&self, error: Error) -> Error {
+        if self.names {
+            return error;
+        }
+        tracing::warn!(%error, "a host of the database cannot be reached");
+        Error::new(error.kind(), "the database cannot be reached now; try again")
     }
 
     pub(super) fn all(&self) -> &[Host] {
@@ -199,17 +211,20 @@ impl Hosts {
         choose(&seen, need, self.lag_max, tried, self.turn.fetch_add(1, Relaxed))
     }
 
-    /// Why no host was chosen, with what is known of each.
+    /// Why no host was chosen, with what is known of each. The log has their names.
     pub(super) fn none_fits(&self) -> Error {
         let state = |(place, host): (usize, &Host)| {
             let Seen { healthy, lag, .. } = host.seen();
-            let role = if place == PRIMARY { "the primary" } else { "the replica" };
+            let who = match place {
+                PRIMARY => "the primary".to_owned(),
+                number => format!("replica {number}"),
+            };
             let state = match (healthy, place == PRIMARY || lag <= self.lag_max) {
                 (false, _) => "does not answer".to_owned(),
                 (true, true) => "answers, and has not come as far as is asked for".to_owned(),
                 (true, false) => format!("is {:.1} s behind", lag.as_secs_f64()),
             };
-            format!("{role} {} {state}", host.name())
+            format!("{who} {state}")
         };
         let states: Vec<String> = self.hosts.iter().enumerate().map(state).collect();
         Error::new(
