@@ -216,6 +216,48 @@ fn a_stream_that_no_host_can_go_on_with_ends_with_an_error_and_goes_on_later() {
 }
 
 #[test]
+fn a_stream_that_began_on_the_primary_does_not_go_on_where_its_rows_are_not_yet() {
+    let Some((pair, store)) = opened(60_000) else { return };
+    pair.on_replica("select pg_wal_replay_pause()");
+    until(PATIENCE, "replay is paused", || {
+        pair.on_replica("select pg_get_wal_replay_pause_state()").as_deref() == Some("paused")
+    });
+    write(&store, "last").expect("written");
+    pair.part("freeze", "replica");
+    until(NOTICED, "the failure is noticed", || store.stats().replicas.healthy == 0);
+    let rows = stream(&store, None, |slices| {
+        if slices == 20 {
+            pair.part("thaw", "replica");
+            until(NOTICED, "the return is noticed", || reads_from_the_replica(&store));
+        }
+    });
+    assert!(rows.expect("rows").last().expect("a row").contains("last"));
+}
+
+#[test]
+fn a_stream_whose_replica_came_back_as_it_was_before_has_every_row_of_its_beginning() {
+    let Some((pair, store)) = opened(60_000) else { return };
+    // What is flushed now is what the replica begins with after a crash.
+    pair.on_primary("checkpoint");
+    until(PATIENCE, "the replica has that", || pair.is_level());
+    pair.on_replica("checkpoint");
+    let (id, horizon) = write(&store, "last").expect("written");
+    until(NOTICED, "the replica shows it", || {
+        look_up(&store, id, Some(horizon)).expect("a look") == (true, true)
+    });
+    pair.on_replica("alter system set recovery_min_apply_delay = '60s'");
+    let rows = stream(&store, None, |slices| {
+        if slices == 20 {
+            pair.part("kill", "replica");
+            pair.part("again", "replica");
+            let there = pair.on_replica("select count(*) from goods where name = 'last'");
+            assert_eq!(there.as_deref(), Some("0"), "it went back");
+        }
+    });
+    assert!(rows.expect("rows").last().expect("a row").contains("last"));
+}
+
+#[test]
 fn a_replica_that_takes_connections_and_answers_nothing_is_given_up_within_five_seconds() {
     let Some((pair, store)) = opened(REPLICA_LAG_MS_MAX) else { return };
     let mut longest = Duration::ZERO;
