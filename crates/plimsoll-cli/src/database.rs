@@ -140,6 +140,7 @@ pub(crate) fn open_postgres(
     budget: &Budget,
 ) -> anyhow::Result<Opened> {
     let config = PostgresConfig {
+        row_bytes_max: value_bytes_max(budget),
         url: url.to_owned(),
         replicas: settings.replicas().to_vec(),
         replica_lag_max_ms: settings.duration_ms("database.replica_lag"),

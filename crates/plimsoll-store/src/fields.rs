@@ -74,7 +74,7 @@ pub(crate) fn append<R: Row>(
     }
     let bytes = encoder.row_bytes_max(row)?;
     if bytes > ROW_BYTES_MAX {
-        return Err(too_large(what, bytes as u64));
+        return Err(too_large(what, bytes as u64, ROW_BYTES_MAX as u64));
     }
     let missing = (out.len() + bytes).saturating_sub(out.capacity());
     if let (Some(extra), 1..) = (extra, missing) {
@@ -86,12 +86,12 @@ pub(crate) fn append<R: Row>(
 }
 
 /// One row would take more than a row may.
-pub(crate) fn too_large(what: &str, bytes: u64) -> Error {
+pub(crate) fn too_large(what: &str, bytes: u64, bound: u64) -> Error {
     Error::new(
         ErrorKind::TooLarge,
         format!(
-            "{what}: one row would take {bytes} bytes, the bound is {ROW_BYTES_MAX}: leave large \
-             columns out with fields="
+            "{what}: one row would take {bytes} bytes, the bound is {bound}: leave large columns \
+             out with fields="
         ),
     )
 }

@@ -53,6 +53,9 @@ impl Served {
         let served = Self { server, name };
         served.run(&format!("create database {}", served.name));
         let config = PostgresConfig {
+            row_bytes_max: plimsoll::limits::ROW_BYTES_MAX as u64,
+            replicas: Vec::new(),
+            replica_lag_max_ms: plimsoll_store::postgres::REPLICA_LAG_MS_MAX,
             url: format!("{}/{}", served.server, served.name),
             readers: 2,
             spill_directory: spill.to_owned(),

@@ -247,8 +247,9 @@ async fn read_row_back(
     let found = rows(client, &sql).await.map_err(fail)?;
     let Some(row) = found.first() else { return Ok(()) };
     let bytes: i64 = row.try_get(0).map_err(fail)?;
-    if bytes.cast_unsigned() > ROW_BYTES_MAX as u64 {
-        return Err(too_large(&what, bytes.cast_unsigned()));
+    let bound = table.table.row_bytes_max;
+    if bytes.cast_unsigned() > bound {
+        return Err(too_large(&what, bytes.cast_unsigned(), bound));
     }
     let codecs: Vec<Codec> = columns.iter().map(|&c| table.table.columns[c].codec).collect();
     let width = read_back.columns.len();

@@ -25,7 +25,6 @@
 use std::fmt::Write as _;
 
 use plimsoll::expr::Expr;
-use plimsoll::limits::ROW_BYTES_MAX;
 use plimsoll::record::{ColumnType, Value};
 
 use super::native::{Codec, Extent, Table};
@@ -34,9 +33,9 @@ use crate::catalogue::{Nulls, Order, Resource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Condition, ServedTerm};
 
-/// What is this small where it is stored is below the bound once it is made text: PostgreSQL's
-/// own compression makes three bytes of 273 at best.
-const STORED_BYTES_SMALL: usize = ROW_BYTES_MAX / 100;
+/// What is so many times smaller than the bound where it is stored is below it once it is made
+/// text: PostgreSQL's own compression makes three bytes of 273 at best.
+const SMALLER_WHERE_STORED: u64 = 100;
 
 /// Quotes an identifier.
 pub(super) fn quote(name: &str) -> String {
@@ -273,7 +272,8 @@ fn push_field(sql: &mut Sql, source: Source<'_>, column: usize) {
     let native = &source.table.columns[column];
     let measured = !matches!(native.extent, Extent::Fixed(_));
     if measured {
-        let _ = write!(sql.text, "case when m.plimsoll_bytes <= {ROW_BYTES_MAX} then ");
+        let _ =
+            write!(sql.text, "case when m.plimsoll_bytes <= {} then ", source.table.row_bytes_max);
     }
     sql.column("m", source, column);
     if native.codec == Codec::Cast {
@@ -340,8 +340,9 @@ fn push_columns(sql: &mut Sql, source: Source<'_>, columns: &[usize], sent: &[us
             Extent::Fixed(_) => continue,
             Extent::Measured => format!("coalesce(octet_length(t.{name}), 0)::bigint"),
             Extent::Made => format!(
-                "case when pg_column_size(t.{name}) > {STORED_BYTES_SMALL} \
-                 then octet_length(t.{name}::text) else 0 end::bigint"
+                "case when pg_column_size(t.{name}) > {} \
+                 then octet_length(t.{name}::text) else 0 end::bigint",
+                source.table.row_bytes_max / SMALLER_WHERE_STORED
             ),
         };
         sql.push(glue).push(&length);

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use plimsoll::limits::COLUMNS_MAX;
+use plimsoll::limits::{COLUMNS_MAX, ROW_BYTES_MAX};
 use plimsoll::record::{Column, ColumnType, Schema};
 use tokio_postgres::Client;
 
@@ -153,7 +153,9 @@ pub(super) async fn complete(
         }
         let (schema, name) = ((&*table.schema).into(), (&*table.name).into());
         let unique = unique_sets(paths, &place);
-        tables.insert(resource.name.clone(), Table { schema, name, columns, unique });
+        let row_bytes_max = ROW_BYTES_MAX as u64;
+        tables
+            .insert(resource.name.clone(), Table { schema, name, columns, unique, row_bytes_max });
     }
     Ok(tables)
 }
@@ -331,7 +333,8 @@ fn resource(
     let unique = unique_sets(paths, &place);
     let columns = fields.iter().map(|f| f.native.clone()).collect();
     let (schema, name) = ((&*table.schema).into(), (&*table.name).into());
-    Ok((resource, Table { schema, name, columns, unique }))
+    let row_bytes_max = ROW_BYTES_MAX as u64;
+    Ok((resource, Table { schema, name, columns, unique, row_bytes_max }))
 }
 
 /// The sets of columns that unique indexes are over, the primary key's first.

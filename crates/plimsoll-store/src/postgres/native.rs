@@ -3,6 +3,7 @@
 //! Promises: as many columns as the resource's schema, in its order.
 //! Never: rows.
 
+use plimsoll::limits::ROW_BYTES_MAX;
 use plimsoll::record::ColumnType;
 
 use super::dialect::quote;
@@ -59,6 +60,8 @@ pub struct Table {
     /// Sets of columns in which no two rows may be the same, also such that may be NULL; the key
     /// first.
     pub(super) unique: Vec<Vec<usize>>,
+    /// Largest row that is sent.
+    pub(super) row_bytes_max: u64,
 }
 
 /// The schema of tables that are nobody's but Plimsoll's.
@@ -85,6 +88,7 @@ impl Table {
             schema: OWN_SCHEMA.into(),
             name: resource.name.clone(),
             columns: resource.schema.columns.iter().map(|c| column(c.kind)).collect(),
+            row_bytes_max: ROW_BYTES_MAX as u64,
             unique: resource.unique.clone(),
         }
     }

@@ -38,6 +38,9 @@ use crate::writer_lane::{Job, WriterLane};
 /// of messages that came together.
 const CONNECTION_BYTES: u64 = 256 << 10;
 
+/// A buffer that a message did not fit grows to twice its size.
+const BUFFER_SHARE: u64 = 2;
+
 /// How a database is reached.
 #[derive(Clone, Debug)]
 pub struct PostgresConfig {
@@ -54,6 +57,8 @@ pub struct PostgresConfig {
     pub replicas: Vec<String>,
     /// A replica that shows a state older than this is not read from.
     pub replica_lag_max_ms: u64,
+    /// Largest row, [`plimsoll::limits::ROW_BYTES_MAX`] at most: each connection may hold one.
+    pub row_bytes_max: u64,
 }
 
 /// What a replica may be behind where nobody says otherwise.
@@ -68,7 +73,7 @@ impl PostgresConfig {
             0 => 0,
             replicas => replicas + 1,
         };
-        self.row_connections() * (CONNECTION_BYTES + ROW_BYTES_MAX as u64)
+        self.row_connections() * (CONNECTION_BYTES + BUFFER_SHARE * self.row_bytes_max)
             + looks * CONNECTION_BYTES
     }
 
@@ -143,7 +148,11 @@ impl PostgresDatabase {
     pub fn open(config: &PostgresConfig, tables: BTreeMap<Box<str>, Table>) -> Result<Self> {
         let lag_max = Duration::from_millis(config.replica_lag_max_ms);
         let hosts = Arc::new(Hosts::new(&config.url, &config.replicas, lag_max)?);
-        let known = |table| Arc::new(Known { table, pace: Pace::default() });
+        let row_bytes_max = config.row_bytes_max.min(ROW_BYTES_MAX as u64);
+        let known = |table| {
+            let table = Table { row_bytes_max, ..table };
+            Arc::new(Known { table, pace: Pace::default() })
+        };
         let tables = tables.into_iter().map(|(name, table)| (name, known(table))).collect();
         let shared = Arc::new(Shared {
             tables: RwLock::new(tables),

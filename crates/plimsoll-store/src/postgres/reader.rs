@@ -19,7 +19,7 @@
 
 use std::time::{Duration, Instant};
 
-use plimsoll::limits::{ROW_BYTES_MAX, SLICE_MS_MAX, UNINDEXED_SORT_ROWS_MAX};
+use plimsoll::limits::{SLICE_MS_MAX, UNINDEXED_SORT_ROWS_MAX};
 use plimsoll::record::{Row as _, Value};
 use tokio_postgres::Client;
 
@@ -155,6 +155,7 @@ struct Slice<'a> {
     request: PageRequest,
     resource: &'a Resource,
     codecs: Vec<Codec>,
+    row_bytes_max: u64,
     /// Where each term of the order stands in the columns.
     stands: &'a [usize],
     what: &'a str,
@@ -185,6 +186,7 @@ impl<'a> Slice<'a> {
             request,
             resource: source.resource,
             codecs,
+            row_bytes_max: source.table.row_bytes_max,
             stands,
             what,
             pace,
@@ -336,8 +338,8 @@ impl<'a> Slice<'a> {
             self.full = true;
             return Ok(true);
         }
-        if bytes.cast_unsigned() > ROW_BYTES_MAX as u64 {
-            return Err(too_large(self.what, bytes.cast_unsigned()));
+        if bytes.cast_unsigned() > self.row_bytes_max {
+            return Err(too_large(self.what, bytes.cast_unsigned(), self.row_bytes_max));
         }
         let width = self.request.columns.len();
         let encoded =

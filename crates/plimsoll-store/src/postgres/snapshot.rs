@@ -8,7 +8,6 @@
 //! the last that a client took; nothing is sorted.
 //! Never: an order that no index has, or a transaction left open behind an error.
 
-use plimsoll::limits::ROW_BYTES_MAX;
 use tokio_postgres::Client;
 
 use super::connection::Link;
@@ -57,7 +56,7 @@ pub(super) fn snapshot(
     link.run(watch, async |client| {
         let begin = whole(request.timeout_ms);
         client.batch_execute(&begin).await.map_err(fail)?;
-        let read = all(client, &texts, &codecs, &what, &mut request).await;
+        let read = all(client, &texts, (&codecs, table.row_bytes_max), &what, &mut request).await;
         client.batch_execute("commit").await.map_err(fail)?;
         read
     })
@@ -66,7 +65,7 @@ pub(super) fn snapshot(
 async fn all(
     client: &Client,
     texts: &[dialect::Sql],
-    codecs: &[Codec],
+    (codecs, row_bytes_max): (&[Codec], u64),
     what: &str,
     request: &mut SnapshotRequest,
 ) -> Result<u64> {
@@ -76,8 +75,8 @@ async fn all(
         let mut rows = rows_of(client, sql).await.map_err(fail)?;
         while let Some(row) = rows.next().await.map_err(fail)? {
             let bytes: i64 = row.try_get(0).map_err(fail)?;
-            if bytes.cast_unsigned() > ROW_BYTES_MAX as u64 {
-                return Err(too_large(what, bytes.cast_unsigned()));
+            if bytes.cast_unsigned() > row_bytes_max {
+                return Err(too_large(what, bytes.cast_unsigned(), row_bytes_max));
             }
             let row = MessageRow { row: &row, codecs, first: FIELDS_IN_FRONT };
             let SnapshotRequest { encoder, out, extra, .. } = &mut *request;

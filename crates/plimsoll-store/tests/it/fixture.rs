@@ -270,6 +270,7 @@ impl Drop for Fixture {
 pub(crate) fn postgres_config(served: &Served, spill: &Path, writable: bool) -> PostgresConfig {
     let (url, spill_directory) = (served.url(), spill.to_owned());
     PostgresConfig {
+        row_bytes_max: plimsoll::limits::ROW_BYTES_MAX as u64,
         url,
         readers: 2,
         spill_directory,

@@ -67,6 +67,7 @@ impl Pair {
     /// Opens both as one database that is written to.
     pub(crate) fn open(&self, lag_max_ms: u64) -> Store {
         let config = PostgresConfig {
+            row_bytes_max: plimsoll::limits::ROW_BYTES_MAX as u64,
             url: self.primary.clone(),
             readers: 2,
             spill_directory: std::env::temp_dir(),
