@@ -34,6 +34,7 @@ pub(crate) enum Action {
     Export,
     ExportCsv,
     Summary,
+    Trends,
     Top,
     Aggregate,
     Memory,
@@ -151,6 +152,7 @@ impl Inner {
                 export::export(context, &served, &request, csv_only).await
             }
             Action::Summary => analytics::summary(context, &request).await,
+            Action::Trends => analytics::trends(context, &request).await,
             Action::Top => analytics::top(context, &request).await,
             Action::Aggregate => match *method {
                 Method::POST | Method::QUERY => aggregate::aggregate(context, &request, body).await,

@@ -72,6 +72,7 @@ pub(crate) fn build(context: &Arc<Context>) -> Result<Router, Error> {
         let subject = &analytics.subject.resource;
         let noun = subject.path.as_deref().unwrap_or(&subject.name);
         routes.add("/analytics/summary", Action::Summary, None, &PREFIXES);
+        routes.add("/analytics/trends", Action::Trends, None, &PREFIXES);
         routes.add(&format!("/analytics/top-{noun}"), Action::Top, None, &PREFIXES);
     }
     routes.add("/analytics/aggregate", Action::Aggregate, None, &PREFIXES);

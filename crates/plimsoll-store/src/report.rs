@@ -8,7 +8,9 @@ use std::sync::Arc;
 use plimsoll::record::{Column, ColumnType, Money, Schema, Timestamp, Value};
 
 use crate::catalogue::Analytics;
+use crate::error::Result;
 use crate::horizon::Horizon;
+use crate::trend::{Bucket, filled};
 
 /// What a ranking is ordered by, largest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,11 @@ pub enum ReportKind {
         by: TopBy,
         /// How many, at most [`plimsoll::limits::PAGE_ROWS_MAX`].
         rows_max: u64,
+    },
+    /// Revenue, orders, items and quantity by hour, day, week or month, without gaps.
+    Trend {
+        /// What one row spans.
+        bucket: Bucket,
     },
 }
 
@@ -64,16 +71,30 @@ pub struct Report {
 }
 
 impl Report {
-    /// Adds `average_order`: revenue (the first field) over orders (the second), rounded half away
+    /// What a database's rows become, by the kind of report.
+    ///
+    /// # Errors
+    /// Those of a trend with too many rows.
+    pub(crate) fn finished(self, request: &ReportRequest) -> Result<Self> {
+        Ok(match request.kind {
+            ReportKind::Summary => self.with_average(0),
+            ReportKind::Top { .. } => self,
+            ReportKind::Trend { bucket } => {
+                let rows = filled(bucket, &self.rows, (request.from, request.until))?;
+                Self { rows, ..self }.with_average(1)
+            }
+        })
+    }
+
+    /// Adds `average_order`: revenue (the field at a place) over orders (the next), rounded half away
     /// from zero at the fourth decimal; NULL where there is no order. Made here and not in SQL, so
     /// that every database rounds alike.
-    #[must_use]
-    pub fn with_average(mut self) -> Self {
+    fn with_average(mut self, place: usize) -> Self {
         let column =
             Column { name: "average_order".into(), kind: ColumnType::Money, nullable: true };
         self.schema.columns.push(column);
         for row in &mut self.rows {
-            let average = match row.as_slice() {
+            let average = match &row[place..] {
                 [Value::Money(revenue), Value::Int(orders @ 1..), ..] => {
                     Value::Money(Money::from_units(rounded(revenue.units(), *orders)))
                 }

@@ -7,6 +7,7 @@
 //! | `period` | `yesterday` is the last whole day UTC; `1d`, `7d`, `30d`, `90d` end now |
 //! | `channel` | only this one |
 //! | `by`, `limit` | top only: `revenue`, `quantity` or `orders`; 1 to 500, 10 by default |
+//! | `bucket`, `metric` | trends only: `hour`, `day`, `week` or `month`; one field instead of all |
 //!
 //! Promises: each answer is of one snapshot; a bounded number of reports run at once, the others
 //! wait and are refused in the end, not piled up.
@@ -20,8 +21,8 @@ use axum::http::Response;
 use axum::http::request::Parts;
 use plimsoll::format::{JsonArray, JsonObjects, RowEncoder};
 use plimsoll::limits::PAGE_ROWS_MAX;
-use plimsoll::record::{Timestamp, ValueRow};
-use plimsoll_store::{Horizon, Report, ReportKind, ReportRequest, TopBy};
+use plimsoll::record::{Timestamp, Value, ValueRow};
+use plimsoll_store::{Bucket, Horizon, Report, ReportKind, ReportRequest, TREND_ROWS_MAX, TopBy};
 use serde_json::json;
 use tokio::sync::SemaphorePermit;
 
@@ -36,9 +37,13 @@ const DAY_MICROS: i64 = 86_400 * 1_000_000;
 const TOP_ROWS_DEFAULT: u64 = 10;
 const RANGE_NAMES: [&str; 4] = ["from", "to", "period", "channel"];
 const TOP_NAMES: [&str; 6] = ["from", "to", "period", "channel", "by", "limit"];
+const TREND_NAMES: [&str; 6] = ["from", "to", "period", "channel", "bucket", "metric"];
+const METRICS: [&str; 5] = ["revenue", "orders", "items", "quantity", "average_order"];
 const DATE_FORMS: &str = "a date as 2011-01-31 or an instant as 2011-01-31T12:00:00Z";
 /// Reserved for a report's rows, twice: as values and as text.
 const REPORT_BYTES: u64 = 256 << 10;
+/// Of a trend's row: as values of the database, as values of the trend, and as text.
+const TREND_ROW_BYTES: u64 = 640;
 
 /// `GET /analytics/summary`.
 pub(crate) async fn summary(context: &Arc<Context>, request: &Parts) -> Result<Response<Body>> {
@@ -53,12 +58,21 @@ pub(crate) async fn top(context: &Arc<Context>, request: &Parts) -> Result<Respo
     answer(context, &params, kind).await
 }
 
+/// `GET /analytics/trends`.
+pub(crate) async fn trends(context: &Arc<Context>, request: &Parts) -> Result<Response<Body>> {
+    let params = Params::read(context, request, &TREND_NAMES)?;
+    answer(context, &params, ReportKind::Trend { bucket: params.bucket }).await
+}
+
 struct Params {
     from: Option<Timestamp>,
     until: Option<Timestamp>,
     channel: Option<Box<str>>,
     by: TopBy,
     rows_max: u64,
+    bucket: Bucket,
+    /// The one field beside the start, where one was named.
+    metric: Option<&'static str>,
     horizon: Option<Horizon>,
 }
 
@@ -71,6 +85,8 @@ impl Params {
             channel: None,
             by: TopBy::Revenue,
             rows_max: TOP_ROWS_DEFAULT,
+            bucket: Bucket::Day,
+            metric: None,
             horizon: session::horizon(&request.headers)?,
         };
         let mut period = None;
@@ -86,6 +102,8 @@ impl Params {
                 "period" => period = Some(value),
                 "channel" => params.channel = Some(value.into()),
                 "by" => params.by = measure(value)?,
+                "bucket" => params.bucket = bucket(value)?,
+                "metric" => params.metric = Some(metric(value)?),
                 _ => params.rows_max = rows(value)?,
             }
         }
@@ -120,6 +138,21 @@ fn measure(value: &str) -> Result<TopBy> {
         "orders" => Ok(TopBy::Orders),
         _ => Err(invalid("by", value, "one of revenue, quantity, orders")),
     }
+}
+
+fn bucket(value: &str) -> Result<Bucket> {
+    match value {
+        "hour" => Ok(Bucket::Hour),
+        "day" => Ok(Bucket::Day),
+        "week" => Ok(Bucket::Week),
+        "month" => Ok(Bucket::Month),
+        _ => Err(invalid("bucket", value, "one of hour, day, week, month")),
+    }
+}
+
+fn metric(value: &str) -> Result<&'static str> {
+    let found = METRICS.into_iter().find(|name| *name == value);
+    found.ok_or_else(|| invalid("metric", value, &format!("one of {}", METRICS.join(", "))))
 }
 
 fn rows(value: &str) -> Result<u64> {
@@ -170,7 +203,11 @@ async fn answer(
 ) -> Result<Response<Body>> {
     let started = Instant::now();
     let _turn = turn(context).await?;
-    let reservation = context.page_bytes.try_reserve(REPORT_BYTES)?;
+    let bytes = match kind {
+        ReportKind::Trend { .. } => TREND_ROWS_MAX as u64 * TREND_ROW_BYTES,
+        ReportKind::Summary | ReportKind::Top { .. } => REPORT_BYTES,
+    };
+    let reservation = context.page_bytes.try_reserve(bytes)?;
     let analytics = context.store.catalogue().analytics();
     let analytics = analytics.ok_or_else(|| Problem::internal(&"no mapping behind the route"))?;
     let left = left(context, started);
@@ -190,15 +227,19 @@ async fn answer(
 }
 
 fn document(report: &Report, params: &Params, kind: ReportKind) -> Result<Vec<u8>> {
-    let names = report.schema.columns.iter().map(|column| &column.name);
+    let columns = &report.schema.columns;
+    let wanted = |name: &str| params.metric.is_none_or(|metric| name == metric || name == "start");
+    let shown: Vec<usize> = (0..columns.len()).filter(|&at| wanted(&columns[at].name)).collect();
+    let names = shown.iter().map(|&at| &columns[at].name);
     let mut encoder: Box<dyn RowEncoder> = match kind {
         ReportKind::Summary => Box::new(JsonObjects::new(names)),
-        ReportKind::Top { .. } => Box::new(JsonArray::new(names)),
+        ReportKind::Top { .. } | ReportKind::Trend { .. } => Box::new(JsonArray::new(names)),
     };
     let mut out = b"{\"data\":".to_vec();
     encoder.begin(&mut out);
     for row in &report.rows {
-        encoder.row(&ValueRow(row), &mut out).map_err(|e| Problem::internal(&e))?;
+        let row: Vec<Value> = shown.iter().map(|&at| row[at].clone()).collect();
+        encoder.row(&ValueRow(&row), &mut out).map_err(|e| Problem::internal(&e))?;
     }
     encoder.end(&mut out);
     let meta = json!({

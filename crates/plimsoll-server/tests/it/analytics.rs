@@ -1,5 +1,6 @@
 //! Sums and rankings by date and channel.
 
+use plimsoll::record::Value;
 use serde_json::json;
 
 use crate::support::{World, start, world};
@@ -77,4 +78,58 @@ fn reports_beyond_the_bound_wait_and_are_refused_in_the_end() {
     let refused = server.get("/analytics/summary");
     refused.problem(503, "busy");
     assert!(refused.header("retry-after").is_some());
+}
+
+#[test]
+fn a_trend_has_every_bucket_of_its_range_and_adds_up_to_the_summary() {
+    let world = sold();
+    world.insert(
+        "sales",
+        &[0, 1, 2, 3],
+        vec![
+            Value::Int(9),
+            Value::Text("till".into()),
+            Value::Null,
+            Value::Time("2026-02-03T10:30:00Z".parse().expect("a time")),
+        ],
+    );
+    let server = start(&world);
+    let days = server.get("/analytics/trends").json();
+    let row = |at: usize| days["data"][at].clone();
+    assert_eq!(days["data"].as_array().map(Vec::len), Some(6));
+    assert_eq!(row(0)["start"], "2026-01-29T00:00:00Z");
+    assert_eq!(row(1)["revenue"].to_string(), "2.5001");
+    assert_eq!((row(1)["orders"].as_i64(), row(1)["items"].as_i64()), (Some(2), Some(2)));
+    assert_eq!(row(1)["average_order"].to_string(), "1.2501");
+    let empty = json!({"start": "2026-02-01T00:00:00Z", "revenue": 0, "orders": 0, "items": 0,
+        "quantity": 0, "average_order": null});
+    assert_eq!(row(3), empty);
+    // An order without a line counts as an order.
+    assert_eq!((row(5)["orders"].as_i64(), row(5)["items"].as_i64()), (Some(1), Some(0)));
+    for bucket in ["hour", "day", "week", "month"] {
+        let trend = server.get(&format!("/api/v2/analytics/trends?bucket={bucket}")).json();
+        let rows = trend["data"].as_array().expect("rows");
+        let orders: i64 = rows.iter().map(|row| row["orders"].as_i64().expect("a count")).sum();
+        assert_eq!(orders, 5, "{bucket}");
+    }
+    let months = server.get("/analytics/trends?bucket=month&metric=revenue&channel=online").json();
+    assert_eq!(months["data"], json!([{"start": "2026-01-01T00:00:00Z", "revenue": 19.5}]));
+    let ranged = server.get("/analytics/trends?from=2026-01-25&to=2026-02-07&bucket=week").json();
+    let starts: Vec<_> =
+        ranged["data"].as_array().expect("rows").iter().map(|row| row["start"].clone()).collect();
+    let mondays = ["2026-01-19T00:00:00Z", "2026-01-26T00:00:00Z", "2026-02-02T00:00:00Z"];
+    assert_eq!(json!(starts), json!(mondays));
+}
+
+#[test]
+fn a_trend_that_is_too_long_or_unknown_is_refused_with_what_helps() {
+    let world = sold();
+    let server = start(&world);
+    let long = server.get("/analytics/trends?from=1990-01-01&to=2026-01-01&bucket=hour");
+    assert_eq!(long.status, 422, "{}", long.text());
+    assert!(long.text().contains("larger bucket"), "{}", long.text());
+    for query in ["bucket=year", "metric=customers"] {
+        server.get(&format!("/analytics/trends?{query}")).problem(400, "invalid-parameter");
+    }
+    server.get("/analytics/trends?limit=1").problem(400, "unknown-parameter");
 }

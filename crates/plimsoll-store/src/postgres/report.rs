@@ -20,6 +20,7 @@ use crate::catalogue::{Analytics, Resource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pending::Watch;
 use crate::report::{Report, ReportKind, ReportRequest, TopBy};
+use crate::trend::{self, Bucket, TREND_ROWS_MAX};
 
 /// How a pack's own figures are read: they are small.
 const QUERY_TIMEOUT_MS: u64 = 60_000;
@@ -38,12 +39,12 @@ pub(super) fn report(
     let (sql, schema) = match request.kind {
         ReportKind::Summary => maker.summary()?,
         ReportKind::Top { by, rows_max } => maker.top(by, rows_max)?,
+        ReportKind::Trend { bucket } => maker.trend(bucket)?,
     };
     let codecs: Vec<Codec> = schema.columns.iter().map(|c| codec(c.kind)).collect();
     let settings = Settings { timeout_ms: request.timeout_ms, sorts: true };
     let rows = rows(link, watch, &sql, settings, &|row| fields(row, &codecs))?;
-    let report = Report { rows, schema };
-    Ok(if request.kind == ReportKind::Summary { report.with_average() } else { report })
+    Report { rows, schema }.finished(request)
 }
 
 /// The first rows of a pack's own SQL.
@@ -217,6 +218,32 @@ impl Maker<'_> {
             field("customers", ColumnType::Int),
         ];
         Ok((sql, Schema { columns }))
+    }
+
+    /// Sums by spans of a fixed length, in order; orders without a line count as well.
+    fn trend(&self, bucket: Bucket) -> Result<(Sql, Schema)> {
+        let Analytics { orders, items, .. } = &*self.request.analytics;
+        let unit = if bucket == Bucket::Hour { "hour" } else { "day" };
+        let time = self.operand("o", &orders.resource, orders.time)?;
+        let start = format!("date_trunc('{unit}', {time}, 'UTC')");
+        let mut sql = Sql::new();
+        sql.push("select h.start, coalesce(l.revenue, 0), h.orders, coalesce(l.items, 0), ");
+        sql.push(&format!(
+            "coalesce(l.quantity, 0) from (select {start} as start, count(*) as orders from "
+        ));
+        sql.push(&self.qualified(&orders.resource)?).push(" as o");
+        self.push_orders(&mut sql)?;
+        sql.push(&format!(
+            " group by 1) as h left join (select {start} as start, sum(i.{})::numeric as revenue, \
+             count(*) as items, sum(i.{})::bigint as quantity",
+            name(&items.resource, items.amount),
+            name(&items.resource, items.quantity)
+        ));
+        self.push_lines(&mut sql)?;
+        let most = i64::try_from(TREND_ROWS_MAX).unwrap_or(i64::MAX).saturating_add(1);
+        sql.push(" group by 1) as l on l.start = h.start order by 1 limit ");
+        sql.bind(Value::Int(most), "bigint");
+        Ok((sql, trend::schema()))
     }
 
     fn top(&self, by: TopBy, rows_max: u64) -> Result<(Sql, Schema)> {

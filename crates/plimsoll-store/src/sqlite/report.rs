@@ -15,6 +15,7 @@ use super::value::{Bind, typed};
 use crate::catalogue::{Analytics, Resource};
 use crate::error::Result;
 use crate::report::{Report, ReportKind, ReportRequest, TopBy};
+use crate::trend::{self, Bucket, TREND_ROWS_MAX};
 
 /// Virtual machine steps between two looks at the clock.
 pub(super) const STEPS_PER_LOOK: i32 = 10_000;
@@ -28,6 +29,7 @@ pub(super) fn report(
     let (sql, schema) = match request.kind {
         ReportKind::Summary => summary(request),
         ReportKind::Top { by, rows_max } => top(request, by, rows_max),
+        ReportKind::Trend { bucket } => trend(request, bucket),
     };
     let until = Instant::now() + Duration::from_millis(request.timeout_ms);
     let stop = move || abandoned() || Instant::now() >= until;
@@ -35,8 +37,7 @@ pub(super) fn report(
     connection.progress_handler(STEPS_PER_LOOK, Some(stop)).map_err(fail)?;
     let rows = rows(connection, &sql, &schema);
     connection.progress_handler(0, None::<fn() -> bool>).map_err(fail)?;
-    let report = Report { rows: rows?, schema };
-    Ok(if request.kind == ReportKind::Summary { report.with_average() } else { report })
+    Report { rows: rows?, schema }.finished(request)
 }
 
 /// The first rows of a pack's own SQL.
@@ -139,6 +140,31 @@ fn summary(request: &ReportRequest) -> (Sql, Schema) {
         field("customers", ColumnType::Int),
     ];
     (sql, Schema { columns })
+}
+
+/// Sums by spans of a fixed length, in order; orders without a line count as well.
+fn trend(request: &ReportRequest, bucket: Bucket) -> (Sql, Schema) {
+    let Analytics { orders, items, .. } = &*request.analytics;
+    let (time, span) = (name(&orders.resource, orders.time), bucket.base_micros());
+    // SQLite's remainder has the sign of what is divided.
+    let start = format!("o.{time} - (o.{time} % {span} + {span}) % {span}");
+    let mut sql = Sql::new();
+    sql.push("select h.start, coalesce(l.revenue, 0), h.orders, coalesce(l.items, 0), ");
+    sql.push(&format!(
+        "coalesce(l.quantity, 0) from (select {start} as start, count(*) as orders from "
+    ));
+    sql.name(&orders.resource.name).push(" as o");
+    push_orders(&mut sql, request);
+    sql.push(&format!(
+        " group by 1) as h left join (select {start} as start, sum(i.{}) as revenue, \
+         count(*) as items, sum(i.{}) as quantity",
+        name(&items.resource, items.amount),
+        name(&items.resource, items.quantity)
+    ));
+    push_lines(&mut sql, request);
+    let most = i64::try_from(TREND_ROWS_MAX).unwrap_or(i64::MAX).saturating_add(1);
+    sql.push(" group by 1) as l on l.start = h.start order by 1 limit ").bind(Value::Int(most));
+    (sql, trend::schema())
 }
 
 fn top(request: &ReportRequest, by: TopBy, rows_max: u64) -> (Sql, Schema) {
