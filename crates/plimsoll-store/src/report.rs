@@ -86,9 +86,9 @@ impl Report {
         })
     }
 
-    /// Adds `average_order`: revenue (the field at a place) over orders (the next), rounded half away
-    /// from zero at the fourth decimal; NULL where there is no order. Made here and not in SQL, so
-    /// that every database rounds alike.
+    /// Adds `average_order`: revenue (the field at a place) over orders (the next), rounded half
+    /// away from zero at the fourth decimal; NULL where there is no order. Made here and not in
+    /// SQL, so that every database rounds alike.
     fn with_average(mut self, place: usize) -> Self {
         let column =
             Column { name: "average_order".into(), kind: ColumnType::Money, nullable: true };
