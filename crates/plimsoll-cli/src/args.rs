@@ -49,6 +49,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Serve the resources over HTTP
     Serve(ServeArgs),
+    /// Look at your own database and write a file to review: what of it is served
+    Init(InitArgs),
     /// Load a file into a resource, or through a recipe
     Import(ImportArgs),
     /// Write a resource to a file or to standard output
@@ -94,6 +96,20 @@ pub(crate) struct ServeArgs {
     /// Seed of the demo data
     #[arg(long, requires = "demo")]
     pub(crate) seed: Option<i64>,
+}
+
+/// `plimsoll init`
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The file to write
+    #[arg(long, value_name = "FILE", default_value = "plimsoll-resources.toml")]
+    pub(crate) out: PathBuf,
+    /// Only tables of this schema; may be repeated
+    #[arg(long = "schema", value_name = "NAME")]
+    pub(crate) schemas: Vec<String>,
+    /// Write over a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// `plimsoll import`
@@ -244,6 +260,9 @@ fn with_settings(mut command: clap::Command) -> clap::Command {
             "database.url" => {
                 "Read this SQLite file or PostgreSQL URL instead of the embedded database"
                     .to_owned()
+            }
+            "database.resources" => {
+                "Serve exactly what this file names of it; see `plimsoll init`".to_owned()
             }
             name => format!("The setting {name}; see `plimsoll config show`"),
         };

@@ -8,6 +8,7 @@
 //! Promises: page caches are reserved before they are opened; the data directory is the owner's.
 //! Never: a byte written into somebody's own file, or beside it.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -15,13 +16,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use plimsoll::budget::{Budget, Reservation};
 use plimsoll::limits::ROW_BYTES_MAX;
 use plimsoll_store::catalogue::{Catalogue, Pack};
-use plimsoll_store::postgres::{self, PostgresConfig, PostgresDatabase};
+use plimsoll_store::postgres::{PostgresConfig, PostgresDatabase};
 use plimsoll_store::sqlite::{
-    SqliteConfig, SqliteDatabase, introspect, migrate, restore_indexes, set_heap_soft_limit,
+    SqliteConfig, SqliteDatabase, migrate, restore_indexes, set_heap_soft_limit,
 };
 use plimsoll_store::{Resource, Store};
 
@@ -108,33 +109,26 @@ pub(crate) fn open_embedded(
     Ok(Opened { store, presence, _held: held })
 }
 
-/// Opens somebody's own file for reading, and says which tables cannot be served.
-pub(crate) fn open_foreign(file: &Path, budget: &Budget) -> anyhow::Result<Opened> {
-    if !file.is_file() {
-        bail!("there is no database file {}", file.display());
-    }
-    let (mut resources, refused) = introspect(file)?;
-    for (table, reason) in refused {
-        tracing::warn!(%table, "not served: {reason}");
-    }
+/// Opens somebody's own file for reading.
+pub(crate) fn open_foreign(
+    file: &Path,
+    catalogue: Catalogue,
+    budget: &Budget,
+) -> anyhow::Result<Opened> {
     let config = config(file.to_owned(), Use::Foreign, budget);
     let held = budget.consumer("database")?.try_reserve(config.connection_bytes())?;
     // Beyond what is reserved the engine recycles pages of its caches instead of taking more.
     set_heap_soft_limit(config.connection_bytes());
-    for resource in &mut resources {
-        // Opening fills them in again, from the same file.
-        resource.indexes.clear();
-    }
-    let database = SqliteDatabase::open(&config, &mut resources)?;
-    let catalogue = Catalogue::new(resources, None)?;
+    let database = SqliteDatabase::open(&config, &mut [])?;
     let store = Store::new(Arc::new(database), Arc::new(catalogue));
     Ok(Opened { store, presence: Presence::Behind, _held: held })
 }
 
-/// Opens somebody's own PostgreSQL database for reading, and says which tables cannot be served.
+/// Opens somebody's own PostgreSQL database for reading.
 pub(crate) fn open_postgres(
     url: &str,
     settings: &Config,
+    catalogue: Catalogue,
     spill: &Path,
     role: Use,
     budget: &Budget,
@@ -149,12 +143,7 @@ pub(crate) fn open_postgres(
         writable: false,
     };
     let held = budget.consumer("database")?.try_reserve(config.connection_bytes())?;
-    let found = postgres::introspect(&config)?;
-    for (table, reason) in found.refused {
-        tracing::warn!(%table, "not served: {reason}");
-    }
-    let database = PostgresDatabase::open(&config, found.tables)?;
-    let catalogue = Catalogue::new(found.resources, None)?;
+    let database = PostgresDatabase::open(&config, BTreeMap::new())?;
     let store = Store::new(Arc::new(database), Arc::new(catalogue));
     Ok(Opened { store, presence: Presence::Behind, _held: held })
 }

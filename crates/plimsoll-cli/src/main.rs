@@ -23,6 +23,7 @@ mod presence;
 mod process;
 mod progress;
 mod setup;
+mod source;
 mod spill;
 
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ fn run() -> anyhow::Result<Outcome> {
     let (Cli { global, command }, counts) = args::parse(&packs);
     match command {
         Command::Serve(args) => commands::serve::run(&global, &args, &packs, &counts),
+        Command::Init(args) => commands::init::run(&global, &args),
         Command::Import(args) => commands::import::run(&global, &args, &packs),
         Command::Export(args) => commands::export::run(&global, &args, &packs),
         Command::Migrate(args) => commands::migrate::run(&global, &args, &packs),

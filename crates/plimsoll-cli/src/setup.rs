@@ -12,6 +12,7 @@ use std::io::{IsTerminal as _, stderr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
+use plimsoll_server::CatalogueSource as _;
 use plimsoll_store::catalogue::Pack;
 use tracing_subscriber::EnvFilter;
 
@@ -20,6 +21,7 @@ use crate::config::{Config, Database, Sources};
 use crate::database::{self, Opened, Use};
 use crate::exit::Usage;
 use crate::memory::{self, Memory};
+use crate::source::Source;
 use crate::spill;
 
 /// A process that is ready to open its database.
@@ -84,19 +86,43 @@ impl Setup {
         )));
     }
 
-    /// Whichever database is configured, and whether it is the embedded one.
-    pub(crate) fn open(&self, packs: &[Pack], role: Use) -> anyhow::Result<(Opened, bool)> {
-        let budget = &self.memory.budget;
+    /// Where somebody's own database is looked at, where one is configured.
+    pub(crate) fn source(&self) -> anyhow::Result<Option<Source>> {
         if !matches!(self.config.database(), Some(Database::Postgres(_))) {
             self.expect_no_replicas()?;
         }
-        match self.config.database() {
-            Some(Database::File(file)) => Ok((database::open_foreign(file, budget)?, false)),
-            Some(Database::Postgres(url)) => {
-                let (settings, spill) = (&self.config, &self.spill()?);
-                Ok((database::open_postgres(url, settings, spill, role, budget)?, false))
+        let resources = self.config.path("database.resources").map(Path::to_owned);
+        let row_bytes_max = database::value_bytes_max(&self.memory.budget);
+        match (self.config.database(), resources) {
+            (Some(database), resources) => {
+                Ok(Some(Source { database: database.clone(), resources, row_bytes_max }))
             }
-            None => Ok((self.open_embedded(packs, role)?, true)),
+            (None, None) => Ok(None),
+            (None, Some(file)) => bail!(Usage(format!(
+                "database.resources is {}, from {}, but database.url names no database that it is \
+                 about",
+                file.display(),
+                self.config.origin("database.resources")
+            ))),
+        }
+    }
+
+    /// Whichever database is configured. With a source it is somebody's own, and only read.
+    pub(crate) fn open(
+        &self,
+        source: Option<&Source>,
+        packs: &[Pack],
+        role: Use,
+    ) -> anyhow::Result<Opened> {
+        let budget = &self.memory.budget;
+        let Some(source) = source else { return self.open_embedded(packs, role) };
+        let catalogue = source.look()?;
+        match &source.database {
+            Database::File(file) => database::open_foreign(file, catalogue, budget),
+            Database::Postgres(url) => {
+                let (settings, spill) = (&self.config, &self.spill()?);
+                database::open_postgres(url, settings, catalogue, spill, role, budget)
+            }
         }
     }
 }

@@ -83,6 +83,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// let database = SqliteDatabase::open(&database, &mut [])?;
 /// let config = ServerConfig {
 ///     store: Store::new(Arc::new(database), Arc::new(Catalogue::default())),
+///     catalogue_source: None,
 ///     budget: Budget::new(64 << 20, 32 << 20, Arc::new(Unmeasured))?,
 ///     http_cap_bytes: 32 << 20,
 ///     spill_directory: directory.path().into(),
@@ -133,8 +134,8 @@ impl Server {
         let refuser = Refuser::new();
         let mut shutdown = std::pin::pin!(async {
             shutdown.await;
-            self.context.phase.send_replace(Phase::Leaving);
-            tokio::time::sleep(self.context.limits.leave_delay).await;
+            self.core.phase.send_replace(Phase::Leaving);
+            tokio::time::sleep(self.core.limits.leave_delay).await;
         });
         loop {
             tokio::select! {
@@ -147,7 +148,7 @@ impl Server {
                             connections.spawn(connection(server, socket, held));
                         }
                         None => {
-                            self.context.metrics.rejected("connections");
+                            self.core.metrics.rejected("connections");
                             refuser.refuse(socket).await;
                         }
                     },
@@ -165,11 +166,11 @@ impl Server {
     }
 
     fn admit_connection(&self, open: &JoinSet<()>, socket: &TcpStream) -> Option<Reservation> {
-        if open.len() >= self.context.limits.connections_max {
+        if open.len() >= self.core.limits.connections_max {
             return None;
         }
         let held = self.connection_bytes.try_reserve(CONNECTION_BYTES).ok()?;
-        match bound_kernel_buffers(socket, self.context.limits.stall_timeout) {
+        match bound_kernel_buffers(socket, self.core.limits.stall_timeout) {
             Ok(()) => Some(held),
             Err(error) => {
                 tracing::warn!(target: "http", %error, "cannot bound a socket's buffers");
@@ -179,9 +180,9 @@ impl Server {
     }
 
     async fn drain(&self, mut connections: JoinSet<()>) {
-        self.context.phase.send_replace(Phase::Draining);
+        self.core.phase.send_replace(Phase::Draining);
         let finished = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.context.limits.drain_timeout, finished).await.is_err() {
+        if tokio::time::timeout(self.core.limits.drain_timeout, finished).await.is_err() {
             tracing::warn!(
                 target: "http",
                 connections = connections.len(),
@@ -201,12 +202,12 @@ pub(crate) enum Phase {
 }
 
 async fn connection(server: Arc<Server>, socket: TcpStream, held: Reservation) {
-    let mut phase = server.context.phase.subscribe();
+    let mut phase = server.core.phase.subscribe();
     let ending = Arc::new(Ending::default());
-    let io = Stalling::new(socket, server.context.limits.stall_timeout, Arc::clone(&ending));
+    let io = Stalling::new(socket, server.core.limits.stall_timeout, Arc::clone(&ending));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(server.context.limits.header_timeout)
+        .header_read_timeout(server.core.limits.header_timeout)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HTTP_BUFFER_BYTES)
         .half_close(false)

@@ -1,22 +1,30 @@
-//! The server as one value: everything a request needs, made once at start.
+//! The server as one value: everything a request needs.
 //!
-//! Promises: made or refused before the first connection; unchanged afterwards.
+//! ```text
+//!   Server ─┬─ Core: budget, admission, metrics, limits           made once at start
+//!           └─ Face: router ─> Endpoint ─> Context {Core, store, tables}
+//!                └ replaced whole by a reload; a request keeps the Context it came in with
+//! ```
+//!
+//! Promises: made or refused before the first connection; a request sees one catalogue.
 //! Never: state of a single request.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use axum::Router;
 use plimsoll::budget::{Budget, Consumer, Reservation};
-use plimsoll_store::Store;
+use plimsoll_store::{Resource, Store};
 use tokio::sync::{Semaphore, watch};
 
 use crate::accept::Phase;
 use crate::config::{Build, Clock, ProcessProbe, ServerConfig, ServerLimits};
 use crate::cursor::CursorKey;
 use crate::metrics::{Gauges, Metrics};
+use crate::reload::Reload;
 use crate::request_id::RequestIds;
 use crate::router::{self, RouteLabel};
 use crate::served::Served;
@@ -38,8 +46,8 @@ pub enum Error {
 
 /// A server that is ready to run.
 pub struct Server {
-    pub(crate) context: Arc<Context>,
-    pub(crate) router: Router,
+    pub(crate) core: Arc<Core>,
+    face: RwLock<Arc<Face>>,
     pub(crate) unmatched: Arc<RouteLabel>,
     pub(crate) connection_bytes: Consumer,
     _floors: [Reservation; 3],
@@ -49,9 +57,30 @@ pub struct Server {
 /// budget lets those pass who hold something already.
 const FLOOR_BYTES: u64 = 4 << 10;
 
-/// What handlers share.
+/// What is served, and the way to it.
+pub(crate) struct Face {
+    pub(crate) router: Router,
+    pub(crate) context: Arc<Context>,
+}
+
+/// What handlers share under one catalogue.
 pub(crate) struct Context {
+    core: Arc<Core>,
     pub(crate) store: Store,
+    /// Every resource by its table's name.
+    pub(crate) tables: BTreeMap<Box<str>, Arc<Served>>,
+}
+
+impl Deref for Context {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
+/// What handlers share, whatever the catalogue.
+pub(crate) struct Core {
     pub(crate) budget: Budget,
     pub(crate) limit_source: Box<str>,
     pub(crate) limits: ServerLimits,
@@ -63,14 +92,14 @@ pub(crate) struct Context {
     pub(crate) request_ids: RequestIds,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) phase: watch::Sender<Phase>,
-    /// Every resource by its table's name.
-    pub(crate) tables: BTreeMap<Box<str>, Arc<Served>>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) page_bytes: Consumer,
     pub(crate) body_bytes: Consumer,
     pub(crate) reports: Semaphore,
     pub(crate) snapshots: Snapshots,
     pub(crate) sorts: Sorts,
+    pub(crate) reload: Reload,
+    writable: bool,
 }
 
 impl Server {
@@ -81,15 +110,6 @@ impl Server {
     /// the budget cannot have.
     pub fn new(config: ServerConfig) -> Result<Arc<Self>, Error> {
         let http = config.budget.child("http", config.http_cap_bytes)?;
-        let tables: BTreeMap<Box<str>, Arc<Served>> = config
-            .store
-            .catalogue()
-            .resources()
-            .map(|resource| {
-                Served::new(Arc::clone(resource), config.writable)
-                    .map(|served| (resource.name.clone(), Arc::new(served)))
-            })
-            .collect::<Result<_, _>>()?;
         let metrics = Arc::new(Metrics::new(&config.build));
         let admission = Arc::new(Admission::new(
             http.consumer("stream")?,
@@ -111,7 +131,7 @@ impl Server {
             floor(&body_bytes).map_err(refused)?,
             floor(&connection_bytes).map_err(refused)?,
         ];
-        let context = Arc::new(Context {
+        let core = Arc::new(Core {
             page_bytes,
             body_bytes,
             reports: Semaphore::new(config.limits.reports_max),
@@ -121,7 +141,6 @@ impl Server {
             request_ids: RequestIds::new(),
             phase: watch::Sender::new(Phase::Serving),
             started: Instant::now(),
-            store: config.store,
             budget: config.budget,
             limit_source: config.limit_source,
             limits: config.limits,
@@ -129,21 +148,48 @@ impl Server {
             process: config.process,
             build: config.build,
             metrics,
-            tables,
             admission,
+            reload: Reload::new(config.catalogue_source),
+            writable: config.writable,
         });
-        Ok(Arc::new(Self {
-            router: router::build(&context)?,
+        let server = Arc::new(Self {
+            face: RwLock::new(Arc::new(Face::new(&core, config.store)?)),
+            core,
             unmatched: Arc::new(RouteLabel::new("unmatched")),
             connection_bytes,
             _floors: floors,
-            context,
-        }))
+        });
+        server.core.reload.belongs_to(&server);
+        Ok(server)
+    }
+
+    /// What is served now.
+    pub(crate) fn face(&self) -> Arc<Face> {
+        Arc::clone(&self.face.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Serves this from now on. Requests under way keep theirs.
+    pub(crate) fn show(&self, face: Face) {
+        *self.face.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(face);
+    }
+}
+
+impl Face {
+    /// # Errors
+    /// [`Error::Invalid`] for a resource whose path is reserved.
+    pub(crate) fn new(core: &Arc<Core>, store: Store) -> Result<Self, Error> {
+        let served = |resource: &Arc<Resource>| {
+            let served = Served::new(Arc::clone(resource), core.writable)?;
+            Ok((resource.name.clone(), Arc::new(served)))
+        };
+        let tables = store.catalogue().resources().map(served).collect::<Result<_, Error>>()?;
+        let context = Arc::new(Context { core: Arc::clone(core), store, tables });
+        Ok(Self { router: router::build(&context)?, context })
     }
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Server({} tables)", self.context.tables.len())
+        write!(f, "Server({} tables)", self.face().context.tables.len())
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll::budget::Budget;
-use plimsoll_store::Store;
+use plimsoll_store::{Catalogue, Store};
 
 /// Where the time comes from.
 pub trait Clock: Send + Sync {
@@ -123,10 +123,21 @@ impl Default for ServerLimits {
     }
 }
 
+/// Where a catalogue comes from that may have changed: somebody's own database, a file.
+pub trait CatalogueSource: Send + Sync {
+    /// Looks again. Called on a thread of its own, one call at a time; it may take seconds.
+    ///
+    /// # Errors
+    /// What is told to whoever asked for it; the catalogue there is stays.
+    fn look(&self) -> plimsoll_store::Result<Catalogue>;
+}
+
 /// Everything a server needs.
 pub struct ServerConfig {
     /// The resources and their database.
     pub store: Store,
+    /// Where a reload finds the resources; without one there is nothing to reload.
+    pub catalogue_source: Option<Arc<dyn CatalogueSource>>,
     /// The process's budget; the server makes itself a child called `http`.
     pub budget: Budget,
     /// Cap of that child, in bytes.

@@ -11,6 +11,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, Request, Response, header};
+use plimsoll_store::nearest;
 use tower::Service;
 
 use crate::app::Context;
@@ -23,7 +24,6 @@ use crate::routes::{
     aggregate, analytics, export, get, health, list, metrics, stream, system, write,
 };
 use crate::served::Served;
-use crate::suggest::nearest;
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,7 @@ pub(crate) enum Action {
     Top,
     Aggregate,
     Memory,
+    Reload,
     Health,
     Live,
     Ready,
@@ -114,7 +115,7 @@ impl Inner {
         }
         let reads = matches!(*method, Method::GET | Method::HEAD);
         match self.action {
-            Action::Collection | Action::Row | Action::Aggregate => {}
+            Action::Collection | Action::Row | Action::Aggregate | Action::Reload => {}
             _ if reads => {}
             _ => return Err(Problem::method(method, "GET, HEAD")),
         }
@@ -159,6 +160,8 @@ impl Inner {
                 _ => Err(Problem::method(method, "POST, QUERY")),
             },
             Action::Memory => system::memory(context, &request),
+            Action::Reload if *method == Method::POST => system::reload(context, &request).await,
+            Action::Reload => Err(Problem::method(method, "POST")),
             Action::Health => health::health(context, &request).await,
             Action::Live => health::live(&request),
             Action::Ready => health::ready(context, &request).await,

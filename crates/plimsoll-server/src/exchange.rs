@@ -36,7 +36,7 @@ pub(crate) async fn exchange(
 ) -> Result<Response<Watched>, Infallible> {
     let started = Instant::now();
     let method = request.method().clone();
-    let id = server.context.request_ids.of(request.headers());
+    let id = server.core.request_ids.of(request.headers());
     let mut response = match check_address(&request) {
         Err(problem) => refused(problem),
         Ok(()) => {
@@ -57,7 +57,7 @@ pub(crate) async fn exchange(
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id.header().clone());
     let entry = Entry {
-        metrics: Arc::clone(&server.context.metrics),
+        metrics: Arc::clone(&server.core.metrics),
         id,
         method,
         route,
@@ -75,7 +75,7 @@ pub(crate) fn refused(problem: Problem) -> Response<Body> {
 }
 
 async fn routed(server: &Server, request: Request<Incoming>) -> Response<Body> {
-    let mut router = server.router.clone();
+    let mut router = server.face().router.clone();
     let mut future = std::pin::pin!(router.call(request));
     std::future::poll_fn(|cx| {
         // The future is not polled again after a panic, so nobody sees a broken state of it.

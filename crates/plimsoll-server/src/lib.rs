@@ -34,6 +34,7 @@ mod negotiate;
 mod params;
 mod problem;
 mod refuse;
+mod reload;
 mod request_id;
 mod router;
 mod routes;
@@ -42,10 +43,11 @@ mod session;
 mod socket;
 mod stall;
 mod stream;
-mod suggest;
 
 pub use accept::serve;
 pub use app::{Error, Server};
 pub use config::{
-    AllocatorSample, Build, Clock, ProcessProbe, ProcessSample, ServerConfig, ServerLimits,
+    AllocatorSample, Build, CatalogueSource, Clock, ProcessProbe, ProcessSample, ServerConfig,
+    ServerLimits,
 };
+pub use reload::Reloaded;

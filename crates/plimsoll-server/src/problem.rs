@@ -53,6 +53,7 @@ kinds! {
     UnsupportedFormat 406 "unsupported-format" "None of the accepted formats is served here",
     BodyTimeout 408 "body-timeout" "The body did not arrive in time",
     Conflict 409 "conflict" "The write contradicts what is there",
+    CatalogRefused 409 "catalog-refused" "The new catalogue was refused; the old one stays",
     PreconditionFailed 412 "precondition-failed" "The row is not as expected",
     BodyTooLarge 413 "body-too-large" "The body is too large",
     UriTooLong 414 "uri-too-long" "The address is too long",
@@ -124,6 +125,10 @@ impl Problem {
 
     pub(crate) fn kind(&self) -> Kind {
         self.0.kind
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
     }
 
     pub(crate) fn allow(&self) -> Option<&'static str> {

@@ -10,12 +10,13 @@
 //!   {prefix}/analytics/aggregate     every resource
 //!   {prefix}/analytics/...           summary, top-{path}   where there is a mapping
 //!   {prefix}/system/memory           the ledger
+//!   {prefix}/system/catalog/reload   looks at the database again
 //!
 //!   prefix: /api/v2 (canonical), /api, nothing
 //! ```
 //!
-//! Promises: built once from the catalogue; a pack's path that would hide one of ours is refused
-//! at start; the label in logs and metrics is the canonical template, so aliases cost no series.
+//! Promises: built once from each catalogue; a path that would hide one of ours is refused at
+//! start and by a reload; the label in logs and metrics is the canonical template, so aliases cost no series.
 //! Never: a pack's noun; the words come out of the catalogue.
 
 use std::sync::Arc;
@@ -77,6 +78,7 @@ pub(crate) fn build(context: &Arc<Context>) -> Result<Router, Error> {
     }
     routes.add("/analytics/aggregate", Action::Aggregate, None, &PREFIXES);
     routes.add("/system/memory", Action::Memory, None, &PREFIXES);
+    routes.add("/system/catalog/reload", Action::Reload, None, &PREFIXES);
     routes.fixed(&["/api/health", "/healthz"], &Action::Health);
     routes.fixed(&["/livez"], &Action::Live);
     routes.fixed(&["/readyz"], &Action::Ready);
@@ -121,7 +123,7 @@ impl Routes<'_> {
     }
 }
 
-/// A pack's path must be plain and must not hide one of ours.
+/// A path must be plain and must not hide one of ours.
 fn check_path(path: &str) -> Result<(), Error> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     if path.is_empty() || !path.chars().all(plain) {
@@ -132,7 +134,7 @@ fn check_path(path: &str) -> Result<(), Error> {
     }
     if RESERVED.contains(&path) || RESERVED_LATER.contains(&path) {
         return Err(Error::Invalid(format!(
-            "the path '/{path}' is reserved; choose another in the pack. Reserved are: {}, {}",
+            "the path '/{path}' is reserved; choose another. Reserved are: {}, {}",
             RESERVED.join(", "),
             RESERVED_LATER.join(", ")
         )));

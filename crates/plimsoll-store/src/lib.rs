@@ -34,6 +34,7 @@ pub mod sqlite;
 pub mod steps;
 mod store;
 mod stream;
+mod suggest;
 mod trend;
 mod write;
 mod writer_lane;
@@ -55,6 +56,7 @@ pub use sorted::{
 };
 pub use store::Store;
 pub use stream::RowQuery;
+pub use suggest::nearest;
 pub use trend::{Bucket, TREND_ROWS_MAX};
 pub use write::{
     OnConflict, Priority, ReadBack, RefusedRow, Remember, Write, WriteOutcome, WriteUnit,

@@ -22,6 +22,12 @@ impl Store {
         Self { database, catalogue }
     }
 
+    /// The same database under another catalogue, e.g. one that was looked at again.
+    #[must_use]
+    pub fn with_catalogue(&self, catalogue: Arc<Catalogue>) -> Self {
+        Self { database: Arc::clone(&self.database), catalogue }
+    }
+
     /// The resources.
     #[must_use]
     pub fn catalogue(&self) -> &Arc<Catalogue> {

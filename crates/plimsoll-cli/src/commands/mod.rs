@@ -13,6 +13,7 @@ pub(crate) mod group;
 mod grouping;
 pub(crate) mod head;
 pub(crate) mod import;
+pub(crate) mod init;
 pub(crate) mod join;
 pub(crate) mod migrate;
 pub(crate) mod quantile;

@@ -1,7 +1,8 @@
 //! `plimsoll serve`: the resources over HTTP.
 //!
 //! Promises: says the limit, where it came from and three requests to try; stops cleanly on
-//! SIGTERM and SIGINT and then says its memory peak.
+//! SIGTERM and SIGINT and then says its memory peak; looks at somebody's own database again on
+//! SIGHUP.
 //! Never: listens beyond this machine without being told that nobody is asked who they are.
 
 use std::io::Write as _;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use plimsoll::limits::SERVER_LIMIT_BYTES_MIN;
 use plimsoll::units::ByteSize;
-use plimsoll_server::{Build, Server, ServerConfig, ServerLimits};
+use plimsoll_server::{Build, CatalogueSource, Server, ServerConfig, ServerLimits};
 use plimsoll_store::catalogue::Pack;
 use plimsoll_store::{Resource, Store};
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,13 +43,16 @@ pub(crate) fn run(
     }
     let spill = setup.spill()?;
     let listener = listen(&setup.config, args.insecure)?;
-    let (opened, writable) = setup.open(packs, Use::Server)?;
+    let source = setup.source()?;
+    let opened = setup.open(source.as_ref(), packs, Use::Server)?;
+    let writable = source.is_none();
     if args.demo {
         seed::fill(&opened.store, packs, counts, args.seed, &setup.memory.budget)?;
     }
     let memory = &setup.memory;
     let server = Server::new(ServerConfig {
         store: opened.store.clone(),
+        catalogue_source: source.map(|source| Arc::new(source) as Arc<dyn CatalogueSource>),
         budget: memory.budget.clone(),
         http_cap_bytes: memory.limit.bytes,
         spill_directory: spill.clone(),
@@ -112,8 +116,16 @@ fn serve(server: Arc<Server>, listener: TcpListener, greeting: &str) -> anyhow::
     runtime.block_on(async {
         let mut term = signal(SignalKind::terminate()).context("watching for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("watching for SIGINT")?;
+        let mut hangup = signal(SignalKind::hangup()).context("watching for SIGHUP")?;
         // Whoever reads this may stop the server at once, and it must stop cleanly.
         std::io::stderr().write_all(greeting.as_bytes())?;
+        let reloading = Arc::clone(&server);
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                // What becomes of it stands in the log.
+                drop(reloading.reload().await);
+            }
+        });
         let stopped = async move {
             tokio::select! {
                 _ = term.recv() => {}

@@ -128,7 +128,7 @@ fn file(path: &Path) -> Result<PathBuf, String> {
         return Err("it does not name a file".into());
     }
     if text.starts_with("~/") {
-        return Err("'~' is not expanded here, write the directory out".into());
+        return Err("'~' is not expanded here, write the path out".into());
     }
     Ok(path.to_owned())
 }

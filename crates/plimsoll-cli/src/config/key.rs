@@ -35,6 +35,8 @@ pub(crate) enum Kind {
     Bytes { min: u64 },
     /// A directory.
     Directory,
+    /// A file.
+    File,
     /// A database, as a URL or a path.
     Database,
     /// PostgreSQL databases as URLs, parted by commas.
@@ -66,7 +68,7 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 
 /// All settings, in the order they are shown.
-pub(crate) static KEYS: [Key; 17] = [
+pub(crate) static KEYS: [Key; 18] = [
     Key {
         name: "memory.limit",
         flag: "--memory",
@@ -87,6 +89,13 @@ pub(crate) static KEYS: [Key; 17] = [
         kind: Kind::Database,
         preset: Preset::Unset("plimsoll's own file in data_dir"),
         other_variables: &["DATABASE_URL"],
+    },
+    Key {
+        name: "database.resources",
+        flag: "--resources",
+        kind: Kind::File,
+        preset: Preset::Unset("every table that has a key"),
+        other_variables: &[],
     },
     Key {
         name: "database.replicas",

@@ -79,6 +79,7 @@ fn every_key_is_set_by_each_of_its_variables_and_by_the_file() {
         let (text, toml) = match key.kind {
             super::key::Kind::Bytes { .. } => ("77M", "'77M'"),
             super::key::Kind::Directory => ("elsewhere", "'elsewhere'"),
+            super::key::Kind::File => ("file.toml", "'file.toml'"),
             super::key::Kind::Database => ("sqlite:///./x.db", "'sqlite:///./x.db'"),
             super::key::Kind::Replicas => {
                 ("postgres://h/a,postgres://i/a", "['postgres://h/a', 'postgres://i/a']")

@@ -48,6 +48,7 @@ impl Kind {
                 format!("a size from {} up, such as 256M or 0.5G", ByteSize::new(min))
             }
             Self::Directory => "the path of a directory".into(),
+            Self::File => "the path of a file".into(),
             Self::Database => {
                 "a path, or a URL such as sqlite:///./app.db or postgres://user@host/app".into()
             }
@@ -79,7 +80,8 @@ impl Kind {
                 }
                 Ok(Value::Bytes(size.bytes()))
             }
-            Self::Directory => directory(text).map(Value::Path),
+            Self::Directory => path(text, "a directory").map(Value::Path),
+            Self::File => path(text, "a file").map(Value::Path),
             Self::Database => database(text).map(Value::Database),
             Self::Replicas => replicas(text).map(Value::Replicas),
             Self::Host => is_host(text).then(|| Value::Text(text.to_owned())).ok_or_else(refused),
@@ -99,12 +101,12 @@ impl Kind {
     }
 }
 
-fn directory(text: &str) -> Result<PathBuf, String> {
+fn path(text: &str, what: &str) -> Result<PathBuf, String> {
     if text.is_empty() || text.contains('\0') {
-        return Err("it does not name a directory".into());
+        return Err(format!("it does not name {what}"));
     }
     if text == "~" || text.starts_with("~/") {
-        return Err("'~' is not expanded here, write the directory out".into());
+        return Err("'~' is not expanded here, write the path out".into());
     }
     Ok(Path::new(text).to_owned())
 }

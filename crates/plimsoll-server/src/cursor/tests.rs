@@ -6,26 +6,11 @@ use crate::params::SelectionParams;
 
 fn served() -> Served {
     let column = |name: &str, kind| Column { name: name.into(), kind, nullable: false };
-    let resource = Resource {
-        name: "goods".into(),
-        path: Some("goods".into()),
-        title: "Goods".into(),
-        schema: Schema {
-            columns: vec![column("id", ColumnType::Int), column("name", ColumnType::Text)],
-        },
-        roles: vec![ColumnRole::Generated, ColumnRole::Data],
-        key: vec![0],
-        unique: vec![vec![0]],
-        collated: Vec::new(),
-        indexes: Vec::new(),
-        writable: true,
-        version: None,
-        created: None,
-        updated: None,
-        time: None,
-        filters: Vec::new(),
-        export_csv: Vec::new(),
-    };
+    let columns = vec![column("id", ColumnType::Int), column("name", ColumnType::Text)];
+    let mut resource = Resource::new("goods", Schema { columns }, vec![0]);
+    resource.path = Some("goods".into());
+    resource.roles[0] = ColumnRole::Generated;
+    resource.writable = true;
     Served::new(resource.into(), true).expect("a resource")
 }
 

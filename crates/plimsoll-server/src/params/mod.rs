@@ -16,7 +16,7 @@ use percent_encoding::percent_decode_str;
 use plimsoll::error::excerpt;
 
 use crate::problem::{Kind, Problem, Result};
-use crate::suggest::nearest;
+use plimsoll_store::nearest;
 
 /// Parameters of one request.
 const PARAMETERS_MAX: usize = 64;

@@ -20,7 +20,7 @@ use super::unknown;
 use crate::cursor::Scope;
 use crate::problem::{Kind, Problem, Result};
 use crate::served::Served;
-use crate::suggest::nearest;
+use plimsoll_store::nearest;
 
 /// The parameters as they are found.
 pub(crate) struct SelectionParams<'a> {

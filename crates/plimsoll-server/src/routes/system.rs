@@ -1,4 +1,5 @@
-//! Where each byte is: the seed's six fields, and the ledger behind them.
+//! Where each byte is: the seed's six fields, and the ledger behind them. And the catalogue's
+//! reload.
 //!
 //! Promises: bytes are exact; megabytes are MiB with two decimals, as the field names have always
 //! meant; the limit comes with where it was found.
@@ -15,12 +16,24 @@ use crate::app::Context;
 use crate::config::ProcessSample;
 use crate::params::Query;
 use crate::problem::Result;
+use crate::reload::Reloaded;
 
 /// `GET /system/memory`.
 pub(crate) fn memory(context: &Context, request: &Parts) -> Result<Response<Body>> {
     Query::expect_none(request.uri.query())?;
     let process = context.process.sample();
     let mut response = super::json(document(context, &process).to_string());
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+    Ok(response)
+}
+
+/// `POST /system/catalog/reload`.
+pub(crate) async fn reload(context: &Context, request: &Parts) -> Result<Response<Body>> {
+    Query::expect_none(request.uri.query())?;
+    let Reloaded { resources, added, removed } = context.reload.run().await?;
+    let document = json!({"resources": resources, "added": added, "removed": removed});
+    let mut response = super::json(document.to_string());
     let no_store = HeaderValue::from_static("no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, no_store);
     Ok(response)

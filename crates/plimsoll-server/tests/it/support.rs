@@ -245,6 +245,7 @@ pub(crate) fn config(store: Store) -> ServerConfig {
     let budget = Budget::new(256 << 20, 32 << 20, Arc::new(Unmeasured)).expect("a budget");
     ServerConfig {
         store,
+        catalogue_source: None,
         budget,
         http_cap_bytes: 64 << 20,
         spill_directory: std::env::temp_dir(),

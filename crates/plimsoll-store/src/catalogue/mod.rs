@@ -4,10 +4,13 @@
 //! Never: SQL.
 
 mod analytics;
+mod found;
 mod order;
 mod pack;
 mod pack_toml;
 mod resource;
+mod resources_text;
+mod resources_toml;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -15,10 +18,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use analytics::{Analytics, ItemMapping, OrderMapping, SubjectMapping};
+pub use found::{FoundColumn, FoundIndex, FoundTable, Reference, TableKind};
 pub use order::{Order, SortTerm};
 pub use pack::{Figure, Migration, Pack, PackFiles, Recipe, Seed, SeedCount, Step, StepBatch};
-pub use resource::{ColumnRole, ExportColumn, Index, IndexColumn, Nulls, Resource};
+pub use resource::{ColumnRole, ExportColumn, Handle, Index, IndexColumn, Nulls, Resource};
+pub use resources_text::resources_text;
+pub use resources_toml::resources;
 
+pub(crate) use found::{Notes, all};
 pub(crate) use resource::looks_secret;
 
 use crate::error::{Error, ErrorKind, Result};

@@ -3,17 +3,48 @@
 //! Promises: every position in it is within its schema.
 //! Never: rows.
 
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
 use plimsoll::record::Schema;
 
 use crate::error::{Error, Result};
 
-/// Words in a column's name that hide it.
-const SECRET_WORDS: [&str; 4] = ["password", "token", "secret", "hash"];
+/// What hides a column wherever its name holds it.
+const SECRET_PARTS: [&str; 8] =
+    ["password", "passwd", "token", "secret", "hash", "credential", "api_key", "private_key"];
+/// What hides a column where it is a whole word of its name: `user_pass`, not `passengers`.
+const SECRET_WORDS: [&str; 4] = ["pass", "pwd", "salt", "otp"];
+/// Keys that open something: `session_key`, but not `meta_key`.
+const SECRET_KEYS: [&str; 4] = ["session_key", "activation_key", "consumer_key", "access_key"];
 
 /// Whether a column's name says that its values are nobody's business.
 pub(crate) fn looks_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    SECRET_WORDS.iter().any(|word| name.contains(word))
+    SECRET_PARTS.iter().chain(&SECRET_KEYS).any(|part| name.contains(part))
+        || name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| SECRET_WORDS.contains(&word))
+}
+
+/// What a database keeps about a resource that it looked at; nobody else reads it. It goes with
+/// the resource, so that a request that began before a reload finds what belongs to its columns.
+#[derive(Clone)]
+pub struct Handle(Arc<dyn Any + Send + Sync>);
+
+impl Handle {
+    pub(crate) fn new<T: Any + Send + Sync>(kept: T) -> Self {
+        Self(Arc::new(kept))
+    }
+
+    pub(crate) fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        Arc::clone(&self.0).downcast().ok()
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handle")
+    }
 }
 
 /// One column of an index.
@@ -89,6 +120,10 @@ pub struct Resource {
     /// Columns whose order in the database is not that of [`plimsoll::record::compare`]: texts with
     /// a collation of their own, and types that are served as text.
     pub collated: Vec<usize>,
+    /// Whether it is a view or the like, on which nobody can make an index.
+    pub is_view: bool,
+    /// What the database that looked at it keeps about it.
+    pub handle: Option<Handle>,
     /// Whether rows may be written.
     pub writable: bool,
     /// Counted up by every write.
@@ -120,6 +155,8 @@ impl Resource {
             key,
             indexes: Vec::new(),
             collated: Vec::new(),
+            is_view: false,
+            handle: None,
             writable: false,
             version: None,
             created: None,

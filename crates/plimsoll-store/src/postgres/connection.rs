@@ -63,6 +63,11 @@ impl Target {
         Ok(Self { config, tls })
     }
 
+    /// The database; where none is named the server takes the user's name.
+    pub(super) fn database(&self) -> &str {
+        self.config.get_dbname().or(self.config.get_user()).unwrap_or_default()
+    }
+
     /// The host, port and database, for messages.
     pub(super) fn name(&self) -> String {
         let host = match self.config.get_hosts().first() {

@@ -93,6 +93,19 @@ impl Table {
         }
     }
 
+    /// Some of its columns, as these types, where `kinds` are their own.
+    pub(super) fn served_as(&self, columns: &[(usize, ColumnType)], kinds: &[ColumnType]) -> Self {
+        let native =
+            |&(at, kind): &(usize, ColumnType)| self.columns[at].served_as(kind, kinds[at]);
+        let place = |found: &usize| columns.iter().position(|(at, _)| at == found);
+        let whole = |set: &Vec<usize>| set.iter().map(place).collect();
+        Self {
+            columns: columns.iter().map(native).collect(),
+            unique: self.unique.iter().filter_map(whole).collect(),
+            ..self.clone()
+        }
+    }
+
     /// `"schema"."table"`
     pub(super) fn qualified(&self) -> String {
         format!("{}.{}", quote(&self.schema), quote(&self.name))

@@ -23,7 +23,7 @@ use super::native::Table;
 use super::pace::Pace;
 use super::{aggregate, control, reader, report, snapshot, writer};
 use crate::aggregate::{AggregateRequest, Aggregated};
-use crate::catalogue::Resource;
+use crate::catalogue::{Handle, Resource};
 use crate::database::{Database, DatabaseStats, RoleStats};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lanes::Lanes;
@@ -77,6 +77,11 @@ impl PostgresConfig {
             + looks * CONNECTION_BYTES
     }
 
+    /// The largest row that is let through, whatever was asked for.
+    pub(super) fn row_bytes_max(&self) -> u64 {
+        self.row_bytes_max.min(ROW_BYTES_MAX as u64)
+    }
+
     /// Connections that read or write rows: those of each reading thread to each host, and the
     /// writer's.
     fn row_connections(&self) -> u64 {
@@ -96,11 +101,18 @@ pub(super) struct Known {
     pace: Pace,
 }
 
+impl Known {
+    pub(super) fn new(table: Table) -> Self {
+        Self { table, pace: Pace::default() }
+    }
+}
+
 type ReadTask = Box<dyn FnOnce(&mut Link, &Shared) + Send>;
 
 /// What all threads of a database share.
 pub(super) struct Shared {
     tables: RwLock<BTreeMap<Box<str>, Arc<Known>>>,
+    row_bytes_max: u64,
     pub(super) writer: WriterLane,
     pub(super) hosts: Arc<Hosts>,
     spill_directory: PathBuf,
@@ -111,21 +123,22 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    fn known(&self, name: &str) -> Result<Arc<Known>> {
+    /// What the server calls a resource: what goes with it, else the table of its name.
+    pub(super) fn table(&self, resource: &Resource) -> Result<Arc<Known>> {
+        if let Some(known) = resource.handle.as_ref().and_then(Handle::get) {
+            return Ok(known);
+        }
         let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
-        tables.get(name).cloned().ok_or_else(|| {
+        tables.get(&resource.name).cloned().ok_or_else(|| {
+            let name = &resource.name;
             Error::new(ErrorKind::NotFound, format!("{name} is no table that was looked at"))
         })
     }
 
-    /// What the server calls a resource.
-    pub(super) fn table(&self, resource: &Resource) -> Result<Arc<Known>> {
-        self.known(&resource.name)
-    }
-
     /// A table that was made just now.
     pub(super) fn add(&self, resource: &Resource, table: Table) {
-        let known = Arc::new(Known { table, pace: Pace::default() });
+        let table = Table { row_bytes_max: self.row_bytes_max, ..table };
+        let known = Arc::new(Known::new(table));
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         tables.insert(resource.name.clone(), known);
     }
@@ -141,21 +154,20 @@ pub struct PostgresDatabase {
 }
 
 impl PostgresDatabase {
-    /// Starts the threads for the tables that [`super::introspect`] found.
+    /// Starts the threads. `tables` are those of resources that [`super::migrate`] looked at; what
+    /// [`super::survey`] found goes with its resources.
     ///
     /// # Errors
     /// When the URL cannot be read or a thread cannot be started.
     pub fn open(config: &PostgresConfig, tables: BTreeMap<Box<str>, Table>) -> Result<Self> {
         let lag_max = Duration::from_millis(config.replica_lag_max_ms);
         let hosts = Arc::new(Hosts::new(&config.url, &config.replicas, lag_max)?);
-        let row_bytes_max = config.row_bytes_max.min(ROW_BYTES_MAX as u64);
-        let known = |table| {
-            let table = Table { row_bytes_max, ..table };
-            Arc::new(Known { table, pace: Pace::default() })
-        };
+        let row_bytes_max = config.row_bytes_max();
+        let known = |table| Arc::new(Known::new(Table { row_bytes_max, ..table }));
         let tables = tables.into_iter().map(|(name, table)| (name, known(table))).collect();
         let shared = Arc::new(Shared {
             tables: RwLock::new(tables),
+            row_bytes_max,
             writer: WriterLane::default(),
             hosts: hosts.clone(),
             spill_directory: config.spill_directory.clone(),
@@ -247,7 +259,7 @@ impl Database for PostgresDatabase {
     fn page(&self, request: PageRequest) -> Pending<Page> {
         let lane = request.lane;
         self.read(&self.shared.pages, lane, move |link, shared, promise| {
-            let known = shared.known(&request.resource.name)?;
+            let known = shared.table(&request.resource)?;
             let began = Instant::now();
             let answer = reader::slice(link, &known.table, &known.pace, &promise.watch(), request);
             let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -260,14 +272,14 @@ impl Database for PostgresDatabase {
     fn report(&self, request: ReportRequest) -> Pending<Report> {
         self.read(&self.shared.reports, ReadLane::Bulk, move |link, shared, promise| {
             link.choose(Need::Read(request.horizon))?;
-            let table = |name: &str| shared.known(name);
+            let table = |resource: &Resource| shared.table(resource);
             report::report(link, &promise.watch(), &table, &request)
         })
     }
 
     fn snapshot(&self, request: SnapshotRequest) -> Pending<u64> {
         self.read(&self.shared.snapshots, ReadLane::Bulk, move |link, shared, promise| {
-            let known = shared.known(&request.resource.name)?;
+            let known = shared.table(&request.resource)?;
             link.choose(Need::Read(request.horizon))?;
             snapshot::snapshot(link, &promise.watch(), &known.table, request)
         })
@@ -275,7 +287,7 @@ impl Database for PostgresDatabase {
 
     fn aggregate(&self, request: AggregateRequest) -> Pending<Aggregated> {
         self.read(&self.shared.reports, ReadLane::Bulk, move |link, shared, promise| {
-            let known = shared.known(&request.aggregation.resource.name)?;
+            let known = shared.table(&request.aggregation.resource)?;
             link.choose(Need::Read(request.horizon))?;
             let directory = &shared.spill_directory;
             aggregate::aggregate(link, &promise.watch(), &known.table, directory, request)

@@ -31,9 +31,19 @@ pub(super) fn ranges(
     })
 }
 
-/// The refusal, with the index to make.
+/// The refusal, with the index to make where one can be made.
 pub(super) fn unindexed(source: Source<'_>, order: &Order) -> Error {
     let resource = source.resource;
+    if resource.is_view {
+        return Error::new(
+            ErrorKind::Unindexed,
+            format!(
+                "{} is a view without an index, and has more than {} rows: serve a materialized \
+                 view with a unique index, or a table, in its place",
+                resource.name, UNINDEXED_SORT_ROWS_MAX
+            ),
+        );
+    }
     let terms: Vec<&str> = order.terms().iter().map(|t| source.name(t.column)).collect();
     Error::new(
         ErrorKind::Unindexed,

@@ -26,7 +26,7 @@ use crate::trend::{self, Bucket, TREND_ROWS_MAX};
 const QUERY_TIMEOUT_MS: u64 = 60_000;
 
 /// Finds what the server calls a resource.
-type Tables<'a> = dyn Fn(&str) -> Result<Arc<Known>> + 'a;
+type Tables<'a> = dyn Fn(&Resource) -> Result<Arc<Known>> + 'a;
 
 /// Makes the report.
 pub(super) fn report(
@@ -144,12 +144,12 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn qualified(&self, resource: &Resource) -> Result<String> {
-        Ok((self.tables)(&resource.name)?.table.qualified())
+        Ok((self.tables)(resource)?.table.qualified())
     }
 
     /// The column under the alias, as the language's type.
     fn operand(&self, alias: &str, resource: &Resource, column: usize) -> Result<String> {
-        let known = (self.tables)(&resource.name)?;
+        let known = (self.tables)(resource)?;
         let native = &known.table.columns[column];
         let name = format!("{alias}.{}", name(resource, column));
         Ok(match native.codec {
@@ -172,7 +172,7 @@ impl Maker<'_> {
 
     fn push_orders(&self, sql: &mut Sql) -> Result<()> {
         let orders = &self.request.analytics.orders;
-        let known = (self.tables)(&orders.resource.name)?;
+        let known = (self.tables)(&orders.resource)?;
         let native = &known.table.columns;
         let time = name(&orders.resource, orders.time);
         let mut glue = " where o.";

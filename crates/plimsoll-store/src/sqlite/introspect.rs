@@ -19,7 +19,10 @@ use rusqlite::Connection;
 use super::beside::Beside;
 use super::connection::{Bounds, Role, open};
 use super::failure::explain;
-use crate::catalogue::{Index, IndexColumn, Nulls, Resource, looks_secret};
+use crate::catalogue::{
+    FoundColumn, FoundIndex, FoundTable, Index, IndexColumn, Nulls, Reference, Resource, TableKind,
+    all,
+};
 use crate::error::Result;
 
 /// The name of the access path that is the table itself.
@@ -33,24 +36,25 @@ type Refused = (Box<str>, &'static str);
 /// # Errors
 /// [`crate::ErrorKind::Corrupt`] when the file is no SQLite database.
 pub fn introspect(file: &Path) -> Result<(Vec<Resource>, Vec<Refused>)> {
+    Ok(all(&survey(file)?))
+}
+
+/// Everything in a file that could be served.
+///
+/// # Errors
+/// [`crate::ErrorKind::Corrupt`] when the file is no SQLite database.
+pub fn survey(file: &Path) -> Result<Vec<FoundTable>> {
     let beside = Beside::look(file);
     let found = look(file);
     beside.tidy();
     found
 }
 
-fn look(file: &Path) -> Result<(Vec<Resource>, Vec<Refused>)> {
+fn look(file: &Path) -> Result<Vec<FoundTable>> {
     let connection = open(file, Role::Reader, Bounds::SETUP)?;
     let fail = |e| explain(&format!("looking at {}", file.display()), &e);
     let tables = tables(&connection).map_err(fail)?;
-    let (mut resources, mut refused) = (Vec::new(), Vec::new());
-    for table in tables {
-        match resource(&connection, &table).map_err(fail)? {
-            Ok(resource) => resources.push(resource),
-            Err(reason) => refused.push((table.name, reason)),
-        }
-    }
-    Ok((resources, refused))
+    tables.iter().map(|table| found(&connection, table).map_err(fail)).collect()
 }
 
 /// Fills in the access paths of resources that a pack defined.
@@ -59,14 +63,18 @@ pub(super) fn complete(connection: &Connection, resources: &mut [Resource]) -> R
         let what = format!("looking at {}", resource.name);
         let fail = |e| explain(&what, &e);
         let rowid = rowid_key(connection, resource).map_err(fail)?;
-        access_paths(connection, resource, rowid).map_err(fail)?;
+        drop(access_paths(connection, resource, rowid).map_err(fail)?);
     }
     Ok(())
 }
 
+/// Why a table whose only key looks like a secret is not served unasked.
+const SECRET_KEY: &str =
+    "its key looks like a secret; name the table in a resources file to serve it";
+
 struct Table {
     name: Box<str>,
-    kind: String,
+    kind: TableKind,
     without_rowid: bool,
     strict: bool,
 }
@@ -81,7 +89,11 @@ fn tables(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
     let rows = statement.query_map([], |r| {
         Ok(Table {
             name: r.get::<_, String>(0)?.into(),
-            kind: r.get(1)?,
+            kind: match &*r.get::<_, String>(1)? {
+                "view" => TableKind::View,
+                "virtual" => TableKind::Foreign,
+                _ => TableKind::Table,
+            },
             without_rowid: r.get(2)?,
             strict: r.get(3)?,
         })
@@ -113,51 +125,126 @@ fn fields(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Field>> 
     rows.collect()
 }
 
-fn resource(
-    connection: &Connection,
-    table: &Table,
-) -> rusqlite::Result<Result<Resource, &'static str>> {
-    match &*table.kind {
-        "view" => return Ok(Err("a view has no key to page by; name one in a resources file")),
-        "virtual" => return Ok(Err("a virtual table has no index to page by")),
-        _ => {}
-    }
+fn found(connection: &Connection, table: &Table) -> rusqlite::Result<FoundTable> {
     let fields = fields(connection, &table.name)?;
-    let mut key: Vec<(u32, usize)> = Vec::new();
-    let mut columns = Vec::new();
-    for field in fields.iter().filter(|f| !f.hidden) {
-        let in_key = field.key_place > 0;
-        if looks_secret(&field.name) && !in_key {
-            continue;
-        }
-        if in_key {
-            key.push((field.key_place, columns.len()));
-        }
-        columns.push(Column {
-            name: field.name.clone(),
-            kind: kind(&field.declared, table.strict),
-            nullable: !field.not_null,
-        });
-    }
+    let mut columns: Vec<FoundColumn> = fields
+        .iter()
+        .filter(|f| !f.hidden)
+        .map(|field| {
+            column(&field.name, &field.declared, kind(&field.declared, table.strict), field)
+        })
+        .collect();
+    let in_key = |f: &&Field| f.key_place > 0;
+    let mut key: Vec<(u32, usize)> = fields
+        .iter()
+        .filter(in_key)
+        .filter_map(|f| Some((f.key_place, columns.iter().position(|c| c.column.name == f.name)?)))
+        .collect();
     key.sort_unstable();
     let mut key: Vec<usize> = key.into_iter().map(|(_, column)| column).collect();
-    let mut rowid = if is_rowid(connection, &table.name, &fields)? { Some(key[0]) } else { None };
+    let is_table = table.kind == TableKind::Table;
+    let mut rowid =
+        if is_table && is_rowid(connection, &table.name, &fields)? { Some(key[0]) } else { None };
     if let Some(alias) = rowid {
-        columns[alias].nullable = false;
+        columns[alias].column.nullable = false;
     }
     // A declared key of an ordinary table may hold NULLs, several of them: not a key to page by.
-    let key_has_null = key.iter().any(|&c| columns[c].nullable) && !table.without_rowid;
-    if key.is_empty() || key_has_null {
-        if table.without_rowid || fields.iter().any(|f| f.name.eq_ignore_ascii_case("rowid")) {
-            return Ok(Err("it has no key, and a column of its own hides the row id"));
-        }
-        columns.push(Column { name: "rowid".into(), kind: ColumnType::Int, nullable: false });
+    let key_has_null = key.iter().any(|&c| columns[c].column.nullable) && !table.without_rowid;
+    let is_secret = key.iter().any(|&c| columns[c].is_secret());
+    let keyless = key.is_empty() || key_has_null || is_secret;
+    let has_row_id = is_table
+        && !table.without_rowid
+        && !columns.iter().any(|c| c.column.name.eq_ignore_ascii_case("rowid"));
+    if keyless && has_row_id && rowid.is_none() {
+        let column = Column { name: "rowid".into(), kind: ColumnType::Int, nullable: false };
+        columns.push(FoundColumn {
+            column,
+            declared: "row id".into(),
+            comment: None,
+            is_readable: true,
+            is_collated: false,
+            other_kinds: &[],
+        });
         key = vec![columns.len() - 1];
         rowid = Some(key[0]);
     }
-    let mut resource = Resource::new(&table.name, Schema { columns }, key);
-    access_paths(connection, &mut resource, rowid)?;
-    Ok(Ok(resource))
+    let why = match table.kind {
+        TableKind::Table if key.is_empty() || key_has_null && rowid.is_none() => {
+            Some("it has no key, and a column of its own hides the row id")
+        }
+        TableKind::Table if key.iter().any(|&c| columns[c].is_secret()) => Some(SECRET_KEY),
+        TableKind::Table => None,
+        TableKind::Foreign => Some("a virtual table has no index to page by"),
+        TableKind::View | TableKind::MaterializedView => {
+            Some("a view has no key to page by; name one in a resources file")
+        }
+    };
+    let indexes = indexes(connection, table, &columns, &key, rowid)?;
+    Ok(FoundTable {
+        name: table.name.clone(),
+        qualified: table.name.clone(),
+        schema: "".into(),
+        kind: table.kind,
+        comment: None,
+        columns,
+        key: why.map_or(Ok(key), Err),
+        indexes,
+        references: references(connection, &table.name)?,
+        notes: None,
+    })
+}
+
+fn column(name: &str, declared: &str, kind: ColumnType, field: &Field) -> FoundColumn {
+    FoundColumn {
+        column: Column { name: name.into(), kind, nullable: !field.not_null },
+        declared: if declared.is_empty() { "no type".into() } else { declared.into() },
+        comment: None,
+        is_readable: true,
+        is_collated: false,
+        // Each value comes back as what it is.
+        other_kinds: if kind == ColumnType::Any { &[] } else { &[ColumnType::Any] },
+    }
+}
+
+/// The access paths, worked out over all columns.
+fn indexes(
+    connection: &Connection,
+    table: &Table,
+    columns: &[FoundColumn],
+    key: &[usize],
+    rowid: Option<usize>,
+) -> rusqlite::Result<Vec<FoundIndex>> {
+    let schema = Schema { columns: columns.iter().map(|c| c.column.clone()).collect() };
+    let mut whole = Resource::new(&table.name, schema, key.to_vec());
+    let widths = access_paths(connection, &mut whole, rowid)?;
+    let found = whole.indexes.into_iter().zip(widths).map(|(index, declared)| FoundIndex {
+        unique: declared.is_unique,
+        width: declared.width,
+        name: index.name,
+        columns: index.columns,
+    });
+    Ok(found.collect())
+}
+
+fn references(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Reference>> {
+    let mut statement = connection.prepare(
+        "select id, \"table\", \"from\", \"to\" from pragma_foreign_key_list(?1) order by id, seq",
+    )?;
+    let mut rows = statement.query([table])?;
+    let (mut references, mut last) = (Vec::<Reference>::new(), None);
+    while let Some(row) = rows.next()? {
+        let (id, theirs): (i64, String) = (row.get(0)?, row.get(1)?);
+        if last != Some(id) {
+            let table = theirs.into();
+            references.push(Reference { columns: Vec::new(), table, their_columns: Vec::new() });
+        }
+        last = Some(id);
+        if let Some(reference) = references.last_mut() {
+            reference.columns.push(row.get::<_, String>(2)?.into());
+            reference.their_columns.extend(row.get::<_, Option<String>>(3)?.map(Into::into));
+        }
+    }
+    Ok(references)
 }
 
 /// SQLite's affinity rules, as far as the value's type can be relied on.
@@ -196,12 +283,21 @@ fn is_rowid(connection: &Connection, table: &str, fields: &[Field]) -> rusqlite:
     Ok(connection.query_row(text, [table], |r| r.get::<_, i64>(0))? == 0)
 }
 
+/// What an index was made with.
+struct Declared {
+    is_unique: bool,
+    width: usize,
+}
+
+/// Adds the access paths to the resource; what each was made with, in their order.
 fn access_paths(
     connection: &Connection,
     resource: &mut Resource,
     rowid: Option<usize>,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Vec<Declared>> {
+    let mut all = Vec::new();
     if let Some(column) = rowid {
+        all.push(Declared { is_unique: true, width: 1 });
         let columns = vec![IndexColumn { column, descending: false, nulls: Nulls::Smallest }];
         resource.indexes.push(Index { name: ROW_ID.into(), columns });
     }
@@ -226,9 +322,10 @@ fn access_paths(
                 resource.unique.push(set);
             }
         }
+        all.push(Declared { is_unique: unique, width: declared });
         resource.indexes.push(Index { name: name.into(), columns });
     }
-    Ok(())
+    Ok(all)
 }
 
 /// The columns of an index, with how many of them were declared; the others are what SQLite

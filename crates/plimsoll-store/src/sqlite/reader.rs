@@ -101,8 +101,18 @@ fn refuse_unindexed(connection: &Connection, resource: &Resource, order: &Order)
     Err(unindexed(resource, order))
 }
 
-/// The refusal, with the index to make.
+/// The refusal, with the index to make where one can be made.
 pub(super) fn unindexed(resource: &Resource, order: &Order) -> Error {
+    if resource.is_view {
+        return Error::new(
+            ErrorKind::Unindexed,
+            format!(
+                "{} is a view without an index, and has more than {} rows: serve a table \
+                 in its place",
+                resource.name, UNINDEXED_SORT_ROWS_MAX
+            ),
+        );
+    }
     let terms: Vec<&str> =
         order.terms().iter().map(|t| &*resource.schema.columns[t.column].name).collect();
     Error::new(

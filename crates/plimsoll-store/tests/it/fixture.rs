@@ -9,6 +9,7 @@
 //! goes.
 //! Never: a clock; what is now is a constant.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -288,7 +289,7 @@ pub(crate) fn open_postgres(config: &PostgresConfig, adjust: &dyn Fn(&mut Resour
         resource.writable = config.writable;
         adjust(resource);
     }
-    let database = PostgresDatabase::open(config, found.tables).expect("opened");
+    let database = PostgresDatabase::open(config, BTreeMap::new()).expect("opened");
     let catalogue = Catalogue::new(resources, None).expect("a catalogue");
     Store::new(Arc::new(database), Arc::new(catalogue))
 }

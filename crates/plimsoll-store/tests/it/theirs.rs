@@ -49,6 +49,26 @@ impl Theirs {
 }
 
 #[test]
+fn a_row_beyond_the_bound_of_the_survey_is_refused_and_names_it() {
+    let Some(theirs) = theirs(
+        "create table t (id int primary key, a text);
+         insert into t values (1, repeat('x', 70000)), (2, 'y');",
+    ) else {
+        return;
+    };
+    let rows = |row_bytes_max| {
+        let config = PostgresConfig { row_bytes_max, ..theirs.config() };
+        let store = open_postgres(&config, &|_| {});
+        let table = store.catalogue().table("t").expect("served").clone();
+        page(&store, request(&table, ""))
+    };
+    let (refused, message) = kind(rows(64 << 10));
+    assert_eq!(refused, ErrorKind::TooLarge, "{message}");
+    assert!(message.contains("65536"), "{message}");
+    assert_eq!(lines(&rows(128 << 10).expect("a page").out).len(), 2);
+}
+
+#[test]
 fn every_type_has_its_own_form_or_is_text() {
     let Some(theirs) = theirs(
         "create type mood as enum ('sad', 'so \"la la\"', 'happy');

@@ -28,7 +28,7 @@ use serde_json::value::RawValue;
 use super::super::write::members::Members;
 use crate::app::Context;
 use crate::problem::{Kind, Problem, Result};
-use crate::suggest::nearest;
+use plimsoll_store::nearest;
 
 /// The expressions of all measures together, which is as much as one filter.
 const EXPRESSIONS_BYTES_MAX: usize = FILTER_BYTES_MAX;

@@ -23,7 +23,7 @@ use serde_json::{Value as Json, json};
 
 use crate::problem::{Kind, Problem, Result};
 use crate::served::Served;
-use crate::suggest::nearest;
+use plimsoll_store::nearest;
 
 /// What the row is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

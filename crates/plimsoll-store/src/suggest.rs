@@ -7,10 +7,7 @@
 const NAME_BYTES_MAX: usize = 64;
 
 /// The nearest of `known`, where one is near.
-pub(crate) fn nearest<'k>(
-    wrong: &str,
-    known: impl IntoIterator<Item = &'k str>,
-) -> Option<&'k str> {
+pub fn nearest<'k>(wrong: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     if wrong.len() > NAME_BYTES_MAX {
         return None;
     }

@@ -1,0 +1,55 @@
+//! The SQL of a role that may read what is served, and nothing else.
+//!
+//! Promises: every name is quoted; where a column is hidden only the others are granted.
+//! Never: run from here; it is for the owner of the database to read and to run.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use super::connection::Target;
+use super::dialect::quote;
+use crate::catalogue::FoundTable;
+use crate::error::Result;
+
+/// What the role is called; whoever runs the statements may choose another name.
+const ROLE: &str = "plimsoll_reader";
+/// A server reads over three connections, and a reload looks at the database over one more. The
+/// fifth is one that was lost, until the database notices.
+const CONNECTIONS_MAX: u32 = 5;
+
+/// The statements that make a role for exactly the tables and columns that
+/// [`FoundTable::whole`] serves.
+///
+/// # Errors
+/// [`crate::ErrorKind::Invalid`] when the URL, which names the database, cannot be read.
+pub fn reading_role(url: &str, tables: &[FoundTable]) -> Result<String> {
+    let database = quote(Target::new(url)?.database());
+    let mut sql = format!(
+        "CREATE ROLE {ROLE} LOGIN CONNECTION LIMIT {CONNECTIONS_MAX};\n\
+         ALTER ROLE {ROLE} SET default_transaction_read_only = on;\n\
+         GRANT CONNECT ON DATABASE {database} TO {ROLE};\n"
+    );
+    let served: Vec<_> = tables.iter().filter_map(|t| Some((t, t.whole().ok()?))).collect();
+    let schemas: BTreeSet<&str> = served.iter().map(|(table, _)| &*table.schema).collect();
+    for schema in schemas {
+        put(&mut sql, format_args!("GRANT USAGE ON SCHEMA {} TO {ROLE};", quote(schema)));
+    }
+    for (table, resource) in served {
+        let name = &table.qualified[table.schema.len() + ".".len()..];
+        let name = format!("{}.{}", quote(&table.schema), quote(name));
+        let columns = if resource.schema.columns.len() == table.columns.len() {
+            String::new()
+        } else {
+            let names: Vec<String> = resource.column_names().into_iter().map(quote).collect();
+            format!(" ({})", names.join(", "))
+        };
+        put(&mut sql, format_args!("GRANT SELECT{columns} ON {name} TO {ROLE};"));
+    }
+    put(&mut sql, format_args!("-- and a password, typed in psql: \\password {ROLE}"));
+    Ok(sql)
+}
+
+fn put(sql: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(sql, "{line}");
+}
