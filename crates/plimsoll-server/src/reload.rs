@@ -14,7 +14,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use plimsoll_store::Catalogue;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::app::{Face, Server};
 use crate::config::CatalogueSource;
@@ -55,24 +55,28 @@ impl Reload {
     ///
     /// # Errors
     /// 409 when there is nothing to look at or what was found is refused, 503 while another runs.
-    pub(crate) async fn run(&self) -> Result<Reloaded> {
-        self.look().await.inspect_err(|problem| {
+    pub(crate) async fn now(&self) -> Result<Reloaded> {
+        let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() else {
+            let why = "a reload is under way; ask again when it has ended";
+            return Err(Problem::new(Kind::Busy, why).retry_after(1));
+        };
+        self.run(turn).await
+    }
+
+    async fn run(&self, turn: OwnedMutexGuard<()>) -> Result<Reloaded> {
+        self.look(turn).await.inspect_err(|problem| {
             let why = problem.detail();
             tracing::warn!(target: "http", why, "no reload; the catalogue there is stays");
         })
     }
 
-    async fn look(&self) -> Result<Reloaded> {
+    async fn look(&self, turn: OwnedMutexGuard<()>) -> Result<Reloaded> {
         let Some(source) = self.source.clone() else {
             return Err(Problem::new(
                 Kind::CatalogRefused,
                 "the embedded database's resources come with the program: there is nothing to \
                  reload",
             ));
-        };
-        let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() else {
-            let why = "a reload is under way; ask again when it has ended";
-            return Err(Problem::new(Kind::Busy, why).retry_after(1));
         };
         let Some(server) = self.server.get().and_then(Weak::upgrade) else {
             return Err(Problem::new(Kind::NotReady, "the server is stopping"));
@@ -123,11 +127,14 @@ fn refused(cause: &dyn std::fmt::Display) -> Problem {
 
 impl Server {
     /// Looks at the catalogue's source again and serves what it finds, as
-    /// `POST /system/catalog/reload` does. What becomes of it stands in the log too.
+    /// `POST /system/catalog/reload` does, once no other reload is under way. What becomes of it
+    /// stands in the log too.
     ///
     /// # Errors
     /// Why the old catalogue stays.
     pub async fn reload(&self) -> Result<Reloaded, String> {
-        self.core.reload.run().await.map_err(|problem| problem.detail().to_owned())
+        let reload = &self.core.reload;
+        let turn = Arc::clone(&reload.turn).lock_owned().await;
+        reload.run(turn).await.map_err(|problem| problem.detail().to_owned())
     }
 }

@@ -16,7 +16,8 @@
 //! ```
 //!
 //! Promises: built once from each catalogue; a path that would hide one of ours is refused at
-//! start and by a reload; the label in logs and metrics is the canonical template, so aliases cost no series.
+//! start and by a reload; the label in logs and metrics is the canonical template, so aliases cost
+//! no series.
 //! Never: a pack's noun; the words come out of the catalogue.
 
 use std::sync::Arc;

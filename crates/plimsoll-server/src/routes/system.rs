@@ -31,7 +31,7 @@ pub(crate) fn memory(context: &Context, request: &Parts) -> Result<Response<Body
 /// `POST /system/catalog/reload`.
 pub(crate) async fn reload(context: &Context, request: &Parts) -> Result<Response<Body>> {
     Query::expect_none(request.uri.query())?;
-    let Reloaded { resources, added, removed } = context.reload.run().await?;
+    let Reloaded { resources, added, removed } = context.reload.now().await?;
     let document = json!({"resources": resources, "added": added, "removed": removed});
     let mut response = super::json(document.to_string());
     let no_store = HeaderValue::from_static("no-store");

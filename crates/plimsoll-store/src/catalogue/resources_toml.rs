@@ -20,6 +20,8 @@ use crate::suggest::nearest;
 
 /// Names that a message lists at most.
 const NAMES_LISTED_MAX: usize = 50;
+/// What stands in front of each resource.
+const HEADING: &str = "\n[[resource]]";
 
 /// The resources that a file names, out of the tables that were found.
 ///
@@ -27,14 +29,14 @@ const NAMES_LISTED_MAX: usize = 50;
 /// [`crate::ErrorKind::Invalid`] naming the line, key, table or column that is wrong, and what
 /// there is instead.
 pub fn resources(text: &str, found: &[FoundTable]) -> Result<Vec<Resource>> {
-    let file: FileToml = toml::from_str(text).map_err(|e| {
+    let wanted = parse(text).map_err(|e| {
         let near = unknown_key(e.message());
         let near = near.map(|near| format!("\ndid you mean `{near}`?")).unwrap_or_default();
         Error::invalid(format!("{}{near}", e.to_string().trim_end()))
     })?;
-    let mut taken: Vec<&str> = Vec::with_capacity(file.resource.len());
-    let mut resources = Vec::with_capacity(file.resource.len());
-    for wanted in &file.resource {
+    let mut taken: Vec<&str> = Vec::with_capacity(wanted.len());
+    let mut resources = Vec::with_capacity(wanted.len());
+    for wanted in &wanted {
         let table = wanted.find(found)?;
         if taken.contains(&&*table.qualified) {
             return Err(Error::invalid(format!("the table {} is named twice", wanted.table)));
@@ -47,6 +49,24 @@ pub fn resources(text: &str, found: &[FoundTable]) -> Result<Vec<Resource>> {
         );
     }
     Ok(resources)
+}
+
+/// One resource after the other, for the parser takes thirty times what it is given. What cannot be
+/// read like this, a text over several lines that looks like a heading or a mistake, is read whole,
+/// so that the error has its place in the file.
+fn parse(text: &str) -> Result<Vec<ResourceToml>, toml::de::Error> {
+    let mut all = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(HEADING).map_or(rest.len(), |at| at + "\n".len());
+        let (one, behind) = rest.split_at(end);
+        match toml::from_str::<FileToml>(one) {
+            Ok(file) => all.extend(file.resource),
+            Err(_) => return toml::from_str::<FileToml>(text).map(|file| file.resource),
+        }
+        rest = behind;
+    }
+    Ok(all)
 }
 
 /// The known key nearest to the one that the parser does not know.

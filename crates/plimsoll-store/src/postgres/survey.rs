@@ -91,9 +91,11 @@ order by i.indrelid, not i.indisprimary, c.relname, k.place";
 const REFERENCES: &str = "
 select k.conrelid::bigint, tn.nspname || '.' || t.relname,
        array(select a.attname::text from unnest(k.conkey) with ordinality as c(n, o)
-             join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = c.n order by o),
+             join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = c.n
+             order by o),
        array(select a.attname::text from unnest(k.confkey) with ordinality as c(n, o)
-             join pg_catalog.pg_attribute a on a.attrelid = k.confrelid and a.attnum = c.n order by o)
+             join pg_catalog.pg_attribute a on a.attrelid = k.confrelid and a.attnum = c.n
+             order by o)
 from pg_catalog.pg_constraint k
 join pg_catalog.pg_class t on t.oid = k.confrelid
 join pg_catalog.pg_namespace tn on tn.oid = t.relnamespace

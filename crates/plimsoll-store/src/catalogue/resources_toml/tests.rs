@@ -91,7 +91,8 @@ fn a_hidden_column_and_a_view_are_served_once_their_marks_are_taken_away() {
 fn what_the_file_says_beyond_the_table_is_taken() {
     let text = "[[resource]]\ntable = \"public.a\"\npath = \"as\"\ntitle = \"All\"\ntime = \"at\"\n\
                 filters = [\"name\"]\nexport_csv.columns = [{ column = \"name\", title = \"N\" }]\n\
-                column = [{ name = \"name\" }, { name = \"at\" }, { name = \"id\", type = \"text\" }]";
+                column = [{ name = \"name\" }, { name = \"at\" },\n\
+                { name = \"id\", type = \"text\" }]";
     let read = resources(text, &found()).expect("a file").remove(0);
     assert_eq!((&*read.name, read.path.as_deref(), &*read.title), ("public.a", Some("as"), "All"));
     assert_eq!((read.time, &*read.filters, &*read.key), (Some(1), &[0][..], &[2][..]));
@@ -129,4 +130,15 @@ fn what_is_wrong_is_refused_by_name_with_what_there_is() {
             assert!(message.contains(part), "'{part}' is not in {message}");
         }
     }
+}
+
+#[test]
+fn a_heading_within_a_text_and_a_mistake_far_below_are_read_as_in_the_whole_file() {
+    let one = "[[resource]]\ntable = \"a\"\ncolumn = [{ name = \"id\" }]\n";
+    let titled = format!("\n\n{one}title = \"\"\"x\n[[resource]]\n\"\"\"\n");
+    let read = resources(&titled, &found()).expect("a file");
+    assert_eq!((read.len(), &*read[0].title), (1, "x\n[[resource]]\n"));
+    let message = refused(&format!("{one}\n{one}tilte = \"x\"\n"));
+    assert!(message.contains("line 8") && message.contains("did you mean `title`?"), "{message}");
+    assert_eq!(resources("", &found()).expect("a file").len(), 0);
 }
