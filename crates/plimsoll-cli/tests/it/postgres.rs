@@ -47,12 +47,18 @@ impl Database {
     pub(crate) fn make_role(&self, sql: &str) -> String {
         assert!(sql.contains("CREATE ROLE plimsoll_reader LOGIN"), "{sql}");
         self.execute(&sql.replace("plimsoll_reader", &self.role()));
+        self.role_url()
+    }
+
+    /// The URL of that role.
+    pub(crate) fn role_url(&self) -> String {
         let (scheme, rest) = self.server.split_once("://").unwrap();
         let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
         format!("{scheme}://{}@{host}/{}", self.role(), self.name)
     }
 
-    fn role(&self) -> String {
+    /// Its name.
+    pub(crate) fn role(&self) -> String {
         format!("reader_{}", self.name)
     }
 }

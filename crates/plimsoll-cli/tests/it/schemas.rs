@@ -2,6 +2,7 @@
 //! prints.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -203,6 +204,34 @@ fn a_web_shops_tables_are_served_and_its_keys_are_in_no_answer() {
 }
 
 #[test]
+fn the_three_commands_of_the_readme_work_as_written() {
+    let folder = folder();
+    let Some(database) = Database::with(include_str!("schemas/orders.sql")) else { return };
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let (_, section) = readme.split_once("## Your own database in three commands").unwrap();
+    let block = section.split("```").nth(1).unwrap().replace("\\\n", "");
+    let [init, serve, curl] = block.trim().lines().collect::<Vec<_>>().try_into().unwrap();
+    let own = |line: &str| {
+        line.replace("postgres://me@127.0.0.1/app", &database.url())
+            .replace("postgres://plimsoll_reader@127.0.0.1/app", &database.role_url())
+            .replace("plimsoll_reader", &database.role())
+    };
+    // A role belongs to the whole server, which other tests use too.
+    let renamed = format!(" | sed s/plimsoll_reader/{}/ | psql", database.role());
+    let init = own(init).replace(" | psql", &renamed).replacen("plimsoll ", "\"$0\" ", 1);
+    Tool::shell(folder.path(), &format!("set -o pipefail; {init}")).run().expect(0, &[]);
+    let serve = own(serve);
+    let args: Vec<&str> = serve.split_whitespace().skip(2).collect();
+    let server = Server::start(folder.path(), &args);
+    let (_, path) = curl.split_once("127.0.0.1:8000").unwrap();
+    let answer = server.get(path.trim_end_matches('\''));
+    let csv = String::from_utf8(answer.body).unwrap();
+    assert_eq!(csv, "id,total\r\n1,9.5\r\n2,19\r\n", "{serve} {path}");
+    server.stop().expect(0, &[]);
+}
+
+#[test]
 fn a_view_is_served_by_the_key_a_file_names_while_it_is_small_or_has_an_index() {
     let folder = folder();
     let Some(database) = Database::with(include_str!("schemas/pagila.sql")) else { return };
@@ -275,4 +304,33 @@ fn two_thousand_tables_are_served_within_three_seconds_and_a_bounded_memory() {
     }
     assert!(peaks[2] - peaks[1] <= 2 << 10, "it grows with every reload: {peaks:?}");
     server.stop().expect(0, &["stopped"]);
+}
+
+#[test]
+fn names_and_comments_of_the_database_are_never_read_as_toml_or_sql() {
+    let folder = folder();
+    let name = "we\"ird]\n[[resource]]\n'; drop table kept; --";
+    let quoted = format!("\"{}\"", name.replace('"', "\"\""));
+    let Some(database) = Database::with(&format!(
+        "create schema \"a.b\"; create table kept (id int primary key);
+         create table \"a.b\".{quoted} ({quoted} int primary key, \"\\\" text, \"select\" text);
+         comment on table \"a.b\".{quoted} is E'one\\n[[resource]]\\ntable = \"kept\"';
+         comment on column \"a.b\".{quoted}.\"select\" is E'two\\n], # \\u2028 \\x07';
+         insert into \"a.b\".{quoted} values (7, 'x', 'y');"
+    )) else {
+        return;
+    };
+    let (server, said) = served(folder.path(), &database);
+    let resources = named(folder.path());
+    let tables: Vec<&str> = resources.iter().map(|r| &*r.table).collect();
+    assert_eq!(tables, [&*format!("a.b.{name}"), "kept"], "{said}");
+    assert_eq!(resources[0].columns, [name, "\\", "select"]);
+    let mut path = String::from("/api/v2/tables/");
+    for byte in resources[0].table.bytes() {
+        write!(path, "%{byte:02X}").unwrap();
+    }
+    let row = server.get(&path).json()["data"][0].clone();
+    assert_eq!(row, serde_json::json!({name: 7, "\\": "x", "select": "y"}));
+    server.stop().expect(0, &[]);
+    assert_eq!(database.count("select count(*) from kept"), 0, "it is still there");
 }

@@ -13,9 +13,10 @@ use crate::error::Result;
 
 /// What the role is called; whoever runs the statements may choose another name.
 const ROLE: &str = "plimsoll_reader";
-/// A server reads over three connections, and a reload looks at the database over one more. The
-/// fifth is one that was lost, until the database notices.
-const CONNECTIONS_MAX: u32 = 5;
+/// A server reads over four connections; with replicas it looks at each host over one more, and a
+/// reload looks at the database over another. The seventh is one that was lost, until the database
+/// notices.
+const CONNECTIONS_MAX: u32 = 7;
 
 /// The statements that make a role for exactly the tables and columns that
 /// [`FoundTable::whole`] serves.
