@@ -20,7 +20,9 @@ use std::sync::Arc;
 pub use analytics::{Analytics, ItemMapping, OrderMapping, SubjectMapping};
 pub use found::{FoundColumn, FoundIndex, FoundTable, Reference, TableKind};
 pub use order::{Order, SortTerm};
-pub use pack::{Figure, Migration, Pack, PackFiles, Recipe, Seed, SeedCount, Step, StepBatch};
+pub use pack::{
+    Figure, Migration, Pack, PackFiles, Recipe, Seed, SeedCount, Step, StepBatch, Words,
+};
 pub use resource::{ColumnRole, ExportColumn, Handle, Index, IndexColumn, Nulls, Resource};
 pub use resources_text::resources_text;
 pub use resources_toml::resources;

@@ -4,7 +4,8 @@
 //!   packs/NAME/pack.toml            resources, migrations, analytics mapping
 //!   packs/NAME/recipes/*.toml       how a foreign file becomes rows: staging, steps, figures
 //!   packs/NAME/demo.toml            deterministic demo data: counts, steps
-//!   packs/NAME/sqlite/**.sql        the SQL those name
+//!   packs/NAME/sqlite/**.sql        the SQL those name, in each database's words
+//!   packs/NAME/postgres/**.sql
 //! ```
 //!
 //! Promises: unknown keys are errors; every file a pack names exists before anything runs.
@@ -20,6 +21,15 @@ use crate::error::Result;
 
 /// The files of one pack: path below the pack's folder, and text.
 pub type PackFiles = [(&'static str, &'static str)];
+
+/// Whose SQL is read of a pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// SQLite's.
+    Sqlite,
+    /// PostgreSQL's.
+    Postgres,
+}
 
 /// One schema change, applied once.
 #[derive(Clone, Debug)]
@@ -141,12 +151,20 @@ pub struct Pack {
 }
 
 impl Pack {
-    /// Reads a pack from its files.
+    /// Reads a pack from its files, for SQLite.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Invalid`] naming the file and what is wrong in it.
     pub fn parse(files: &PackFiles) -> Result<Self> {
-        pack_toml::parse(files)
+        Self::parse_for(files, Words::Sqlite)
+    }
+
+    /// Reads a pack for a database. Demo data that has no words for it is left out.
+    ///
+    /// # Errors
+    /// As [`Pack::parse`], and for a migration or a recipe's step without words for it.
+    pub fn parse_for(files: &PackFiles, words: Words) -> Result<Self> {
+        pack_toml::parse(files, words)
     }
 
     /// The recipe called `name`.
@@ -163,5 +181,34 @@ impl Pack {
         let analytics =
             self.analytics.as_ref().map(|toml| toml.analytics(&resources)).transpose()?;
         Catalogue::new(resources, analytics)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACK: &str = "
+        name = 'a'
+        title = 'A'
+        [[migration]]
+        id = '1'
+        sqlite = 's.sql'
+        [[migration]]
+        id = '2'
+        sqlite = 's.sql'
+        postgres = 'p.sql'";
+
+    #[test]
+    fn what_has_no_words_for_a_database_is_refused_by_name() {
+        let files: &PackFiles = &[("pack.toml", PACK), ("s.sql", "S"), ("p.sql", "P")];
+        let sqlite = Pack::parse(files).expect("a pack");
+        assert!(sqlite.migrations.iter().all(|m| &*m.sql == "S"));
+        let refused = Pack::parse_for(files, Words::Postgres).expect_err("no words");
+        assert!(refused.to_string().contains("'1' in SQLite's words alone"), "{refused}");
+        let with_words = PACK.replace("id = '1'", "id = '1'\npostgres = 'p.sql'").leak();
+        let files: &PackFiles = &[("pack.toml", with_words), ("s.sql", "S"), ("p.sql", "P")];
+        let postgres = Pack::parse_for(files, Words::Postgres).expect("a pack");
+        assert!(postgres.migrations.iter().all(|m| &*m.sql == "P"));
     }
 }

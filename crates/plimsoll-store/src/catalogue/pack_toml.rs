@@ -8,28 +8,35 @@ use std::sync::Arc;
 use plimsoll::record::{Column, ColumnType, Schema};
 use serde::Deserialize;
 
-use super::pack::{Figure, Migration, Pack, PackFiles, Recipe, Seed, SeedCount, Step, StepBatch};
+use super::pack::{
+    Figure, Migration, Pack, PackFiles, Recipe, Seed, SeedCount, Step, StepBatch, Words,
+};
 use super::{
     Analytics, ColumnRole, ExportColumn, ItemMapping, OrderMapping, Resource, SubjectMapping,
 };
 use crate::error::{Error, Result};
 
 /// Reads `pack.toml` and everything it stands beside.
-pub(super) fn parse(files: &PackFiles) -> Result<Pack> {
+pub(super) fn parse(files: &PackFiles, words: Words) -> Result<Pack> {
     let toml: PackToml = read_toml(files, "pack.toml")?;
     let migrations = toml
         .migration
         .iter()
-        .map(|m| Ok(Migration { id: m.id.clone(), sql: read(files, &m.sqlite)?.into() }))
+        .map(|m| {
+            let path = in_words(words, &m.sqlite, m.postgres.as_deref(), &m.id)?;
+            Ok(Migration { id: m.id.clone(), sql: read(files, path)?.into() })
+        })
         .collect::<Result<_>>()?;
     let resources = toml.resource.iter().map(ResourceToml::resource).collect::<Result<Vec<_>>>()?;
     let recipes = files
         .iter()
         .filter(|(path, _)| path.starts_with("recipes/") && path.ends_with(".toml"))
-        .map(|(path, _)| read_toml::<RecipeToml>(files, path)?.recipe(files))
+        .map(|(path, _)| read_toml::<RecipeToml>(files, path)?.recipe(files, words))
         .collect::<Result<_>>()?;
     let seed = if files.iter().any(|(path, _)| *path == "demo.toml") {
-        Some(read_toml::<SeedToml>(files, "demo.toml")?.seed(files)?)
+        let seed: SeedToml = read_toml(files, "demo.toml")?;
+        let has_words = words == Words::Sqlite || seed.step.iter().all(|s| s.postgres.is_some());
+        if has_words { Some(seed.seed(files, words)?) } else { None }
     } else {
         None
     };
@@ -43,6 +50,23 @@ fn read<'a>(files: &'a PackFiles, path: &str) -> Result<&'a str> {
         .find(|(name, _)| *name == path)
         .map(|(_, text)| *text)
         .ok_or_else(|| Error::invalid(format!("the pack names '{path}', which it does not hold")))
+}
+
+/// The text, or its path, in a database's words.
+fn in_words<'a>(
+    words: Words,
+    sqlite: &'a str,
+    postgres: Option<&'a str>,
+    of: &str,
+) -> Result<&'a str> {
+    match (words, postgres) {
+        (Words::Sqlite, _) => Ok(sqlite),
+        (Words::Postgres, Some(postgres)) => Ok(postgres),
+        (Words::Postgres, None) => Err(Error::invalid(format!(
+            "the pack has '{of}' in SQLite's words alone: name its file for PostgreSQL as \
+             'postgres'"
+        ))),
+    }
 }
 
 fn read_toml<T: for<'de> Deserialize<'de>>(files: &PackFiles, path: &str) -> Result<T> {
@@ -66,6 +90,7 @@ struct PackToml {
 struct MigrationToml {
     id: Box<str>,
     sqlite: Box<str>,
+    postgres: Option<Box<str>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -246,6 +271,7 @@ impl AnalyticsToml {
 struct StepToml {
     title: Box<str>,
     sql: Box<str>,
+    postgres: Option<Box<str>>,
     batch: Option<BatchToml>,
     #[serde(default)]
     check: bool,
@@ -261,7 +287,7 @@ struct BatchToml {
 }
 
 impl StepToml {
-    fn step(&self, files: &PackFiles) -> Result<Step> {
+    fn step(&self, files: &PackFiles, words: Words) -> Result<Step> {
         let batch = match &self.batch {
             None if self.check => StepBatch::Check,
             None => StepBatch::Once,
@@ -279,7 +305,8 @@ impl StepToml {
                 )));
             }
         };
-        Ok(Step { title: self.title.clone(), sql: read(files, &self.sql)?.into(), batch })
+        let path = in_words(words, &self.sql, self.postgres.as_deref(), &self.title)?;
+        Ok(Step { title: self.title.clone(), sql: read(files, path)?.into(), batch })
     }
 }
 
@@ -309,19 +336,25 @@ struct FigureToml {
     #[serde(rename = "type")]
     kind: Box<str>,
     sql: Box<str>,
+    /// Where PostgreSQL needs other words.
+    postgres: Option<Box<str>>,
 }
 
 impl FigureToml {
-    fn figure(&self) -> Result<Figure> {
+    fn figure(&self, words: Words) -> Result<Figure> {
         let kind = ColumnType::from_name(&self.kind).ok_or_else(|| {
             Error::invalid(format!("figure '{}' has the type '{}'", self.title, self.kind))
         })?;
-        Ok(Figure { title: self.title.clone(), kind, sql: self.sql.clone() })
+        let sql = match (words, &self.postgres) {
+            (Words::Postgres, Some(postgres)) => postgres,
+            _ => &self.sql,
+        };
+        Ok(Figure { title: self.title.clone(), kind, sql: sql.clone() })
     }
 }
 
 impl RecipeToml {
-    fn recipe(&self, files: &PackFiles) -> Result<Recipe> {
+    fn recipe(&self, files: &PackFiles, words: Words) -> Result<Recipe> {
         let mut schema = schema(&self.staging.column)?;
         let line =
             Column { name: self.staging.line.clone(), kind: ColumnType::Int, nullable: false };
@@ -337,8 +370,8 @@ impl RecipeToml {
             title: self.title.clone(),
             staging,
             headers: headers.collect(),
-            steps: self.step.iter().map(|s| s.step(files)).collect::<Result<_>>()?,
-            figures: self.figure.iter().map(FigureToml::figure).collect::<Result<_>>()?,
+            steps: self.step.iter().map(|s| s.step(files, words)).collect::<Result<_>>()?,
+            figures: self.figure.iter().map(|f| f.figure(words)).collect::<Result<_>>()?,
         })
     }
 }
@@ -376,7 +409,7 @@ struct CountToml {
 }
 
 impl SeedToml {
-    fn seed(&self, files: &PackFiles) -> Result<Seed> {
+    fn seed(&self, files: &PackFiles, words: Words) -> Result<Seed> {
         let counts = self.count.iter().map(|c| SeedCount {
             name: c.name.clone(),
             default: c.default,
@@ -386,9 +419,9 @@ impl SeedToml {
         });
         Ok(Seed {
             default: self.seed.default,
-            figures: self.figure.iter().map(FigureToml::figure).collect::<Result<_>>()?,
+            figures: self.figure.iter().map(|f| f.figure(words)).collect::<Result<_>>()?,
             counts: counts.collect(),
-            steps: self.step.iter().map(|s| s.step(files)).collect::<Result<_>>()?,
+            steps: self.step.iter().map(|s| s.step(files, words)).collect::<Result<_>>()?,
         })
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn aggregate(
 ) -> Result<Aggregated> {
     let source = Source { resource: &request.aggregation.resource, table };
     let sql = select(source, &request);
-    let settings = Settings { timeout_ms: request.timeout_ms, sorts: true };
+    let settings = Settings { timeout_ms: request.timeout_ms, sorts: true, finds_own: false };
     let AggregateRequest { aggregation, rows_max, encoder, out, extra, digest, .. } = request;
     let what = format!("aggregating {}", aggregation.resource.name);
     let codecs: Vec<Codec> =

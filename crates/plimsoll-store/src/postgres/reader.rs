@@ -41,9 +41,9 @@ use crate::plan::{Condition, ServedTerm, access};
 use crate::read::{Page, PageEnd, PageRequest, Position, Scope};
 
 /// A statement that reads a window through an index.
-const WINDOW: Settings = Settings { timeout_ms: 10_000, sorts: false };
+const WINDOW: Settings = Settings { timeout_ms: 10_000, sorts: false, finds_own: false };
 /// A statement that sorts or counts a small table.
-const SMALL_TABLE: Settings = Settings { timeout_ms: 10_000, sorts: true };
+const SMALL_TABLE: Settings = Settings { timeout_ms: 10_000, sorts: true, finds_own: false };
 /// How often a window that has read nothing yet is begun again, on another host if there is one.
 const TRIES_MAX: u32 = 3;
 /// Between two tries; a server that restarts takes seconds.

@@ -42,7 +42,7 @@ pub(super) fn report(
         ReportKind::Trend { bucket } => maker.trend(bucket)?,
     };
     let codecs: Vec<Codec> = schema.columns.iter().map(|c| codec(c.kind)).collect();
-    let settings = Settings { timeout_ms: request.timeout_ms, sorts: true };
+    let settings = Settings { timeout_ms: request.timeout_ms, sorts: true, finds_own: false };
     let rows = rows(link, watch, &sql, settings, &|row| fields(row, &codecs))?;
     Report { rows, schema }.finished(request)
 }
@@ -55,7 +55,7 @@ pub(super) fn query(
     rows_max: usize,
 ) -> Result<Vec<Vec<Value>>> {
     let sql = Sql { text: sql, params: Vec::new() };
-    let settings = Settings { timeout_ms: QUERY_TIMEOUT_MS, sorts: true };
+    let settings = Settings { timeout_ms: QUERY_TIMEOUT_MS, sorts: true, finds_own: true };
     let mut all = rows(link, watch, &sql, settings, &any)?;
     all.truncate(rows_max);
     Ok(all)

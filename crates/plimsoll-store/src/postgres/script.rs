@@ -11,15 +11,18 @@ use plimsoll::record::Value;
 use tokio_postgres::Client;
 
 use super::apply::run as execute;
+use super::control::FIND_OWN;
 use super::dialect::Sql;
 use super::failure::explain;
 use crate::error::Result;
 
 /// Runs all statements; the rows they changed.
 pub(super) async fn run(client: &Client, text: &str, params: &[(Box<str>, Value)]) -> Result<u64> {
+    let fail = |e: tokio_postgres::Error| explain("running a step", &e);
+    client.batch_execute(FIND_OWN).await.map_err(fail)?;
     let mut rows = 0;
     for sql in statements(text, params) {
-        rows += execute(client, &sql).await.map_err(|e| explain("running a step", &e))?;
+        rows += execute(client, &sql).await.map_err(fail)?;
     }
     Ok(rows)
 }

@@ -16,6 +16,7 @@ use futures_util::StreamExt as _;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row, RowStream};
 
+use super::control::FIND_OWN;
 use super::dialect::Sql;
 use super::value::Bind;
 
@@ -27,6 +28,8 @@ pub(super) struct Settings {
     /// Whether rows may be sorted. Where an index has them in order, the planner is kept from any
     /// other way, whatever its statistics say.
     pub(super) sorts: bool,
+    /// Whether the statement is a pack's, which may name tables that are made for it.
+    pub(super) finds_own: bool,
 }
 
 impl Settings {
@@ -37,13 +40,15 @@ impl Settings {
             "; set local enable_seqscan = off; set local enable_bitmapscan = off; \
              set local enable_sort = off; set local max_parallel_workers_per_gather = 0"
         };
-        format!("begin read only; set local statement_timeout = {}{planner}", self.timeout_ms)
+        let path = if self.finds_own { FIND_OWN } else { "" };
+        let timeout = self.timeout_ms;
+        format!("begin read only; set local statement_timeout = {timeout}{planner}; {path}")
     }
 }
 
 /// How a transaction begins that has one snapshot for several statements.
 pub(super) fn whole(timeout_ms: u64) -> String {
-    let begin = Settings { timeout_ms, sorts: false }.begin();
+    let begin = Settings { timeout_ms, sorts: false, finds_own: false }.begin();
     begin.replacen("begin read only", "begin isolation level repeatable read read only", 1)
 }
 

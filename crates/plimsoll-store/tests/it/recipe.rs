@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use plimsoll::record::Value;
 use plimsoll_store::Store;
-use plimsoll_store::catalogue::{Pack, Resource};
+use plimsoll_store::catalogue::{Pack, Resource, Words};
+use plimsoll_store::postgres::{self, PostgresDatabase};
 use plimsoll_store::recipe::{self, RecipeProgress, RecipeRun, RecipeSummary};
 use plimsoll_store::sqlite::{SqliteConfig, SqliteDatabase, migrate};
 
-use crate::fixture::NOW;
+use crate::fixture::{NOW, Served, on_postgres, postgres_config};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -37,10 +38,25 @@ fn files(folder: &Path, below: &str, out: &mut Vec<(&'static str, &'static str)>
 fn shop() -> Pack {
     let mut out = Vec::new();
     files(&root().join("packs/shop"), "", &mut out);
-    Pack::parse(&out).expect("a pack that reads")
+    let words = if on_postgres() { Words::Postgres } else { Words::Sqlite };
+    Pack::parse_for(&out, words).expect("a pack that reads")
 }
 
-fn open(folder: &Path, pack: &Pack) -> Store {
+/// The pack's tables in a file, or in a database that goes with what is beside the store.
+fn open(folder: &Path, pack: &Pack) -> (Store, Option<Served>) {
+    if !on_postgres() {
+        return (open_file(folder, pack), None);
+    }
+    let served = Served::new();
+    let config = postgres_config(&served, folder, true);
+    let mut resources: Vec<Resource> = pack.resources.clone();
+    let tables = postgres::migrate(&config, &pack.migrations, &mut resources, NOW);
+    let database = PostgresDatabase::open(&config, tables.expect("the schema")).expect("opened");
+    let catalogue = pack.catalogue(resources).expect("a catalogue");
+    (Store::new(Arc::new(database), Arc::new(catalogue)), Some(served))
+}
+
+fn open_file(folder: &Path, pack: &Pack) -> Store {
     let file = folder.join("shop.db");
     migrate(&file, &pack.migrations, NOW).expect("the schema");
     let config = SqliteConfig {
@@ -116,12 +132,12 @@ fn check(summary: &RecipeSummary) {
 fn the_real_file_gives_its_readmes_figures_also_when_it_is_stopped_on_the_way() {
     let file = root().join("../shared/data/online-retail.csv.gz");
     if !file.exists() {
-        println!("skipped: {} is not there", file.display());
+        println!("SKIPPED: {} is not there", file.display());
         return;
     }
     let pack = shop();
     let directory = tempfile::tempdir().expect("a folder");
-    let store = open(directory.path(), &pack);
+    let (store, _served) = open(directory.path(), &pack);
     // Stops in the middle of loading, then in the middle of the steps.
     let mut shown = 0;
     let part = run(&store, &pack, &file, &mut |_| {
@@ -147,7 +163,7 @@ fn the_real_file_gives_its_readmes_figures_also_when_it_is_stopped_on_the_way() 
 fn the_packs_own_orders_are_served_by_its_indexes() {
     let pack = shop();
     let directory = tempfile::tempdir().expect("a folder");
-    let store = open(directory.path(), &pack);
+    let (store, _served) = open(directory.path(), &pack);
     for (table, index) in [
         ("products", "products_by_price"),
         ("orders", "orders_by_time"),
@@ -155,7 +171,8 @@ fn the_packs_own_orders_are_served_by_its_indexes() {
         ("order_items", "order_items_by_order"),
     ] {
         let resource = store.catalogue().table(table).expect("the table");
-        assert_eq!(&*resource.indexes[0].name, "row id", "{table}");
+        let of_key = if on_postgres() { format!("{table}_pkey") } else { "row id".to_owned() };
+        assert_eq!(*resource.indexes[0].name, *of_key, "{table}");
         let found = resource.indexes.iter().find(|i| &*i.name == index);
         let found = found.unwrap_or_else(|| panic!("{table} has no {index}"));
         assert_eq!(found.columns.last().map(|c| c.column), Some(resource.key[0]), "{index}");
