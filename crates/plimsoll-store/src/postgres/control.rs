@@ -22,9 +22,10 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 /// Number of the advisory lock under which the schema is made and migrations run: "plimsoll".
 pub(super) const LOCK: i64 = i64::from_be_bytes(*b"plimsoll");
 
-/// Lets a pack's own SQL find the tables that are made for it, behind the app's.
-pub(super) const FIND_OWN: &str =
-    "select set_config('search_path', current_setting('search_path') || ', plimsoll', true)";
+/// Lets a pack's own SQL find the tables that are made for it, behind the app's, until the end of
+/// the transaction.
+pub(super) const FIND_OWN: &str = "select set_config('search_path', current_setting('search_path') || ', plimsoll', true) \
+     where current_setting('search_path') not like '%, plimsoll'";
 
 /// Makes what is missing.
 pub(super) const CREATE: &str = "
