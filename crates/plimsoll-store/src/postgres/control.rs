@@ -24,8 +24,9 @@ pub(super) const LOCK: i64 = i64::from_be_bytes(*b"plimsoll");
 
 /// Lets a pack's own SQL find the tables that are made for it, behind the app's, until the end of
 /// the transaction.
-pub(super) const FIND_OWN: &str = "select set_config('search_path', current_setting('search_path') || ', plimsoll', true) \
-     where current_setting('search_path') not like '%, plimsoll'";
+pub(super) const FIND_OWN: &str = "
+select set_config('search_path', current_setting('search_path') || ', plimsoll', true)
+where current_setting('search_path') not like '%, plimsoll'";
 
 /// Makes what is missing.
 pub(super) const CREATE: &str = "
