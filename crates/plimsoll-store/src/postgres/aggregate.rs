@@ -53,7 +53,7 @@ pub(super) fn aggregate(
         aggregation.schema().columns.iter().map(|column| codec(column.kind)).collect();
     let digest = digest.then(blake3::Hasher::new);
     let mut made = Aggregated { spool: None, out, extra, encoder, rows: 0, more: false, digest };
-    link.run(watch, async |client| {
+    let done = link.run(watch, async |client| {
         let fail = |e: tokio_postgres::Error| failed(&aggregation, &what, &e);
         let mut rows = fetch(client, &sql, settings).await.map_err(fail)?;
         while let Some(row) = rows.next().await.map_err(fail)? {
@@ -69,8 +69,9 @@ pub(super) fn aggregate(
             }
         }
         Ok(())
-    })?;
-    Ok(made)
+    });
+    link.swelled();
+    done.map(|()| made)
 }
 
 /// The statement. One row more than is wanted tells whether there are more.

@@ -88,6 +88,8 @@ pub(super) const STANDS_AT: &str = "select case when pg_is_in_recovery() \
 struct Open {
     client: Client,
     used: Instant,
+    /// Its buffers have held a large row, and may still be as large.
+    swollen: bool,
 }
 
 /// A thread that works with a host, also if it panics there.
@@ -132,8 +134,25 @@ impl Link {
     /// [`ErrorKind::Busy`] when no host is fit.
     pub(super) fn choose(&mut self, need: Need) -> Result<()> {
         (self.need, self.tried) = (need, Tried::default());
-        self.at = self.hosts.choose(need, self.tried).ok_or_else(|| self.hosts.none_fits())?;
+        let host = self.hosts.choose(need, self.tried).ok_or_else(|| self.hosts.none_fits())?;
+        self.go_to(host);
         Ok(())
+    }
+
+    /// The connection that is left stays open, unless it may hold the bytes of a large row: only
+    /// one of a thread's connections may.
+    fn go_to(&mut self, host: usize) {
+        if host != self.at && self.open[self.at].as_ref().is_some_and(|open| open.swollen) {
+            self.give_up();
+        }
+        self.at = host;
+    }
+
+    /// Rows came that were larger than a connection's own buffers, or may have been.
+    pub(super) fn swelled(&mut self) {
+        if let Some(open) = &mut self.open[self.at] {
+            open.swollen = true;
+        }
     }
 
     /// After a failure: goes to a host that was not tried since the last choice, and says whether
@@ -142,12 +161,12 @@ impl Link {
         self.hosts.look_now.notify_one();
         self.tried.add(self.at);
         if let Some(host) = self.hosts.choose(self.need, self.tried) {
-            self.at = host;
+            self.go_to(host);
             return true;
         }
         // All were tried: they may be again.
         self.tried = Tried::default();
-        self.at = self.hosts.choose(self.need, self.tried).unwrap_or(self.at);
+        self.go_to(self.hosts.choose(self.need, self.tried).unwrap_or(self.at));
         false
     }
 
@@ -266,7 +285,7 @@ async fn make_ready(
     host: &Host,
     as_far_as: Option<Horizon>,
 ) -> Result<()> {
-    if let Some(Open { client, used }) = place
+    if let Some(Open { client, used, .. }) = place
         && !client.is_closed()
         && (used.elapsed() <= FRESH_FOR || client.check_connection().await.is_ok())
     {
@@ -284,7 +303,7 @@ async fn make_ready(
             ));
         }
     }
-    *place = Some(Open { client, used: Instant::now() });
+    *place = Some(Open { client, used: Instant::now(), swollen: false });
     Ok(())
 }
 
@@ -344,3 +363,6 @@ async fn abandoned(watch: &Watch) {
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

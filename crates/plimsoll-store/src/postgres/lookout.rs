@@ -69,8 +69,10 @@ impl Lookout {
         let Self { hosts, runtime, mut clients } = self;
         runtime.block_on(async {
             let looks = async {
+                let mut is_first = true;
                 loop {
-                    look(&hosts, &mut clients).await;
+                    look(&hosts, &mut clients, is_first).await;
+                    is_first = false;
                     // Whether asked for or in its turn, it is the next look.
                     tokio::time::sleep(LOOK_GAP).await;
                     drop(tokio::time::timeout(LOOK_EVERY, hosts.look_now.notified()).await);
@@ -84,8 +86,9 @@ impl Lookout {
     }
 }
 
-/// Asks every host and notes what it says.
-async fn look(hosts: &Hosts, clients: &mut [Option<Client>]) {
+/// Asks every host and notes what it says. What is wrong is said at the first look, and when it
+/// becomes so.
+async fn look(hosts: &Hosts, clients: &mut [Option<Client>], is_first: bool) {
     let asked = clients.iter_mut().zip(hosts.all()).map(|(client, host)| async move {
         let answer = tokio::time::timeout(ANSWER_MAX, ask(client, host)).await;
         let answer = answer.unwrap_or_else(|_| {
@@ -104,10 +107,11 @@ async fn look(hosts: &Hosts, clients: &mut [Option<Client>]) {
         let before = host.seen();
         let after = told.and_then(|told| judge(place, host, told, primary));
         match (&after, before.healthy) {
-            (Err(error), true) => tracing::warn!(%error, "a host of the database is not used"),
-            (Err(error), false) => tracing::debug!(%error, "a host of the database is not used"),
+            (Err(error), was) if was || is_first => {
+                tracing::warn!(%error, "a host of the database is not used");
+            }
             (Ok(_), false) => tracing::info!(host = %host.name(), "a host of the database is used"),
-            (Ok(_), true) => {}
+            _ => {}
         }
         host.set(after.unwrap_or(Seen { healthy: false, ..before }));
     }

@@ -65,28 +65,22 @@ pub struct PostgresConfig {
 pub const REPLICA_LAG_MS_MAX: u64 = 5_000;
 
 impl PostgresConfig {
-    /// Bytes the connections may take together, a row each: to be reserved before opening.
+    /// Bytes the connections may take together, one to each host for each thread that reads, and a
+    /// row for each thread: to be reserved before opening.
     #[must_use]
     pub fn connection_bytes(&self) -> u64 {
-        // The thread that looks at the hosts reads no rows.
-        let looks = match self.replicas.len() as u64 {
-            0 => 0,
-            replicas => replicas + 1,
-        };
-        self.row_connections() * (CONNECTION_BYTES + BUFFER_SHARE * self.row_bytes_max)
-            + looks * CONNECTION_BYTES
+        let hosts = self.replicas.len() as u64 + 1;
+        let readers = self.reading_threads();
+        let writer = u64::from(self.writable);
+        // A thread has one row in its hands, and so has one of its connections.
+        let rows = (readers + writer) * BUFFER_SHARE * self.row_bytes_max();
+        let looks = if hosts > 1 { hosts } else { 0 };
+        rows + (readers * hosts + writer + looks) * CONNECTION_BYTES
     }
 
     /// The largest row that is let through, whatever was asked for.
     pub(super) fn row_bytes_max(&self) -> u64 {
         self.row_bytes_max.min(ROW_BYTES_MAX as u64)
-    }
-
-    /// Connections that read or write rows: those of each reading thread to each host, and the
-    /// writer's.
-    fn row_connections(&self) -> u64 {
-        let hosts = self.replicas.len() as u64 + 1;
-        self.reading_threads() * hosts + u64::from(self.writable)
     }
 
     /// Reports and snapshots have one each.

@@ -19,7 +19,7 @@
 
 use std::time::{Duration, Instant};
 
-use plimsoll::limits::{SLICE_MS_MAX, UNINDEXED_SORT_ROWS_MAX};
+use plimsoll::limits::{FRAME_BYTES, SLICE_MS_MAX, UNINDEXED_SORT_ROWS_MAX};
 use plimsoll::record::{Row as _, Value};
 use tokio_postgres::Client;
 
@@ -163,6 +163,8 @@ struct Slice<'a> {
     until: Instant,
     rows: u64,
     scanned: u64,
+    /// Of the largest row that came.
+    largest_row_bytes: u64,
     first: Option<Position>,
     /// The last row of this window that was looked at.
     last: Option<tokio_postgres::Row>,
@@ -193,6 +195,7 @@ impl<'a> Slice<'a> {
             until: Instant::now() + Duration::from_millis(SLICE_MS_MAX),
             rows: 0,
             scanned: 0,
+            largest_row_bytes: 0,
             first: None,
             last: None,
             last_written: None,
@@ -271,6 +274,9 @@ impl<'a> Slice<'a> {
             let read = link.run(watch, async |client| {
                 Ok(self.read(client, sql, settings, wanted, &mut came).await)
             });
+            if self.largest_row_bytes > FRAME_BYTES as u64 {
+                link.swelled();
+            }
             let broken = match read {
                 Ok(Ok(came)) => return Ok(came),
                 Ok(Err(Broken::Row(error))) => return Err(error),
@@ -338,6 +344,7 @@ impl<'a> Slice<'a> {
             self.full = true;
             return Ok(true);
         }
+        self.largest_row_bytes = self.largest_row_bytes.max(bytes.cast_unsigned());
         if bytes.cast_unsigned() > self.row_bytes_max {
             return Err(too_large(self.what, bytes.cast_unsigned(), self.row_bytes_max));
         }

@@ -82,14 +82,16 @@ fn rows(
     read: &dyn Fn(&tokio_postgres::Row) -> Result<Vec<Value>>,
 ) -> Result<Vec<Vec<Value>>> {
     let fail = |e: tokio_postgres::Error| explain("making the report", &e);
-    link.run(watch, async |client| {
+    let rows = link.run(watch, async |client| {
         let mut found = fetch(client, sql, settings).await.map_err(fail)?;
         let mut out = Vec::new();
         while let Some(row) = found.next().await.map_err(fail)? {
             out.push(read(&row)?);
         }
         Ok(out)
-    })
+    });
+    link.swelled();
+    rows
 }
 
 fn fields(row: &tokio_postgres::Row, codecs: &[Codec]) -> Result<Vec<Value>> {

@@ -53,13 +53,15 @@ pub(super) fn snapshot(
         ranges.iter().map(|range| dialect::select_all(&select, range)).collect();
     let codecs: Vec<Codec> = columns.iter().map(|&c| table.columns[c].codec).collect();
     let fail = |e: tokio_postgres::Error| explain(&what, &e);
-    link.run(watch, async |client| {
+    let read = link.run(watch, async |client| {
         let begin = whole(request.timeout_ms);
         client.batch_execute(&begin).await.map_err(fail)?;
         let read = all(client, &texts, (&codecs, table.row_bytes_max), &what, &mut request).await;
         client.batch_execute("commit").await.map_err(fail)?;
         read
-    })
+    });
+    link.swelled();
+    read
 }
 
 async fn all(
