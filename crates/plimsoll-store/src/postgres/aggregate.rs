@@ -53,7 +53,11 @@ pub(super) fn aggregate(
         aggregation.schema().columns.iter().map(|column| codec(column.kind)).collect();
     let digest = digest.then(blake3::Hasher::new);
     let mut made = Aggregated { spool: None, out, extra, encoder, rows: 0, more: false, digest };
-    let done = link.run(watch, async |client| {
+    let done = link.run_anew(watch, async |client| {
+        if made.rows > 0 {
+            let lost = "the connection was lost in the middle; try again";
+            return Err(Error::new(ErrorKind::Busy, format!("{what}: {lost}")));
+        }
         let fail = |e: tokio_postgres::Error| failed(&aggregation, &what, &e);
         let mut rows = fetch(client, &sql, settings).await.map_err(fail)?;
         while let Some(row) = rows.next().await.map_err(fail)? {

@@ -190,7 +190,11 @@ impl Link {
             match self.run(watch, async |client| stands_at(client).await) {
                 Ok(place) => break place,
                 Err(e) if e.kind() != ErrorKind::Busy || tries > self.open.len() => return Err(e),
-                Err(_) => self.elsewhere(),
+                Err(_) => {
+                    // Whatever state it is in.
+                    self.give_up();
+                    self.elsewhere()
+                }
             };
         };
         self.host().stood_at(place);
@@ -248,6 +252,24 @@ impl Link {
             *place = None;
             Err(why)
         })
+    }
+
+    /// As [`Link::run`], for work that may be begun again: where its connection is lost, it is on
+    /// each of the other hosts that is fit.
+    pub(super) fn run_anew<T>(
+        &mut self,
+        watch: &Watch,
+        mut work: impl AsyncFnMut(&Client) -> Result<T>,
+    ) -> Result<T> {
+        loop {
+            let answer = self.run(watch, async |client| work(client).await);
+            let busy = answer.as_ref().is_err_and(|e| e.kind() == ErrorKind::Busy);
+            let lost = self.open[self.at].as_ref().is_none_or(|open| open.client.is_closed());
+            // Each host is tried once, so this ends.
+            if !(busy && lost && self.elsewhere()) {
+                return answer;
+            }
+        }
     }
 
     /// Waits before another try, unless nobody waits for it any more.

@@ -82,7 +82,7 @@ fn rows(
     read: &dyn Fn(&tokio_postgres::Row) -> Result<Vec<Value>>,
 ) -> Result<Vec<Vec<Value>>> {
     let fail = |e: tokio_postgres::Error| explain("making the report", &e);
-    let rows = link.run(watch, async |client| {
+    let rows = link.run_anew(watch, async |client| {
         let mut found = fetch(client, sql, settings).await.map_err(fail)?;
         let mut out = Vec::new();
         while let Some(row) = found.next().await.map_err(fail)? {

@@ -6,10 +6,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use plimsoll::format::{Csv, CsvOptions};
+use plimsoll::limits::FRAME_BYTES;
 use plimsoll_store::postgres::REPLICA_LAG_MS_MAX;
 use plimsoll_store::{
-    ErrorKind, Horizon, PageEnd, PageRequest, Position, Priority, Resource, Result, Scope, Store,
-    WriteUnit,
+    AggregateFunction, AggregateRequest, Aggregation, ErrorKind, Horizon, Measure, PageEnd,
+    PageRequest, Position, Priority, Resource, Result, Scope, Store, WriteUnit,
 };
 
 use crate::fixture::{NOW, from, insert, kind, lines, page, request, text};
@@ -88,6 +90,26 @@ fn write(store: &Store, name: &str) -> Result<(i64, Horizon)> {
     Ok((done.inserted_key.expect("a key"), done.horizon.expect("a place in the log")))
 }
 
+/// How many rows an aggregation counts.
+fn counted(store: &Store) -> String {
+    let count =
+        Measure { function: AggregateFunction::Count, argument: None, name: "count".into() };
+    let aggregation = Aggregation::new(&goods(store), Vec::new(), vec![count]).expect("a count");
+    let request = AggregateRequest {
+        aggregation,
+        filter: None,
+        rows_max: None,
+        encoder: Box::new(Csv::new(["count"], CsvOptions::default())),
+        out: Vec::with_capacity(FRAME_BYTES),
+        extra: None,
+        digest: false,
+        timeout_ms: 10_000,
+        horizon: None,
+    };
+    let made = store.aggregate(request).wait().expect("a count");
+    String::from_utf8(made.out).expect("UTF-8").trim().to_owned()
+}
+
 /// A pair whose replica has everything, opened and found.
 fn opened(lag_max_ms: u64) -> Option<(Pair, Store)> {
     let pair = Pair::start(GOODS)?;
@@ -129,10 +151,12 @@ fn reads_go_to_the_replica_and_what_has_to_be_seen_is_read_where_it_is() {
 #[test]
 fn a_stream_whose_replica_is_killed_has_every_row_once_and_its_return_is_noticed() {
     let Some((pair, store)) = opened(REPLICA_LAG_MS_MAX) else { return };
+    assert_eq!(counted(&store), ROWS.to_string());
     let before = store.stats();
     let rows = stream(&store, None, |slices| {
         if slices == 20 {
             pair.part("kill", "replica");
+            assert_eq!(counted(&store), ROWS.to_string());
             // Rows that come while the stream goes on have no part in it.
             pair.on_primary("insert into goods (id, name) values (0, 'late'), (-1, 'later')");
         }
