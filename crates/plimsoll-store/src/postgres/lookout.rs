@@ -12,6 +12,7 @@
 //! Never: a look whose answer is waited for without a limit, a promotion, or a vote.
 
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -64,14 +65,18 @@ impl Lookout {
         Ok(Self { hosts, runtime: runtime()?, clients })
     }
 
-    /// The thread's whole life.
-    pub(super) fn run(self) {
+    /// The thread's whole life. `looked` is told of the first look, which ends by itself.
+    pub(super) fn run(self, looked: &SyncSender<()>) {
         let Self { hosts, runtime, mut clients } = self;
         runtime.block_on(async {
             let looks = async {
                 let mut is_first = true;
                 loop {
                     look(&hosts, &mut clients, is_first).await;
+                    if is_first {
+                        // Who has not waited for it needs no word.
+                        let _waits = looked.try_send(());
+                    }
                     is_first = false;
                     // Whether asked for or in its turn, it is the next look.
                     tokio::time::sleep(LOOK_GAP).await;

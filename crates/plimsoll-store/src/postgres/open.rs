@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -188,7 +189,10 @@ impl PostgresDatabase {
         }
         if hosts.has_replicas() {
             let lookout = Lookout::new(hosts)?;
-            database.start("pg-hosts", move || lookout.run())?;
+            let (looked, first_look) = sync_channel(1);
+            database.start("pg-hosts", move || lookout.run(&looked))?;
+            // So that who reads at once does not read from the primary.
+            let _looked = first_look.recv();
         }
         Ok(database)
     }

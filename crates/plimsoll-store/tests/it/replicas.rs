@@ -122,6 +122,7 @@ fn opened(lag_max_ms: u64) -> Option<(Pair, Store)> {
 #[test]
 fn reads_go_to_the_replica_and_what_has_to_be_seen_is_read_where_it_is() {
     let Some((pair, store)) = opened(60_000) else { return };
+    assert!(reads_from_the_replica(&pair.open(60_000)), "also who reads at once");
     let before = store.stats();
     assert_exact(&stream(&store, None, |_| {}).expect("rows"));
     let after = store.stats();
