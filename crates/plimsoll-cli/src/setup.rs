@@ -92,10 +92,9 @@ impl Setup {
             self.expect_no_replicas()?;
         }
         let resources = self.config.path("database.resources").map(Path::to_owned);
-        let row_bytes_max = database::value_bytes_max(&self.memory.budget);
         match (self.config.database(), resources) {
             (Some(database), resources) => {
-                Ok(Some(Source { database: database.clone(), resources, row_bytes_max }))
+                Source::new(database.clone(), resources, &self.memory.budget).map(Some)
             }
             (None, None) => Ok(None),
             (None, Some(file)) => bail!(Usage(format!(

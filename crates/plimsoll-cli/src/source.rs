@@ -6,29 +6,60 @@
 //!                           └─ database.resources: exactly what it names
 //! ```
 //!
-//! Promises: looks anew each time; what is not served unasked is told with its reason.
+//! Promises: looks anew each time; what is not served unasked is told with its reason; the bytes of
+//! the newest catalogue are reserved.
 //! Never: kept open; a look ends with its connection.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
+use plimsoll::budget::{Budget, Consumer, Reservation};
 use plimsoll_server::CatalogueSource;
 use plimsoll_store::catalogue::{Catalogue, FoundTable, resources};
 use plimsoll_store::postgres::{self, PostgresConfig, REPLICA_LAG_MS_MAX};
 use plimsoll_store::{Error, ErrorKind, Result, sqlite};
 
 use crate::config::Database;
+use crate::database::value_bytes_max;
 
 /// A file for 2,000 tables has one MiB.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
+/// What a table takes in a catalogue and in the server's routes, and a column of it: measured over
+/// 2,000 tables as 1.7 KiB for a table of six columns.
+const TABLE_BYTES: u64 = 1 << 10;
+const COLUMN_BYTES: u64 = 160;
+
 /// Somebody's own database, and perhaps a file about it.
 pub(crate) struct Source {
     pub(crate) database: Database,
-    pub(crate) resources: Option<PathBuf>,
+    resources: Option<PathBuf>,
+    consumer: Consumer,
+    held: Mutex<Option<Reservation>>,
     /// Largest row that is read.
-    pub(crate) row_bytes_max: u64,
+    row_bytes_max: u64,
+}
+
+impl Source {
+    pub(crate) fn new(
+        database: Database,
+        resources: Option<PathBuf>,
+        budget: &Budget,
+    ) -> anyhow::Result<Self> {
+        let consumer = budget.consumer("catalogue")?;
+        let row_bytes_max = value_bytes_max(budget);
+        Ok(Self { database, resources, consumer, held: Mutex::default(), row_bytes_max })
+    }
+
+    fn catalogue(&self, found: &[FoundTable]) -> Result<Catalogue> {
+        let Some(file) = &self.resources else { return whole(found) };
+        let named =
+            |e: Error| Error::new(e.kind(), format!("the resources file {}: {e}", file.display()));
+        let resources = resources(&read(file)?, found).map_err(named)?;
+        Catalogue::new(resources, None).map_err(named)
+    }
 }
 
 /// Everything in a database that could be served, in rows of this size at most.
@@ -54,11 +85,12 @@ pub(crate) fn survey(database: &Database, row_bytes_max: u64) -> Result<Vec<Foun
 impl CatalogueSource for Source {
     fn look(&self) -> Result<Catalogue> {
         let found = survey(&self.database, self.row_bytes_max)?;
-        let Some(file) = &self.resources else { return whole(&found) };
-        let named =
-            |e: Error| Error::new(e.kind(), format!("the resources file {}: {e}", file.display()));
-        let resources = resources(&read(file)?, &found).map_err(named)?;
-        Catalogue::new(resources, None).map_err(named)
+        let bytes = found.iter().map(|t| TABLE_BYTES + COLUMN_BYTES * t.columns.len() as u64).sum();
+        let reserved = self.consumer.try_reserve(bytes).map_err(plimsoll::Error::from)?;
+        let catalogue = self.catalogue(&found)?;
+        // What requests still hold of the one before goes with them.
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(reserved);
+        Ok(catalogue)
     }
 }
 
@@ -77,18 +109,11 @@ fn whole(found: &[FoundTable]) -> Result<Catalogue> {
 fn read(file: &Path) -> Result<String> {
     let failed = |e: std::io::Error| {
         let text = format!("reading the resources file {}: {e}", file.display());
-        Error::new(
-            if e.kind() == std::io::ErrorKind::InvalidData {
-                ErrorKind::Invalid
-            } else {
-                ErrorKind::Io
-            },
-            text,
-        )
+        Error::new(ErrorKind::Invalid, text)
     };
     let mut text = String::new();
-    let read = File::open(file).map_err(failed)?.take(FILE_BYTES_MAX + 1);
-    { read }.read_to_string(&mut text).map_err(failed)?;
+    let mut bounded = File::open(file).map_err(failed)?.take(FILE_BYTES_MAX + 1);
+    bounded.read_to_string(&mut text).map_err(failed)?;
     if text.len() as u64 > FILE_BYTES_MAX {
         return Err(Error::new(
             ErrorKind::TooLarge,

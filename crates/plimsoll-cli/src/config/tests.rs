@@ -174,7 +174,7 @@ fn a_wrong_value_is_named_with_key_origin_and_what_is_allowed() {
             "PLIMSOLL_DATA_DIR",
             "~/p",
             "data_dir from PLIMSOLL_DATA_DIR is '~/p': '~' is not expanded here, write the \
-             directory out; allowed is the path of a directory",
+             path out; allowed is the path of a directory",
         ),
         (
             "DATABASE_URL",

@@ -73,8 +73,9 @@ impl Drop for Database {
     }
 }
 
+/// What psql prints of statements that may not fail.
 #[track_caller]
-fn psql(url: &str, sql: &str) -> String {
+pub(crate) fn psql(url: &str, sql: &str) -> String {
     let mut child = Command::new("psql")
         .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-f", "-"])
         .env("PGOPTIONS", "-c client_min_messages=error")

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::corpus::{file, folder};
-use crate::postgres::Database;
+use crate::postgres::{Database, psql};
 use crate::server::Server;
 use crate::tool::Tool;
 
@@ -80,7 +80,18 @@ fn a_reload_that_fails_keeps_the_old_catalogue_and_tells_the_reason() {
     let detail = answer.json()["detail"].to_string();
     assert!(detail.contains("no column 'c'") && detail.contains("id, a, b"), "{detail}");
     assert_eq!(row(), serde_json::json!({"id": 1, "a": "a"}));
+    let allow = |word: &str| {
+        let (url, name) = (database.url(), database.url().rsplit('/').next().unwrap().to_owned());
+        let server = url.trim_end_matches(&name).to_owned() + "postgres";
+        psql(&server, &format!("alter database {name} allow_connections {word}"));
+    };
+    allow("false");
     file(folder.path(), "r.toml", one("b").replace("things", "items"));
+    let answer = reload();
+    assert_eq!(answer.status, 409, "{answer:?}");
+    assert!(answer.json()["detail"].to_string().contains("not currently accepting"), "{answer:?}");
+    assert_eq!(row(), serde_json::json!({"id": 1, "a": "a"}), "over the connection there is");
+    allow("true");
     assert_eq!(reload().status, 200);
     assert_eq!(server.get("/items").json()["data"][0], serde_json::json!({"id": 1, "b": "b"}));
     assert_eq!(server.get("/things").status, 404, "short paths are the new file's");

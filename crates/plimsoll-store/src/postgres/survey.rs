@@ -11,8 +11,11 @@
 //! Never: a statement per table.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 
+use futures_util::TryStreamExt as _;
 use plimsoll::record::{Column, ColumnType};
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use super::failure::explain;
@@ -29,7 +32,7 @@ const TABLES: &str = "
 select c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text,
        n.nspname = coalesce((select s from unnest(current_schemas(false)) with ordinality as p(s, o)
                              where s <> 'plimsoll' order by o limit 1), 'public'),
-       obj_description(c.oid, 'pg_class')
+       left(obj_description(c.oid, 'pg_class'), 201)
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition
   and n.nspname not in ('pg_catalog', 'information_schema', 'plimsoll')
@@ -58,7 +61,7 @@ select a.attrelid::bigint, a.attnum::int, a.attname::text,
        coalesce(l.collname in ('C', 'POSIX', 'ucs_basic')
                 or l.collname = 'default' and d.datcollate in ('C', 'POSIX'), true),
        has_column_privilege(a.attrelid, a.attnum, 'select'),
-       format_type(a.atttypid, a.atttypmod), m.description
+       format_type(a.atttypid, a.atttypmod), left(m.description, 201)
 from pg_catalog.pg_attribute a
 join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p', 'v', 'm', 'f')
   and not c.relispartition
@@ -159,39 +162,39 @@ pub(super) async fn look(client: &Client) -> Result<Vec<Seen>> {
     Ok(seen)
 }
 
-async fn tables(client: &Client) -> Result<Vec<Seen>> {
+/// Hands over each row as it comes: thousands of tables have tens of thousands of rows.
+async fn each(client: &Client, sql: &str, mut take: impl FnMut(&Row)) -> Result<()> {
     let fail = |e: tokio_postgres::Error| explain("looking at the database", &e);
+    let none = std::iter::empty::<(&(dyn ToSql + Sync), Type)>();
+    let mut rows = pin!(client.query_typed_raw(sql, none).await.map_err(fail)?);
+    while let Some(row) = rows.try_next().await.map_err(fail)? {
+        take(&row);
+    }
+    Ok(())
+}
+
+async fn tables(client: &Client) -> Result<Vec<Seen>> {
     let mut listed = Vec::new();
-    for row in client.query_typed(TABLES, &[]).await.map_err(fail)? {
+    let listing = |row: &Row| {
         let (oid, is_default): (i64, bool) = (row.get(0), row.get(4));
         let (schema, name, kind) = (row.get(1), row.get(2), row.get(3));
         let comment = row.get(5);
         listed.push((oid, Listed { schema, name, kind, comment, is_default }));
-    }
+    };
+    each(client, TABLES, listing).await?;
     let mut fields: BTreeMap<i64, Vec<Field>> = BTreeMap::new();
-    for row in client.query_typed(COLUMNS, &[]).await.map_err(fail)? {
-        fields.entry(row.get(0)).or_default().push(field(&row));
-    }
+    let columns = |row: &Row| fields.entry(row.get(0)).or_default().push(field(row));
+    each(client, COLUMNS, columns).await?;
     let mut paths: BTreeMap<i64, Vec<Path>> = BTreeMap::new();
-    for row in client.query_typed(INDEXES, &[]).await.map_err(fail)? {
-        let of = paths.entry(row.get(0)).or_default();
-        let column = (row.get(6), row.get(7), row.get::<_, Option<bool>>(8).unwrap_or(false));
-        if row.get::<_, i32>(5) == 1 {
-            let width = usize::try_from(row.get::<_, i32>(4)).unwrap_or(0);
-            let (name, unique, primary) = (row.get(1), row.get(2), row.get(3));
-            of.push(Path { name, unique, primary, width, columns: Vec::new() });
-        }
-        if let Some(path) = of.last_mut() {
-            path.columns.push(column);
-        }
-    }
+    each(client, INDEXES, |row| path(paths.entry(row.get(0)).or_default(), row)).await?;
     let mut references: BTreeMap<i64, Vec<Reference>> = BTreeMap::new();
-    for row in client.query_typed(REFERENCES, &[]).await.map_err(fail)? {
+    let refers = |row: &Row| {
         let names = |at: usize| row.get::<_, Vec<String>>(at).into_iter().map(Into::into).collect();
         let table = row.get::<_, String>(1).into();
         let reference = Reference { columns: names(2), table, their_columns: names(3) };
         references.entry(row.get(0)).or_default().push(reference);
-    }
+    };
+    each(client, REFERENCES, refers).await?;
     let seen = listed.into_iter().map(|(oid, table)| Seen {
         table,
         fields: fields.remove(&oid).unwrap_or_default(),
@@ -199,6 +202,19 @@ async fn tables(client: &Client) -> Result<Vec<Seen>> {
         references: references.remove(&oid).unwrap_or_default(),
     });
     Ok(seen.collect())
+}
+
+/// One column of an index; the first makes the index.
+fn path(of: &mut Vec<Path>, row: &Row) {
+    let column = (row.get(6), row.get(7), row.get::<_, Option<bool>>(8).unwrap_or(false));
+    if row.get::<_, i32>(5) == 1 {
+        let width = usize::try_from(row.get::<_, i32>(4)).unwrap_or(0);
+        let (name, unique, primary) = (row.get(1), row.get(2), row.get(3));
+        of.push(Path { name, unique, primary, width, columns: Vec::new() });
+    }
+    if let Some(path) = of.last_mut() {
+        path.columns.push(column);
+    }
 }
 
 fn field(row: &Row) -> Field {
