@@ -13,7 +13,10 @@ fn main() -> io::Result<()> {
     // `cargo run` hands the variable to the binary too, which refuses PLIMSOLL_ names it does not
     // know: this one must not begin like a setting.
     println!("cargo::rustc-env=BUILT_FROM_COMMIT={}", commit());
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packs").canonicalize()?;
+    // Asked when it runs: a build script may have been compiled for another checkout.
+    let own = env::var_os("CARGO_MANIFEST_DIR");
+    let own = own.ok_or_else(|| io::Error::other("CARGO_MANIFEST_DIR is not set"))?;
+    let root = Path::new(&own).join("../../packs").canonicalize()?;
     println!("cargo::rerun-if-changed={}", root.display());
     let mut packs: Vec<PathBuf> = entries(&root)?.into_iter().filter(|p| p.is_dir()).collect();
     packs.sort();
