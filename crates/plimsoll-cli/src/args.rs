@@ -110,6 +110,9 @@ pub(crate) struct InitArgs {
     /// Write over a file that is there
     #[arg(long)]
     pub(crate) force: bool,
+    /// Write nothing; print the SQL of a role for what this file serves
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "schemas", "force"])]
+    pub(crate) role_for: Option<PathBuf>,
 }
 
 /// `plimsoll import`

@@ -19,7 +19,7 @@ use plimsoll::budget::{Budget, Consumer, Reservation};
 use plimsoll_server::CatalogueSource;
 use plimsoll_store::catalogue::{Catalogue, FoundTable, resources};
 use plimsoll_store::postgres::{self, PostgresConfig, REPLICA_LAG_MS_MAX};
-use plimsoll_store::{Error, ErrorKind, Result, sqlite};
+use plimsoll_store::{Error, ErrorKind, Resource, Result, sqlite};
 
 use crate::config::Database;
 use crate::database::value_bytes_max;
@@ -54,11 +54,10 @@ impl Source {
     }
 
     fn catalogue(&self, found: &[FoundTable]) -> Result<Catalogue> {
-        let Some(file) = &self.resources else { return whole(found) };
-        let named =
-            |e: Error| Error::new(e.kind(), format!("the resources file {}: {e}", file.display()));
-        let resources = resources(&read(file)?, found).map_err(named)?;
-        Catalogue::new(resources, None).map_err(named)
+        match &self.resources {
+            None => whole(found),
+            Some(file) => Catalogue::new(named(file, found)?, None).map_err(|e| about(file, &e)),
+        }
     }
 }
 
@@ -92,6 +91,15 @@ impl CatalogueSource for Source {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(reserved);
         Ok(catalogue)
     }
+}
+
+/// The resources that a file names.
+pub(crate) fn named(file: &Path, found: &[FoundTable]) -> Result<Vec<Resource>> {
+    resources(&read(file)?, found).map_err(|e| about(file, &e))
+}
+
+fn about(file: &Path, error: &Error) -> Error {
+    Error::new(error.kind(), format!("the resources file {}: {error}", file.display()))
 }
 
 /// Every table with a key.

@@ -33,6 +33,9 @@ pub(crate) fn run(global: &Global, args: &InitArgs) -> anyhow::Result<Outcome> {
     let Some(database) = setup.config.database() else {
         bail!(Usage("init looks at your own database: name it with --database".to_owned()));
     };
+    if let Some(file) = &args.role_for {
+        return role_for(database, file);
+    }
     if args.out.exists() && !args.force {
         bail!(Usage(format!(
             "{} is there already: name another with --out, or write over it with --force",
@@ -44,6 +47,17 @@ pub(crate) fn run(global: &Global, args: &InitArgs) -> anyhow::Result<Outcome> {
     write(&args.out, &resources_text(&tables), args.force)?;
     let told = report(database, &tables, &args.out)?;
     crate::exit::stdout().write_all(told.as_bytes())?;
+    Ok(Outcome::Done)
+}
+
+/// The role of a file that was reviewed.
+fn role_for(database: &Database, file: &Path) -> anyhow::Result<Outcome> {
+    let Database::Postgres(url) = database else {
+        bail!(Usage("a SQLite file has no roles: --role-for is for PostgreSQL".to_owned()));
+    };
+    let tables = source::survey(database)?;
+    let served = source::named(file, &tables)?;
+    crate::exit::stdout().write_all(reading_role(url, &tables, &served)?.as_bytes())?;
     Ok(Outcome::Done)
 }
 
@@ -90,6 +104,7 @@ fn write(path: &Path, text: &str, force: bool) -> anyhow::Result<()> {
 /// What was found, and what to do next.
 fn report(database: &Database, tables: &[FoundTable], file: &Path) -> anyhow::Result<String> {
     let (mut served, mut refused, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
+    let mut whole = Vec::new();
     for table in tables {
         match table.whole() {
             Ok(resource) => {
@@ -98,6 +113,7 @@ fn report(database: &Database, tables: &[FoundTable], file: &Path) -> anyhow::Re
                 let names = names.map(|c| &*c.column.name);
                 let names = names.filter(|name| resource.schema.position(name).is_none());
                 hidden.extend(names.map(|name| format!("{}.{name}", table.name)));
+                whole.push(resource);
             }
             Err(reason) => refused.push(format!("{}: {reason}", table.name)),
         }
@@ -120,7 +136,7 @@ fn report(database: &Database, tables: &[FoundTable], file: &Path) -> anyhow::Re
     }
     if let Database::Postgres(url) = database {
         say("a role that may read exactly these tables and columns:");
-        text.push_str(&reading_role(url, tables)?);
+        text.push_str(&reading_role(url, tables, &whole)?);
     }
     let then = match database {
         Database::Postgres(_) => "then, with that role in the URL:",

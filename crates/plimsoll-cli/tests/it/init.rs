@@ -82,6 +82,8 @@ fn init_without_a_database_or_with_an_unknown_schema_is_refused() {
     Tool::new(folder.path(), &["init"]).run().expect(2, &["--database"]);
     let init = ["init", "--database", &db, "--schema", "public"];
     Tool::new(folder.path(), &init).run().expect(2, &["no table is in a schema 'public'"]);
+    let init = ["init", "--database", &db, "--role-for", "r.toml"];
+    Tool::new(folder.path(), &init).run().expect(2, &["has no roles"]);
     let init = ["init", "--database", "nowhere.db"];
     Tool::new(folder.path(), &init).run().expect(1, &["no database file nowhere.db"]);
     assert!(!folder.path().join("plimsoll-resources.toml").exists());

@@ -250,8 +250,20 @@ fn a_view_is_served_by_the_key_a_file_names_while_it_is_small_or_has_an_index() 
         resource("kept", "id", "{ name = \"id\" }, { name = \"k\" }"),
     ];
     file(folder.path(), FILE, text.concat());
-    let args = ["--database", &database.url(), "--resources", FILE];
-    let server = Server::fastest(folder.path(), &args);
+    let init = ["init", "--database", &database.url(), "--role-for", FILE];
+    let init = Tool::fastest(folder.path(), &init).run();
+    init.expect(0, &[]);
+    let granted = init.text().lines().filter(|line| line.starts_with("GRANT SELECT"));
+    let wanted = [
+        "GRANT SELECT (\"name\", \"id\") ON \"public\".\"customer_list\" TO plimsoll_reader;",
+        "GRANT SELECT (\"rating\", \"films\") ON \"public\".\"sales_by_rating\" \
+         TO plimsoll_reader;",
+        "GRANT SELECT (\"id\") ON \"public\".\"long\" TO plimsoll_reader;",
+        "GRANT SELECT ON \"public\".\"kept\" TO plimsoll_reader;",
+    ];
+    assert_eq!(granted.collect::<Vec<_>>(), wanted);
+    let role = database.make_role(init.text());
+    let server = Server::fastest(folder.path(), &["--database", &role, "--resources", FILE]);
     let data = |path: &str| server.get(&format!("/api/v2/tables/{path}")).json()["data"].clone();
     let first = serde_json::json!([{"name": "C30 L30", "id": "30"}]);
     assert_eq!(data("customer_list?sort=-id&limit=1"), first, "by the number, not by its text");

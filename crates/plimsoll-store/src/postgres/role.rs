@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::connection::Target;
 use super::dialect::quote;
-use crate::catalogue::FoundTable;
+use crate::catalogue::{FoundTable, Resource};
 use crate::error::Result;
 
 /// What the role is called; whoever runs the statements may choose another name.
@@ -18,19 +18,23 @@ const ROLE: &str = "plimsoll_reader";
 /// notices.
 const CONNECTIONS_MAX: u32 = 7;
 
-/// The statements that make a role for exactly the tables and columns that
-/// [`FoundTable::whole`] serves.
+/// The statements that make a role for exactly the tables and columns of these resources, which
+/// were made of these tables.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Invalid`] when the URL, which names the database, cannot be read.
-pub fn reading_role(url: &str, tables: &[FoundTable]) -> Result<String> {
+pub fn reading_role(url: &str, tables: &[FoundTable], served: &[Resource]) -> Result<String> {
     let database = quote(Target::new(url)?.database());
     let mut sql = format!(
         "CREATE ROLE {ROLE} LOGIN CONNECTION LIMIT {CONNECTIONS_MAX};\n\
          ALTER ROLE {ROLE} SET default_transaction_read_only = on;\n\
          GRANT CONNECT ON DATABASE {database} TO {ROLE};\n"
     );
-    let served: Vec<_> = tables.iter().filter_map(|t| Some((t, t.whole().ok()?))).collect();
+    let of = |resource: &Resource| {
+        let by_name = tables.iter().find(|t| t.name == resource.name);
+        by_name.or_else(|| tables.iter().find(|t| t.qualified == resource.name))
+    };
+    let served: Vec<_> = served.iter().filter_map(|r| Some((of(r)?, r))).collect();
     let schemas: BTreeSet<&str> = served.iter().map(|(table, _)| &*table.schema).collect();
     for schema in schemas {
         put(&mut sql, format_args!("GRANT USAGE ON SCHEMA {} TO {ROLE};", quote(schema)));
