@@ -34,7 +34,7 @@ pub(crate) fn run(global: &Global, args: &InitArgs) -> anyhow::Result<Outcome> {
         bail!(Usage("init looks at your own database: name it with --database".to_owned()));
     };
     if let Some(file) = &args.role_for {
-        return role_for(database, file);
+        return role_for(database, file, value_bytes_max(&setup.memory.budget));
     }
     if args.out.exists() && !args.force {
         bail!(Usage(format!(
@@ -51,11 +51,11 @@ pub(crate) fn run(global: &Global, args: &InitArgs) -> anyhow::Result<Outcome> {
 }
 
 /// The role of a file that was reviewed.
-fn role_for(database: &Database, file: &Path) -> anyhow::Result<Outcome> {
+fn role_for(database: &Database, file: &Path, row_bytes_max: u64) -> anyhow::Result<Outcome> {
     let Database::Postgres(url) = database else {
         bail!(Usage("a SQLite file has no roles: --role-for is for PostgreSQL".to_owned()));
     };
-    let tables = source::survey(database)?;
+    let tables = source::survey(database, row_bytes_max)?;
     let served = source::named(file, &tables)?;
     crate::exit::stdout().write_all(reading_role(url, &tables, &served)?.as_bytes())?;
     Ok(Outcome::Done)
