@@ -55,9 +55,11 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Write a resource to a file or to standard output
     Export(ExportArgs),
-    /// Make or bring up to date the embedded database
+    /// Make Plimsoll's own database or bring it up to date: the embedded one, or a PostgreSQL
     Migrate(MigrateArgs),
-    /// Fill the embedded database with deterministic demo data
+    /// Drop Plimsoll's schema from a PostgreSQL, and nothing else
+    Uninstall(UninstallArgs),
+    /// Fill Plimsoll's own database with deterministic demo data
     Seed(SeedArgs),
     /// Sort a file by some of its columns
     Sort(SortArgs),
@@ -196,6 +198,14 @@ pub(crate) struct MigrateArgs {
     pub(crate) json: bool,
 }
 
+/// `plimsoll uninstall`
+#[derive(Debug, Args)]
+pub(crate) struct UninstallArgs {
+    /// Do it; without, what would be dropped is said
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
 /// `plimsoll seed`
 #[derive(Debug, Args)]
 pub(crate) struct SeedArgs {
@@ -261,8 +271,7 @@ fn with_settings(mut command: clap::Command) -> clap::Command {
             "http.host" => "Address to listen on [default: 127.0.0.1]".to_owned(),
             "http.port" => "Port to listen on; 0 takes a free one [default: 8000]".to_owned(),
             "database.url" => {
-                "Read this SQLite file or PostgreSQL URL instead of the embedded database"
-                    .to_owned()
+                "Use this SQLite file or PostgreSQL URL instead of the embedded database".to_owned()
             }
             "database.resources" => {
                 "Serve exactly what this file names of it; see `plimsoll init`".to_owned()

@@ -1,4 +1,4 @@
-//! Opening the embedded database, or somebody's own SQLite file.
+//! Opening Plimsoll's own database, embedded or a PostgreSQL, or somebody's own.
 //!
 //! ```text
 //!   DIR/plimsoll.db   pack tables and control tables      DIR/cursor.key   signs cursors, 0600
@@ -20,7 +20,7 @@ use anyhow::Context as _;
 use plimsoll::budget::{Budget, Reservation};
 use plimsoll::limits::ROW_BYTES_MAX;
 use plimsoll_store::catalogue::{Catalogue, Pack};
-use plimsoll_store::postgres::{PostgresConfig, PostgresDatabase};
+use plimsoll_store::postgres::{PostgresConfig, PostgresDatabase, complete_own};
 use plimsoll_store::sqlite::{
     SqliteConfig, SqliteDatabase, migrate, restore_indexes, set_heap_soft_limit,
 };
@@ -101,10 +101,7 @@ pub(crate) fn open_embedded(
     // Beyond what is reserved the engine recycles pages of its caches instead of taking more.
     set_heap_soft_limit(config.connection_bytes());
     let database = SqliteDatabase::open(&config, &mut resources)?;
-    let catalogue = match packs {
-        [pack] => pack.catalogue(resources)?,
-        _ => Catalogue::new(resources, None)?,
-    };
+    let catalogue = catalogue(packs, resources)?;
     let store = Store::new(Arc::new(database), Arc::new(catalogue));
     Ok(Opened { store, presence, _held: held })
 }
@@ -124,6 +121,13 @@ pub(crate) fn open_foreign(
     Ok(Opened { store, presence: Presence::Behind, _held: held })
 }
 
+fn catalogue(packs: &[Pack], resources: Vec<Resource>) -> plimsoll_store::Result<Catalogue> {
+    match packs {
+        [pack] => pack.catalogue(resources),
+        _ => Catalogue::new(resources, None),
+    }
+}
+
 /// Opens somebody's own PostgreSQL database for reading.
 pub(crate) fn open_postgres(
     url: &str,
@@ -133,7 +137,39 @@ pub(crate) fn open_postgres(
     role: Use,
     budget: &Budget,
 ) -> anyhow::Result<Opened> {
-    let config = PostgresConfig {
+    let config = postgres(url, settings, spill, role, budget);
+    let held = budget.consumer("database")?.try_reserve(config.connection_bytes())?;
+    let database = PostgresDatabase::open(&config, BTreeMap::new())?;
+    let store = Store::new(Arc::new(database), Arc::new(catalogue));
+    Ok(Opened { store, presence: Presence::Behind, _held: held })
+}
+
+/// Opens a PostgreSQL database in which the packs' migrations have run, for writing too.
+pub(crate) fn open_own_postgres(
+    url: &str,
+    settings: &Config,
+    packs: &[Pack],
+    spill: &Path,
+    role: Use,
+    budget: &Budget,
+) -> anyhow::Result<Opened> {
+    let config = PostgresConfig { writable: true, ..postgres(url, settings, spill, role, budget) };
+    let held = budget.consumer("database")?.try_reserve(config.connection_bytes())?;
+    let mut resources: Vec<Resource> = packs.iter().flat_map(|p| p.resources.clone()).collect();
+    let tables = complete_own(&config, &mut resources)?;
+    let database = PostgresDatabase::open(&config, tables)?;
+    let store = Store::new(Arc::new(database), Arc::new(catalogue(packs, resources)?));
+    Ok(Opened { store, presence: Presence::Behind, _held: held })
+}
+
+fn postgres(
+    url: &str,
+    settings: &Config,
+    spill: &Path,
+    role: Use,
+    budget: &Budget,
+) -> PostgresConfig {
+    PostgresConfig {
         row_bytes_max: value_bytes_max(budget),
         url: url.to_owned(),
         replicas: settings.replicas().to_vec(),
@@ -141,11 +177,7 @@ pub(crate) fn open_postgres(
         readers: if role == Use::Server { POSTGRES_READERS } else { 1 },
         spill_directory: spill.to_owned(),
         writable: false,
-    };
-    let held = budget.consumer("database")?.try_reserve(config.connection_bytes())?;
-    let database = PostgresDatabase::open(&config, BTreeMap::new())?;
-    let store = Store::new(Arc::new(database), Arc::new(catalogue));
-    Ok(Opened { store, presence: Presence::Behind, _held: held })
+    }
 }
 
 /// The largest stored value or line of a file under a limit.

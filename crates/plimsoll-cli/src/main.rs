@@ -30,13 +30,14 @@ use std::process::ExitCode;
 
 use args::{Cli, Command, ConfigCommand};
 use exit::Outcome;
+use plimsoll_store::catalogue::Words;
 
 fn main() -> ExitCode {
     exit::code(run())
 }
 
 fn run() -> anyhow::Result<Outcome> {
-    let packs = packs::all()?;
+    let packs = packs::all(Words::Sqlite)?;
     let (Cli { global, command }, counts) = args::parse(&packs);
     match command {
         Command::Serve(args) => commands::serve::run(&global, &args, &packs, &counts),
@@ -44,6 +45,7 @@ fn run() -> anyhow::Result<Outcome> {
         Command::Import(args) => commands::import::run(&global, &args, &packs),
         Command::Export(args) => commands::export::run(&global, &args, &packs),
         Command::Migrate(args) => commands::migrate::run(&global, &args, &packs),
+        Command::Uninstall(args) => commands::uninstall::run(&global, &args),
         Command::Seed(args) => commands::seed::run(&global, &args, &packs, &counts),
         Command::Sort(args) => commands::sort::run(&global, &args),
         Command::Top(args) => commands::top::run(&global, &args),

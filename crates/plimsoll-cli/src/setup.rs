@@ -8,12 +8,14 @@
 //! error that names the setting and its origin.
 //! Never: a setting read from anywhere else.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal as _, stderr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
 use plimsoll_server::CatalogueSource as _;
-use plimsoll_store::catalogue::Pack;
+use plimsoll_store::catalogue::{Pack, Words};
+use plimsoll_store::postgres::migration_states;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::Global;
@@ -21,8 +23,8 @@ use crate::config::{Config, Database, Sources};
 use crate::database::{self, Opened, Use};
 use crate::exit::Usage;
 use crate::memory::{self, Memory};
-use crate::source::Source;
-use crate::spill;
+use crate::source::{Source, postgres_config};
+use crate::{packs, spill};
 
 /// A process that is ready to open its database.
 pub(crate) struct Setup {
@@ -62,17 +64,68 @@ impl Setup {
         Ok(directory.canonicalize()?)
     }
 
-    /// The embedded database, for a command that writes.
-    pub(crate) fn open_embedded(&self, packs: &[Pack], role: Use) -> anyhow::Result<Opened> {
-        if let Some(database) = self.config.database() {
-            bail!(Usage(format!(
-                "database.url is {database}, from {}: somebody's own database is only read; take \
-                 the setting away to use the embedded one",
-                self.config.origin("database.url")
-            )));
+    /// The packs in the words of the database that is configured, for a command that may write.
+    pub(crate) fn packs<'a>(&self, embedded: &'a [Pack]) -> anyhow::Result<Cow<'a, [Pack]>> {
+        Ok(match self.config.database() {
+            Some(Database::Postgres(_)) => Cow::Owned(packs::all(Words::Postgres)?),
+            _ => Cow::Borrowed(embedded),
+        })
+    }
+
+    /// Plimsoll's own database, for a command that writes.
+    pub(crate) fn open_own(&self, packs: &[Pack], role: Use) -> anyhow::Result<Opened> {
+        let budget = &self.memory.budget;
+        let postgres = match self.config.database() {
+            None => {
+                self.expect_no_replicas()?;
+                return database::open_embedded(self.data(), packs, role, budget);
+            }
+            Some(Database::Postgres(url)) if self.is_own(packs)? => url,
+            Some(database) => bail!(Usage(self.only_read(database))),
+        };
+        let spill = self.spill()?;
+        database::open_own_postgres(postgres, &self.config, packs, &spill, role, budget)
+    }
+
+    fn only_read(&self, database: &Database) -> String {
+        let mend = match database {
+            Database::Postgres(_) if self.config.path("database.resources").is_some() => {
+                "take database.resources away, which says what is read of it"
+            }
+            Database::Postgres(_) => {
+                "run `plimsoll migrate` with this database first if it is to be Plimsoll's own, or \
+                 take the setting away to use the embedded one"
+            }
+            Database::File(_) => "take the setting away to use the embedded one",
+        };
+        let origin = self.config.origin("database.url");
+        format!(
+            "database.url is {database}, from {origin}: somebody's own database is only read; \
+             {mend}"
+        )
+    }
+
+    /// Whether the PostgreSQL database that is configured is Plimsoll's own: the packs' migrations
+    /// made its tables. With a resources file it is read as anybody's.
+    fn is_own(&self, packs: &[Pack]) -> anyhow::Result<bool> {
+        let Some(Database::Postgres(url)) = self.config.database() else { return Ok(false) };
+        if self.config.path("database.resources").is_some() {
+            return Ok(false);
         }
-        self.expect_no_replicas()?;
-        database::open_embedded(self.data(), packs, role, &self.memory.budget)
+        let config = postgres_config(url, database::value_bytes_max(&self.memory.budget));
+        let mut states = Vec::new();
+        for pack in packs {
+            states.extend(migration_states(&config, &pack.migrations)?);
+        }
+        let missing = states.iter().find(|s| s.applied_at.is_none());
+        match missing {
+            Some(missing) if states.iter().any(|s| s.applied_at.is_some()) => bail!(
+                "the migration {} has not run on the database, which is older than this program: \
+                 run `plimsoll migrate` with it",
+                missing.id
+            ),
+            missing => Ok(missing.is_none() && !states.is_empty()),
+        }
     }
 
     fn expect_no_replicas(&self) -> anyhow::Result<()> {
@@ -87,9 +140,12 @@ impl Setup {
     }
 
     /// Where somebody's own database is looked at, where one is configured.
-    pub(crate) fn source(&self) -> anyhow::Result<Option<Source>> {
+    pub(crate) fn source(&self, packs: &[Pack]) -> anyhow::Result<Option<Source>> {
         if !matches!(self.config.database(), Some(Database::Postgres(_))) {
             self.expect_no_replicas()?;
+        }
+        if self.is_own(packs)? {
+            return Ok(None);
         }
         let resources = self.config.path("database.resources").map(Path::to_owned);
         match (self.config.database(), resources) {
@@ -114,7 +170,7 @@ impl Setup {
         role: Use,
     ) -> anyhow::Result<Opened> {
         let budget = &self.memory.budget;
-        let Some(source) = source else { return self.open_embedded(packs, role) };
+        let Some(source) = source else { return self.open_own(packs, role) };
         let catalogue = source.look()?;
         match &source.database {
             Database::File(file) => database::open_foreign(file, catalogue, budget),

@@ -69,15 +69,20 @@ pub(crate) fn survey(database: &Database, row_bytes_max: u64) -> Result<Vec<Foun
             format!("there is no database file {}", file.display()),
         )),
         Database::File(file) => sqlite::survey(file),
-        Database::Postgres(url) => postgres::survey(&PostgresConfig {
-            url: url.clone(),
-            readers: 0,
-            spill_directory: PathBuf::new(),
-            writable: false,
-            replicas: Vec::new(),
-            replica_lag_max_ms: REPLICA_LAG_MS_MAX,
-            row_bytes_max,
-        }),
+        Database::Postgres(url) => postgres::survey(&postgres_config(url, row_bytes_max)),
+    }
+}
+
+/// For a look at a database, in rows of this size at most.
+pub(crate) fn postgres_config(url: &str, row_bytes_max: u64) -> PostgresConfig {
+    PostgresConfig {
+        url: url.to_owned(),
+        readers: 0,
+        spill_directory: PathBuf::new(),
+        writable: false,
+        replicas: Vec::new(),
+        replica_lag_max_ms: REPLICA_LAG_MS_MAX,
+        row_bytes_max,
     }
 }
 

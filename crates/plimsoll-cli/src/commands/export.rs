@@ -30,7 +30,8 @@ pub(crate) fn run(global: &Global, args: &ExportArgs, packs: &[Pack]) -> anyhow:
     let began = Instant::now();
     let setup = setup::start(global, TOOL_LIMIT_BYTES_MIN)?;
     let directory = setup.spill()?;
-    let source = setup.source()?;
+    let packs = &*setup.packs(packs)?;
+    let source = setup.source(packs)?;
     let opened = setup.open(source.as_ref(), packs, Use::Tool)?;
     let budget = &setup.memory.budget;
     let _held = budget.consumer("export")?.try_reserve(2 * frame_bytes() as u64)?;

@@ -62,7 +62,8 @@ pub(crate) fn run(global: &Global, args: &ImportArgs, packs: &[Pack]) -> anyhow:
     let began = Instant::now();
     let setup = setup::start(global, TOOL_LIMIT_BYTES_MIN)?;
     setup.spill()?;
-    let opened = setup.open_embedded(packs, Use::Import)?;
+    let packs = &*setup.packs(packs)?;
+    let opened = setup.open_own(packs, Use::Import)?;
     let bounds = Bounds::under(&setup.memory.budget);
     let consumer = setup.memory.budget.consumer("import")?;
     let mut held = consumer.try_reserve(bounds.reading_bytes())?;

@@ -1,40 +1,48 @@
-//! `plimsoll migrate`: brings the embedded database up to date.
+//! `plimsoll migrate`: makes Plimsoll's own database, or brings it up to date.
 //!
 //! Promises: what ran is listed; running it again does nothing.
-//! Never: touches a file that is not the embedded database.
+//! Never: touches somebody's own SQLite file; makes a table of its own among an app's.
 
 use std::io::Write as _;
 use std::path::Path;
 
+use anyhow::bail;
+use plimsoll::limits::ROW_BYTES_MAX;
 use plimsoll::record::Timestamp;
-use plimsoll_store::catalogue::Pack;
-use plimsoll_store::sqlite::{migrate, migration_states};
+use plimsoll_store::catalogue::{MigrationState, Pack, Words};
+use plimsoll_store::{postgres, sqlite};
 
 use crate::args::{Global, MigrateArgs};
-use crate::exit::Outcome;
-use crate::{database, setup};
+use crate::config::{Config, Database};
+use crate::exit::{Outcome, Usage};
+use crate::source::postgres_config;
+use crate::{database, packs, setup};
+
+/// Each pack's name with what has run of it.
+type States = Vec<(Box<str>, Vec<MigrationState>)>;
 
 pub(crate) fn run(global: &Global, args: &MigrateArgs, packs: &[Pack]) -> anyhow::Result<Outcome> {
     let config = setup::config(global)?;
-    let data = config.path("data_dir").unwrap_or(Path::new("."));
-    let file = data.join("plimsoll.db");
-    if !args.status {
-        let file = database::file(data)?;
-        for pack in packs {
-            migrate(&file, &pack.migrations, database::now_micros())?;
-        }
-    }
+    let states = match config.database() {
+        None => embedded(&config, packs, args.status)?,
+        Some(Database::Postgres(url)) => on_postgres(url, args.status)?,
+        Some(file @ Database::File(_)) => bail!(Usage(format!(
+            "database.url is {file}, from {}: somebody's own SQLite file is only read; take the \
+             setting away to migrate the embedded database",
+            config.origin("database.url")
+        ))),
+    };
     let mut out = crate::exit::stdout();
     let mut rows = Vec::new();
-    for pack in packs {
-        for state in migration_states(&file, &pack.migrations)? {
+    for (pack, states) in states {
+        for state in states {
             let applied = state.applied_at.map(|at| Timestamp::from_micros(at).to_string());
             rows.push(serde_json::json!({
-                "pack": pack.name, "migration": state.id, "applied_at": applied,
+                "pack": pack, "migration": state.id, "applied_at": applied,
             }));
             if !args.json {
                 let when = applied.as_deref().unwrap_or("not yet");
-                writeln!(out, "{:<10} {:<24} {when}", pack.name, state.id)?;
+                writeln!(out, "{pack:<10} {:<24} {when}", state.id)?;
             }
         }
     }
@@ -42,4 +50,33 @@ pub(crate) fn run(global: &Global, args: &MigrateArgs, packs: &[Pack]) -> anyhow
         writeln!(out, "{}", serde_json::Value::Array(rows))?;
     }
     Ok(Outcome::Done)
+}
+
+fn embedded(config: &Config, packs: &[Pack], status: bool) -> anyhow::Result<States> {
+    let data = config.path("data_dir").unwrap_or(Path::new("."));
+    if !status {
+        let file = database::file(data)?;
+        for pack in packs {
+            sqlite::migrate(&file, &pack.migrations, database::now_micros())?;
+        }
+    }
+    let file = data.join("plimsoll.db");
+    let states =
+        |pack: &Pack| Ok((pack.name.clone(), sqlite::migration_states(&file, &pack.migrations)?));
+    packs.iter().map(states).collect()
+}
+
+fn on_postgres(url: &str, status: bool) -> anyhow::Result<States> {
+    let packs = packs::all(Words::Postgres)?;
+    let config = postgres_config(url, ROW_BYTES_MAX as u64);
+    if !status {
+        for pack in &packs {
+            let mut resources = pack.resources.clone();
+            postgres::migrate(&config, &pack.migrations, &mut resources, database::now_micros())?;
+        }
+    }
+    let states = |pack: &Pack| {
+        Ok((pack.name.clone(), postgres::migration_states(&config, &pack.migrations)?))
+    };
+    packs.iter().map(states).collect()
 }

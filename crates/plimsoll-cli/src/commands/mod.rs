@@ -22,3 +22,4 @@ pub(crate) mod serve;
 pub(crate) mod sort;
 pub(crate) mod tool;
 pub(crate) mod top;
+pub(crate) mod uninstall;

@@ -31,7 +31,8 @@ pub(crate) fn run(
 ) -> anyhow::Result<Outcome> {
     let setup = setup::start(global, TOOL_LIMIT_BYTES_MIN)?;
     setup.spill()?;
-    let opened = setup.open_embedded(packs, Use::Tool)?;
+    let packs = &*setup.packs(packs)?;
+    let opened = setup.open_own(packs, Use::Tool)?;
     let figures = fill(&opened.store, packs, counts, args.seed, &setup.memory.budget)?;
     let mut out = crate::exit::stdout();
     if args.json {
@@ -56,7 +57,10 @@ pub(crate) fn fill(
 ) -> anyhow::Result<Vec<(String, Value)>> {
     let _sorting = budget.consumer("seed")?.try_reserve(database::sorting_bytes(budget))?;
     let Some((pack, seed)) = packs.iter().find_map(|p| Some((p, p.seed.as_ref()?))) else {
-        bail!("no pack has demo data");
+        bail!(
+            "no pack has demo data in the words of this database: make it in the embedded one, \
+             without --database"
+        );
     };
     let identity = identity(seed, counts, number);
     match store.state(KIND, &pack.name).wait()? {

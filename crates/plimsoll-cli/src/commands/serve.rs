@@ -43,7 +43,8 @@ pub(crate) fn run(
     }
     let spill = setup.spill()?;
     let listener = listen(&setup.config, args.insecure)?;
-    let source = setup.source()?;
+    let packs = &*setup.packs(packs)?;
+    let source = setup.source(packs)?;
     let opened = setup.open(source.as_ref(), packs, Use::Server)?;
     let writable = source.is_none();
     if args.demo {

@@ -21,7 +21,8 @@ pub use analytics::{Analytics, ItemMapping, OrderMapping, SubjectMapping};
 pub use found::{FoundColumn, FoundIndex, FoundTable, Reference, TableKind};
 pub use order::{Order, SortTerm};
 pub use pack::{
-    Figure, Migration, Pack, PackFiles, Recipe, Seed, SeedCount, Step, StepBatch, Words,
+    Figure, Migration, MigrationState, Pack, PackFiles, Recipe, Seed, SeedCount, Step, StepBatch,
+    Words,
 };
 pub use resource::{ColumnRole, ExportColumn, Handle, Index, IndexColumn, Nulls, Resource};
 pub use resources_text::resources_text;

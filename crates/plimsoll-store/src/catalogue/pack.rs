@@ -40,6 +40,15 @@ pub struct Migration {
     pub sql: Arc<str>,
 }
 
+/// A migration and whether it has run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MigrationState {
+    /// The migration's name.
+    pub id: Box<str>,
+    /// When it ran, microseconds UTC.
+    pub applied_at: Option<i64>,
+}
+
 /// Over what a batched step runs.
 #[derive(Clone, Debug)]
 pub enum StepBatch {

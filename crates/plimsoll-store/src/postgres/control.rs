@@ -28,6 +28,9 @@ pub(super) const FIND_OWN: &str = "
 select set_config('search_path', current_setting('search_path') || ', plimsoll', true)
 where current_setting('search_path') not like '%, plimsoll'";
 
+/// The tables that are made there whatever is served.
+pub(super) const TABLES: [&str; 3] = ["migrations", "state", "idempotency"];
+
 /// Makes what is missing.
 pub(super) const CREATE: &str = "
 create schema if not exists plimsoll;

@@ -64,6 +64,39 @@ impl Source<'_> {
     pub(super) fn qualified(&self) -> String {
         self.table.qualified()
     }
+
+    /// Whether a column can hold a value.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] for a value of another type than the column's, and for a text with
+    /// a NUL character.
+    pub(super) fn check(&self, column: usize, value: &Value) -> Result<()> {
+        let kind = self.resource.schema.columns[column].kind;
+        let fits = match value {
+            Value::Null => true,
+            Value::Bool(_) => kind == ColumnType::Bool,
+            Value::Int(_) => matches!(kind, ColumnType::Int | ColumnType::Float),
+            Value::Float(_) => kind == ColumnType::Float,
+            Value::Money(_) => kind == ColumnType::Money,
+            Value::Time(_) => kind == ColumnType::Time,
+            Value::Text(_) => kind == ColumnType::Text,
+            Value::Bytes(_) => kind == ColumnType::Bytes,
+        };
+        let (table, name) = (&self.resource.name, self.name(column));
+        if !fits && kind != ColumnType::Any {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("writing {table}: the value for {table}.{name} is no {kind}"),
+            ));
+        }
+        if matches!(value, Value::Text(text) if text.contains('\0')) {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("writing {table}: {table}.{name} cannot hold a text with a NUL character"),
+            ));
+        }
+        Ok(())
+    }
 }
 
 impl Sql {
@@ -87,38 +120,14 @@ impl Sql {
     /// A value that a column is to hold.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] for a value of another type than the column's.
+    /// As [`Source::check`].
     pub(super) fn assign(
         &mut self,
         source: Source<'_>,
         column: usize,
         value: &Value,
     ) -> Result<()> {
-        let kind = source.resource.schema.columns[column].kind;
-        let fits = match value {
-            Value::Null => true,
-            Value::Bool(_) => kind == ColumnType::Bool,
-            Value::Int(_) => matches!(kind, ColumnType::Int | ColumnType::Float),
-            Value::Float(_) => kind == ColumnType::Float,
-            Value::Money(_) => kind == ColumnType::Money,
-            Value::Time(_) => kind == ColumnType::Time,
-            Value::Text(_) => kind == ColumnType::Text,
-            Value::Bytes(_) => kind == ColumnType::Bytes,
-        };
-        if !fits && kind != ColumnType::Any {
-            let (table, name) = (&source.resource.name, source.name(column));
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!("writing {table}: the value for {table}.{name} is no {kind}"),
-            ));
-        }
-        if matches!(value, Value::Text(text) if text.contains('\0')) {
-            let (table, name) = (&source.resource.name, source.name(column));
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!("writing {table}: {table}.{name} cannot hold a text with a NUL character"),
-            ));
-        }
+        source.check(column, value)?;
         self.bind(value.clone(), &source.table.columns[column].cast);
         Ok(())
     }

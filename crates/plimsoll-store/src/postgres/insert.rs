@@ -6,6 +6,8 @@
 //!                                            └ of several such sets, the one a row is the same in
 //! ```
 //!
+//! Many rows are copied, see `bulk`; few, and those that the copy did not take, go in statements.
+//!
 //! Promises: as many rows in one statement as its parameters allow; where conflicts are to be
 //! reported, a statement that has one is taken back and its halves are tried each for itself.
 //! Never: a row half written.
@@ -14,6 +16,7 @@ use plimsoll::record::{Timestamp, Value};
 use tokio_postgres::Client;
 
 use super::apply::rows;
+use super::bulk;
 use super::dialect::{Source, Sql, quote};
 use super::failure::{explain, explain_write};
 use super::native::Codec;
@@ -24,6 +27,10 @@ use crate::write::{OnConflict, RefusedRow};
 /// Parameters of one statement: the protocol counts them in 16 bits; a statement of this many is
 /// parsed in a millisecond or two.
 const PARAMETERS_MAX: usize = 4_096;
+
+/// Rows of a unit from which on they are copied: fewer are written by one statement before a copy
+/// has begun.
+const BULK_ROWS_MIN: usize = 64;
 
 /// What is inserted.
 pub(super) struct Insert<'a> {
@@ -57,6 +64,12 @@ pub(super) async fn insert_rows(
             "writing {name}: {} values for rows of {width} columns",
             values.len()
         )));
+    }
+    if values.len() / width >= BULK_ROWS_MIN
+        && let Some(made) = bulk::insert(client, insert, values).await?
+    {
+        *place += values.len() / width;
+        return Ok(made);
     }
     let mut made = Made::default();
     for chunk in values.chunks(rows_of_statement(insert) * width) {
@@ -111,7 +124,7 @@ async fn apart(
 }
 
 /// Columns the store fills in itself.
-fn stamps(insert: &Insert<'_>) -> Vec<usize> {
+pub(super) fn stamps(insert: &Insert<'_>) -> Vec<usize> {
     let resource = insert.source.resource;
     let stamps = [resource.created, resource.updated].into_iter().flatten();
     stamps.filter(|c| !insert.columns.contains(c)).collect()
@@ -214,11 +227,17 @@ fn returned_key(source: Source<'_>) -> String {
     }
 }
 
-fn is_int(codec: Codec) -> bool {
+pub(super) fn is_int(codec: Codec) -> bool {
     matches!(codec, Codec::Int2 | Codec::Int4 | Codec::Int8)
 }
 
-fn push_conflict(sql: &mut Sql, insert: &Insert<'_>, all: &[usize], target: Option<&[usize]>) {
+/// What happens to a row that is there already.
+pub(super) fn push_conflict(
+    sql: &mut Sql,
+    insert: &Insert<'_>,
+    all: &[usize],
+    target: Option<&[usize]>,
+) {
     let source = insert.source;
     let resource = source.resource;
     let target = match (insert.on_conflict, target) {

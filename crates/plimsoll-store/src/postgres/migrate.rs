@@ -7,7 +7,8 @@
 //!     another digest   -> refuse: the file was changed after it ran
 //! ```
 //!
-//! Under an advisory lock: of two servers that start at a time, one runs it.
+//! Under an advisory lock: of two servers that start at a time, one runs it. A database in which
+//! any of them ran is Plimsoll's own; every other one is somebody's.
 //!
 //! Promises: a migration happened wholly or not at all, also after a kill in the middle.
 //! Never: a migration run twice.
@@ -27,9 +28,12 @@ use super::hosts::Hosts;
 use super::introspect::complete;
 use super::native::Table;
 use super::open::PostgresConfig;
-use crate::catalogue::{Migration, Resource};
+use crate::catalogue::{Migration, MigrationState, Resource};
 use crate::error::{Error, Result};
 use crate::pending::Pending;
+
+const CHANGED: &str = "its text was changed after it ran: undo the change, and put what is new \
+                       into a new migration";
 
 /// Runs what has not run yet, then looks at the tables of `resources` and fills in their access
 /// paths.
@@ -43,9 +47,7 @@ pub fn migrate(
     resources: &mut [Resource],
     now_micros: i64,
 ) -> Result<BTreeMap<Box<str>, Table>> {
-    let (stays, _waits) = Pending::<()>::new();
-    let mut link = Link::new(Arc::new(Hosts::of_one(&config.url)?))?;
-    link.run(&stays.watch(), async |client| {
+    alone(config, async |client| {
         for migration in migrations {
             apply(client, migration, now_micros)
                 .await
@@ -53,6 +55,79 @@ pub fn migrate(
         }
         complete(client, resources).await
     })
+}
+
+/// Which migrations have run; none where the role may not see that. Reads only.
+///
+/// # Errors
+/// When there is no connection, and [`crate::ErrorKind::Invalid`] when a migration's text changed
+/// after it ran.
+pub fn migration_states(
+    config: &PostgresConfig,
+    migrations: &[Migration],
+) -> Result<Vec<MigrationState>> {
+    alone(config, async |client| states(client, migrations).await)
+}
+
+/// Looks at the tables of `resources`, which migrations have made, and fills in their access paths.
+/// Reads only.
+///
+/// # Errors
+/// When there is no connection, a table is not there, or the catalogues cannot be read.
+pub fn complete_own(
+    config: &PostgresConfig,
+    resources: &mut [Resource],
+) -> Result<BTreeMap<Box<str>, Table>> {
+    alone(config, async |client| complete(client, resources).await)
+}
+
+/// Works on a connection of its own, which ends with it.
+pub(super) fn alone<T>(
+    config: &PostgresConfig,
+    work: impl AsyncFnOnce(&Client) -> Result<T>,
+) -> Result<T> {
+    let (stays, _waits) = Pending::<()>::new();
+    let mut link = Link::new(Arc::new(Hosts::of_one(&config.url)?))?;
+    link.run(&stays.watch(), work)
+}
+
+async fn states(client: &Client, migrations: &[Migration]) -> Result<Vec<MigrationState>> {
+    let fail = |e: tokio_postgres::Error| explain("reading which migrations have run", &e);
+    // Also the role of a database that is only read may look; what it may not see is not its own.
+    let visible = Sql {
+        text: "select from pg_catalog.pg_class as c \
+               join pg_catalog.pg_namespace as n on n.oid = c.relnamespace \
+               where n.nspname = 'plimsoll' and c.relname = 'migrations' and c.relkind = 'r' \
+               and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')"
+            .to_owned(),
+        params: Vec::new(),
+    };
+    let ran = if rows(client, &visible).await.map_err(fail)?.is_empty() {
+        Vec::new()
+    } else {
+        let text = "select id, digest, applied_at from plimsoll.migrations".to_owned();
+        rows(client, &Sql { text, params: Vec::new() }).await.map_err(fail)?
+    };
+    let mut states = Vec::with_capacity(migrations.len());
+    for migration in migrations {
+        let mut applied_at = None;
+        for row in &ran {
+            let (id, digest): (&str, &str) =
+                (row.try_get(0).map_err(fail)?, row.try_get(1).map_err(fail)?);
+            if id == &*migration.id {
+                if digest != hash(migration) {
+                    return Err(Error::invalid(format!("migration {id}: {CHANGED}")));
+                }
+                applied_at = Some(row.try_get(2).map_err(fail)?);
+            }
+        }
+        states.push(MigrationState { id: migration.id.clone(), applied_at });
+    }
+    Ok(states)
+}
+
+fn hash(migration: &Migration) -> String {
+    blake3::hash(migration.sql.as_bytes()).to_hex().to_string()
 }
 
 async fn apply(client: &Client, migration: &Migration, now_micros: i64) -> Result<()> {
@@ -74,7 +149,7 @@ async fn apply(client: &Client, migration: &Migration, now_micros: i64) -> Resul
 async fn once(client: &Client, migration: &Migration, now_micros: i64) -> Result<()> {
     let fail = |e: tokio_postgres::Error| explain("changing the schema", &e);
     client.batch_execute(control::CREATE).await.map_err(fail)?;
-    let digest = blake3::hash(migration.sql.as_bytes()).to_hex().to_string();
+    let digest = hash(migration);
     let id = Value::Text(migration.id.clone());
     let sought = Sql {
         text: "select digest from plimsoll.migrations where id = $1::text".to_owned(),
@@ -86,10 +161,7 @@ async fn once(client: &Client, migration: &Migration, now_micros: i64) -> Result
         if ran == digest {
             return Ok(());
         }
-        return Err(Error::invalid(
-            "its text was changed after it ran: undo the change, and put what is new into a new \
-             migration",
-        ));
+        return Err(Error::invalid(CHANGED));
     }
     client.batch_execute(&migration.sql).await.map_err(fail)?;
     let record = Sql {

@@ -20,6 +20,7 @@
 
 mod aggregate;
 mod apply;
+mod bulk;
 mod connection;
 mod control;
 mod dialect;
@@ -46,12 +47,14 @@ mod tls;
 mod transaction;
 mod translate;
 mod types;
+mod uninstall;
 mod value;
 mod writer;
 
 pub use hosts::REPLICAS_MAX;
 pub use introspect::{Found, introspect, survey};
-pub use migrate::migrate;
+pub use migrate::{complete_own, migrate, migration_states};
 pub use native::Table;
 pub use open::{PostgresConfig, PostgresDatabase, REPLICA_LAG_MS_MAX};
 pub use role::reading_role;
+pub use uninstall::{installed, uninstall};

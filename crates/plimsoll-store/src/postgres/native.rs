@@ -65,7 +65,7 @@ pub struct Table {
 }
 
 /// The schema of tables that are nobody's but Plimsoll's.
-const OWN_SCHEMA: &str = "plimsoll";
+pub(super) const OWN_SCHEMA: &str = "plimsoll";
 
 impl Table {
     /// A table that is made for a resource, e.g. a recipe's staging table.

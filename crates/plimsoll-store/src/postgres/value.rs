@@ -9,7 +9,7 @@
 //! Never: a float between a decimal and an amount.
 
 use std::error::Error as StdError;
-use std::fmt::Write as _;
+use std::fmt::Write;
 
 use plimsoll::record::{Money, Timestamp, Value, ValueRef};
 use tokio_postgres::types::private::BytesMut;
@@ -25,6 +25,24 @@ const NUMERIC_INFINITE: u16 = 0xD000;
 const NUMERIC_MINUS_INFINITE: u16 = 0xF000;
 const NUMERIC_NEGATIVE: u16 = 0x4000;
 
+/// A value as the text that PostgreSQL reads it from; of NULL, which has none, nothing.
+pub(super) fn write_text(value: &Value, out: &mut impl Write) -> std::fmt::Result {
+    match value {
+        Value::Null => Ok(()),
+        Value::Bool(v) => out.write_str(if *v { "t" } else { "f" }),
+        Value::Int(v) => write!(out, "{v}"),
+        // Rust's shortest digits read back as the same float; `inf` and `NaN` are understood.
+        Value::Float(v) => write!(out, "{v:?}"),
+        Value::Money(v) => write!(out, "{v}"),
+        Value::Time(v) => write!(out, "{v}"),
+        Value::Text(v) => out.write_str(v),
+        Value::Bytes(v) => {
+            out.write_str("\\x")?;
+            v.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+        }
+    }
+}
+
 /// A value on its way into a statement, as text.
 #[derive(Debug)]
 pub(super) struct Bind<'a>(pub(super) &'a Value);
@@ -35,22 +53,10 @@ impl ToSql for Bind<'_> {
         _: &Type,
         out: &mut BytesMut,
     ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        match self.0 {
-            Value::Null => return Ok(IsNull::Yes),
-            Value::Bool(v) => out.extend_from_slice(if *v { b"t" } else { b"f" }),
-            Value::Int(v) => write!(out, "{v}")?,
-            // Rust's shortest digits read back as the same float; `inf` and `NaN` are understood.
-            Value::Float(v) => write!(out, "{v:?}")?,
-            Value::Money(v) => write!(out, "{v}")?,
-            Value::Time(v) => write!(out, "{v}")?,
-            Value::Text(v) => out.extend_from_slice(v.as_bytes()),
-            Value::Bytes(v) => {
-                out.extend_from_slice(b"\\x");
-                for byte in v {
-                    write!(out, "{byte:02x}")?;
-                }
-            }
+        if matches!(self.0, Value::Null) {
+            return Ok(IsNull::Yes);
         }
+        write_text(self.0, out)?;
         Ok(IsNull::No)
     }
 

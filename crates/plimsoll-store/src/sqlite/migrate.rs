@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::aside;
 use super::connection::{Bounds, Role, open};
 use super::failure::explain;
-use crate::catalogue::Migration;
+use crate::catalogue::{Migration, MigrationState};
 use crate::error::{Error, Result};
 
 const CONTROL: &str = "
@@ -33,15 +33,6 @@ create table if not exists plimsoll_idempotency (
 ) strict;
 create index if not exists plimsoll_idempotency_by_expiry on plimsoll_idempotency (expires_at);
 ";
-
-/// A migration and whether it has run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MigrationState {
-    /// The migration's name.
-    pub id: Box<str>,
-    /// When it ran, microseconds UTC.
-    pub applied_at: Option<i64>,
-}
 
 /// Runs what has not run yet and returns the names of what it ran. Creates the file if needed.
 ///

@@ -37,5 +37,5 @@ mod writer;
 
 pub use introspect::{introspect, survey};
 pub use memory::{engine_memory_bytes, set_heap_soft_limit};
-pub use migrate::{MigrationState, migrate, migration_states, restore_indexes};
+pub use migrate::{migrate, migration_states, restore_indexes};
 pub use open::{SqliteConfig, SqliteDatabase, set_temporary_directory};

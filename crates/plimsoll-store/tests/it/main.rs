@@ -1,6 +1,7 @@
 //! The store's promises, one module each.
 
 mod aggregates;
+mod bulk;
 mod filters;
 mod fixture;
 mod foreign;

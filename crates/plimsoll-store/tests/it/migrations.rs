@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use plimsoll_store::ErrorKind;
-use plimsoll_store::catalogue::Migration;
-use plimsoll_store::sqlite::{MigrationState, migrate, migration_states};
+use plimsoll_store::catalogue::{Migration, MigrationState};
+use plimsoll_store::sqlite::{migrate, migration_states};
 use rusqlite::Connection;
 
 use crate::fixture::{NOW, kind};
