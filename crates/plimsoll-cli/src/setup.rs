@@ -93,8 +93,8 @@ impl Setup {
                 "take database.resources away, which says what is read of it"
             }
             Database::Postgres(_) => {
-                "run `plimsoll migrate` with this database first if it is to be Plimsoll's own, or \
-                 take the setting away to use the embedded one"
+                "run `plimsoll migrate --database URL` first if it is to be Plimsoll's own, or take \
+                 the setting away to use the embedded one"
             }
             Database::File(_) => "take the setting away to use the embedded one",
         };
@@ -121,7 +121,7 @@ impl Setup {
         match missing {
             Some(missing) if states.iter().any(|s| s.applied_at.is_some()) => bail!(
                 "the migration {} has not run on the database, which is older than this program: \
-                 run `plimsoll migrate` with it",
+                 run `plimsoll migrate --database URL` first",
                 missing.id
             ),
             missing => Ok(missing.is_none() && !states.is_empty()),

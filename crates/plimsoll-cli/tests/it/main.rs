@@ -18,6 +18,7 @@ mod http;
 mod imported;
 mod init;
 mod loss;
+mod own_postgres;
 mod postgres;
 mod refused;
 mod reloaded;
