@@ -93,8 +93,8 @@ impl Setup {
                 "take database.resources away, which says what is read of it"
             }
             Database::Postgres(_) => {
-                "run `plimsoll migrate --database URL` first if it is to be Plimsoll's own, or take \
-                 the setting away to use the embedded one"
+                "run `plimsoll migrate --database URL` first if it is to be Plimsoll's own, or \
+                 take the setting away to use the embedded one"
             }
             Database::File(_) => "take the setting away to use the embedded one",
         };

@@ -92,6 +92,27 @@ fn a_file_is_imported_merged_and_exported_there_as_on_the_embedded_one() {
 }
 
 #[test]
+fn an_import_goes_through_a_pooler_in_transaction_mode() {
+    let folder = folder();
+    let (Some(database), Ok(pooler)) = (Database::with(""), std::env::var("TESTED_PGBOUNCER"))
+    else {
+        println!("SKIPPED: TESTED_PGBOUNCER names no pooler");
+        return;
+    };
+    let url = database.url();
+    let url = format!("{pooler}/{}", url.rsplit_once('/').unwrap().1);
+    let run =
+        |args: &[&str]| Tool::new(folder.path(), &[args, &["--database", &url]].concat()).run();
+    run(&["migrate"]).expect(0, &[]);
+    let path = file(folder.path(), "a.csv", products(3_000));
+    for how in ["error", "skip", "update"] {
+        let import = ["import", "products", &path, "--on-conflict", how, "--again"];
+        run(&import).expect(0, &[]);
+    }
+    assert_eq!(database.count("select count(*) from products where version = 2"), 3_000);
+}
+
+#[test]
 fn a_recipe_gives_the_figures_there_that_it_gives_on_the_embedded_one() {
     let folder = folder();
     let Some(database) = Database::with("") else { return };
@@ -132,6 +153,17 @@ fn what_plimsoll_did_not_make_stays_somebodys_own() {
     database.execute("update plimsoll.migrations set digest = 'other'");
     run(folder.path(), &database, &["import", "products", &path]).expect(1, &["was changed after"]);
     assert_eq!(database.count("select count(*) from products"), 0);
+}
+
+#[test]
+fn a_table_of_a_packs_name_keeps_the_database_from_becoming_plimsolls_own() {
+    let folder = folder();
+    let Some(database) = Database::with("create table orders (id int primary key);") else {
+        return;
+    };
+    run(folder.path(), &database, &["migrate"]).expect(1, &["0001-schema", "\"orders\""]);
+    let tables = "select count(*) from pg_tables where schemaname in ('public', 'plimsoll')";
+    assert_eq!(database.count(tables), 1, "nothing is made");
 }
 
 #[test]

@@ -10,7 +10,7 @@
 //!
 //! Promises: what the rows, one after another, would have made, or nothing: a copy that meets a
 //! row it cannot take is undone, and the caller's statements find out which row, and say why.
-//! Never: a value that ends its field, its line or the copy; the text of all rows in memory at once.
+//! Never: a value that ends its field, its line or the copy; the text of all rows in memory.
 
 use std::fmt;
 use std::io::Cursor;

@@ -12,7 +12,8 @@
 //!
 //! A thread drives its connection itself: nothing is handed from one thread to another between the
 //! socket and the encoded row. Every statement stands in a transaction of its own with `SET LOCAL`
-//! and no name, so that a pooler in transaction mode may stand between.
+//! and no name, so that a pooler in transaction mode may stand between; only a COPY has a name,
+//! until it is done.
 //!
 //! Promises: a connection holds one message of a bounded size; a statement reads a window of an
 //! index and ends; nothing is prepared, set or listened to beyond a transaction.
