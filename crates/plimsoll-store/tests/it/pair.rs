@@ -18,6 +18,8 @@ pub(crate) struct Pair {
     folder: PathBuf,
     primary: String,
     replica: String,
+    /// A pooler in front of the primary, where one is installed.
+    pooler: Option<String>,
 }
 
 impl Pair {
@@ -33,11 +35,12 @@ impl Pair {
         }
         let told = String::from_utf8_lossy(&started.stdout).into_owned();
         let url = |name: &str| {
-            let line = told.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-            format!("{line}/postgres")
+            let line = told.lines().find_map(|line| line.strip_prefix(name))?;
+            Some(format!("{line}/postgres"))
         };
-        let (primary, replica) = (url("TESTED_POSTGRES="), url("TESTED_POSTGRES_REPLICA="));
-        let pair = Self { folder, primary, replica };
+        let primary = url("TESTED_POSTGRES=").unwrap_or_default();
+        let replica = url("TESTED_POSTGRES_REPLICA=").unwrap_or_default();
+        let pair = Self { folder, primary, replica, pooler: url("TESTED_PGBOUNCER=") };
         assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
         pair.on_primary(sql);
         Some(pair)
@@ -66,9 +69,21 @@ impl Pair {
 
     /// Opens both as one database that is written to.
     pub(crate) fn open(&self, lag_max_ms: u64) -> Store {
+        self.open_at(&self.primary, lag_max_ms)
+    }
+
+    /// The same with a pooler in transaction mode between; nothing where there is none.
+    pub(crate) fn open_through_the_pooler(&self, lag_max_ms: u64) -> Option<Store> {
+        if self.pooler.is_none() {
+            drop(writeln!(std::io::stdout(), "SKIPPED: PgBouncer is not installed"));
+        }
+        Some(self.open_at(self.pooler.as_ref()?, lag_max_ms))
+    }
+
+    fn open_at(&self, url: &str, lag_max_ms: u64) -> Store {
         let config = PostgresConfig {
             row_bytes_max: plimsoll::limits::ROW_BYTES_MAX as u64,
-            url: self.primary.clone(),
+            url: url.to_owned(),
             readers: 2,
             spill_directory: std::env::temp_dir(),
             writable: true,

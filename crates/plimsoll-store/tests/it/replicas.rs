@@ -90,6 +90,14 @@ fn write(store: &Store, name: &str) -> Result<(i64, Horizon)> {
     Ok((done.inserted_key.expect("a key"), done.horizon.expect("a place in the log")))
 }
 
+/// Holds the replica back where it is.
+fn pause_replay(pair: &Pair) {
+    pair.on_replica("select pg_wal_replay_pause()");
+    until(PATIENCE, "replay is paused", || {
+        pair.on_replica("select pg_get_wal_replay_pause_state()").as_deref() == Some("paused")
+    });
+}
+
 /// How many rows an aggregation counts.
 fn counted(store: &Store) -> String {
     let count =
@@ -130,10 +138,7 @@ fn reads_go_to_the_replica_and_what_has_to_be_seen_is_read_where_it_is() {
     assert!(after.replicas.pages > before.replicas.pages + 100, "{after:?}");
     assert_eq!((after.replicas.hosts, after.replicas.healthy, after.primary.healthy), (1, 1, 1));
 
-    pair.on_replica("select pg_wal_replay_pause()");
-    until(PATIENCE, "replay is paused", || {
-        pair.on_replica("select pg_get_wal_replay_pause_state()").as_deref() == Some("paused")
-    });
+    pause_replay(&pair);
     let (id, horizon) = write(&store, "mine").expect("written");
     assert_eq!(look_up(&store, id, None).expect("a look"), (false, true), "the replica is behind");
     let again: Horizon = horizon.to_string().parse().expect("the text a client keeps");
@@ -147,6 +152,23 @@ fn reads_go_to_the_replica_and_what_has_to_be_seen_is_read_where_it_is() {
     until(NOTICED, "that is noticed", || {
         look_up(&store, id, Some(again)).expect("a look") == (true, true)
     });
+}
+
+#[test]
+fn a_pooler_in_front_of_the_primary_changes_nothing() {
+    let Some((pair, store)) = opened(60_000) else { return };
+    drop(store);
+    let Some(store) = pair.open_through_the_pooler(60_000) else { return };
+    assert!(reads_from_the_replica(&store));
+    pause_replay(&pair);
+    for number in 0..20 {
+        let (id, horizon) = write(&store, &format!("mine {number}")).expect("written");
+        assert_eq!(look_up(&store, id, Some(horizon)).expect("a look"), (true, false));
+    }
+    pair.part("kill", "replica");
+    let rows = stream(&store, None, |_| {}).expect("rows of the primary");
+    assert_exact(&rows[..ROWS]);
+    assert_eq!(rows.len(), ROWS + 20);
 }
 
 #[test]
@@ -214,7 +236,7 @@ fn a_replica_that_is_too_far_behind_is_read_again_once_it_is_not() {
 #[test]
 fn a_stream_that_no_host_can_go_on_with_ends_with_an_error_and_goes_on_later() {
     let Some((pair, store)) = opened(60_000) else { return };
-    pair.on_replica("select pg_wal_replay_pause()");
+    pause_replay(&pair);
     let (_, horizon) = write(&store, "mine").expect("written");
     let received = format!(
         "select pg_last_wal_receive_lsn() >= '0/0'::pg_lsn + {}",
@@ -243,10 +265,7 @@ fn a_stream_that_no_host_can_go_on_with_ends_with_an_error_and_goes_on_later() {
 #[test]
 fn a_stream_that_began_on_the_primary_does_not_go_on_where_its_rows_are_not_yet() {
     let Some((pair, store)) = opened(60_000) else { return };
-    pair.on_replica("select pg_wal_replay_pause()");
-    until(PATIENCE, "replay is paused", || {
-        pair.on_replica("select pg_get_wal_replay_pause_state()").as_deref() == Some("paused")
-    });
+    pause_replay(&pair);
     write(&store, "last").expect("written");
     pair.part("freeze", "replica");
     until(NOTICED, "the failure is noticed", || store.stats().replicas.healthy == 0);
