@@ -43,7 +43,7 @@ const VALUE_BYTES_MIN: u64 = 256 << 10;
 const READERS_MAX: usize = 4;
 
 /// Connections that read pages of somebody's PostgreSQL: two, so that a page never waits for a
-/// slice of an export; with the one for reports it sees three at most.
+/// slice of an export; with those for reports and snapshots it sees four at most.
 const POSTGRES_READERS: usize = 2;
 
 /// A store with what it holds.
