@@ -28,6 +28,7 @@ mod endpoint;
 mod etag;
 mod exchange;
 mod held;
+mod include;
 mod links;
 mod metrics;
 mod negotiate;

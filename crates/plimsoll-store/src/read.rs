@@ -39,6 +39,16 @@ pub enum Scope {
         /// Read towards the beginning; rows then arrive in reverse.
         backwards: bool,
     },
+    /// Rows whose column holds one of some values: those of each value together, in the order of
+    /// the key. [`Page::places`] says which value each row goes with.
+    Among {
+        /// Position in the resource's schema.
+        column: usize,
+        /// Different ones, none of them NULL, as many as a page has rows at most.
+        values: Arc<[Value]>,
+        /// Rows of each value at most. Which ones are left out is not said.
+        each_max: u64,
+    },
 }
 
 /// A place between two rows: the values of the order's columns of the row just read.
@@ -101,6 +111,8 @@ pub struct Page {
     pub encoder: Box<dyn RowEncoder>,
     /// Where each row ends, if asked for.
     pub row_ends: Option<Vec<usize>>,
+    /// For [`Scope::Among`], the place among its values that each row goes with, ascending.
+    pub places: Vec<u32>,
     /// Rows written to `out`.
     pub rows: u64,
     /// Rows looked at, the filtered ones included.

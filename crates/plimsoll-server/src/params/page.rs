@@ -7,13 +7,16 @@ use plimsoll::limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
 use plimsoll_store::Position;
 
 use super::{Query, Selection, SelectionParams, invalid};
-use crate::cursor::{CursorKey, Direction};
+use crate::app::Context;
+use crate::cursor::Direction;
+use crate::include::{Included, included};
 use crate::problem::{Kind, Problem, Result};
 use crate::served::Served;
 
 /// A list's parameters.
 pub(crate) struct Page {
     pub(crate) selection: Selection,
+    pub(crate) included: Vec<Included>,
     pub(crate) rows_max: u64,
     pub(crate) from: Option<Position>,
     pub(crate) direction: Direction,
@@ -24,17 +27,18 @@ pub(crate) struct Page {
 pub(crate) struct PageParams<'a> {
     limit: Option<u64>,
     place: Option<(&'a str, Option<Direction>)>,
+    include: Option<&'a str>,
 }
 
 impl<'a> PageParams<'a> {
-    const NAMES: [&'static str; 5] =
-        ["limit", "cursor", "page[size]", "page[after]", "page[before]"];
+    const NAMES: [&'static str; 6] =
+        ["limit", "cursor", "page[size]", "page[after]", "page[before]", "include"];
 
     /// Reads the whole query of a list.
     ///
     /// # Errors
     /// 400 naming the parameter and what is allowed.
-    pub(crate) fn read(query: Option<&str>, served: &Served, key: &CursorKey) -> Result<Page> {
+    pub(crate) fn read(query: Option<&str>, served: &Served, context: &Context) -> Result<Page> {
         let query = Query::read(query)?;
         let mut page = PageParams::default();
         let mut selection = SelectionParams::new(served);
@@ -43,7 +47,7 @@ impl<'a> PageParams<'a> {
                 return Err(selection.unknown(name, &Self::NAMES));
             }
         }
-        page.finish(selection.finish()?, served, key)
+        page.finish(selection.finish()?, served, context)
     }
 
     fn take(&mut self, name: &'a str, value: &'a str) -> Result<bool> {
@@ -57,6 +61,7 @@ impl<'a> PageParams<'a> {
                     return Err(invalid(name, value, "given once, as limit or as page[size]"));
                 }
             }
+            "include" => self.include = Some(value),
             "cursor" => self.place(value, None)?,
             "page[after]" => self.place(value, Some(Direction::Forwards))?,
             "page[before]" => self.place(value, Some(Direction::Backwards))?,
@@ -75,14 +80,17 @@ impl<'a> PageParams<'a> {
         }
     }
 
-    fn finish(self, selection: Selection, served: &Served, key: &CursorKey) -> Result<Page> {
+    fn finish(self, selection: Selection, served: &Served, context: &Context) -> Result<Page> {
         let (from, direction) = match self.place {
             None => (None, Direction::Forwards),
             Some((cursor, direction)) => {
-                let opened = key.open(cursor, &selection, served)?;
+                let opened = context.cursors.open(cursor, &selection, served)?;
                 (Some(opened.position), direction.unwrap_or(opened.direction))
             }
         };
-        Ok(Page { selection, rows_max: self.limit.unwrap_or(PAGE_ROWS_DEFAULT), from, direction })
+        let included = self.include.map(|text| included(context, served, text)).transpose()?;
+        let included = included.unwrap_or_default();
+        let rows_max = self.limit.unwrap_or(PAGE_ROWS_DEFAULT);
+        Ok(Page { selection, included, rows_max, from, direction })
     }
 }

@@ -20,17 +20,18 @@ use plimsoll::limits::FRAME_BYTES;
 use plimsoll::record::{Row, Value, ValueRef};
 use plimsoll_store::{PageRequest, ReadLane, Scope};
 
-use super::{json, within};
+use super::{json, related_row, within};
 use crate::app::Context;
 use crate::etag;
 use crate::held::held;
+use crate::include;
 use crate::params::{Query, columns, unknown};
 use crate::problem::{Kind, Problem, Result};
 use crate::served::Served;
 use crate::session;
 
 /// Reserved for one row; it grows beyond only as the row does.
-const ROW_BYTES: usize = (4 << 10) + plimsoll::limits::FRAME_SLACK_BYTES;
+pub(super) const ROW_BYTES: usize = (4 << 10) + plimsoll::limits::FRAME_SLACK_BYTES;
 const TAG_BYTES: usize = 8;
 
 /// `GET` of a row.
@@ -43,16 +44,21 @@ pub(crate) async fn get(
     let key = served.key(last_segment(uri.path()))?;
     let horizon = session::horizon(&request.headers)?;
     let query = Query::read(uri.query())?;
-    let mut fields = None;
+    let (mut fields, mut included) = (None, Vec::new());
     for (name, value) in query.pairs() {
         match name {
             "fields" => fields = Some(columns(served, value)?),
-            _ => return Err(unknown(name, &["fields"], &[])),
+            "include" => included = include::included(context, served, value)?,
+            _ => return Err(unknown(name, &["fields", "include"], &[])),
         }
     }
-    let reservation = context.page_bytes.try_reserve(ROW_BYTES as u64)?;
-    let versioned = fields.is_none() && served.resource.version.is_some();
+    let versioned = fields.is_none() && included.is_empty() && served.resource.version.is_some();
     let shown = fields.as_ref().unwrap_or(&served.columns);
+    if !included.is_empty() {
+        let row = related_row::Asked { key, shown: Arc::clone(shown), included, horizon };
+        return related_row::get(context, served, request, row).await;
+    }
+    let reservation = context.page_bytes.try_reserve(ROW_BYTES as u64)?;
     let objects = JsonObjects::new(served.names(shown));
     let encoder: Box<dyn RowEncoder> =
         if versioned { Box::new(Tagged(objects)) } else { Box::new(objects) };
@@ -79,17 +85,26 @@ pub(crate) async fn get(
         Some(version) => etag::of_version(version),
         None => etag::of_bytes(&out),
     };
-    let mut response = if etag::none_match(&request.headers, &tag) {
+    Ok(tagged(request, &tag, || json(held(out, page.extra))))
+}
+
+/// The answer, or 304 where the client has what has this tag.
+pub(super) fn tagged(
+    request: &Parts,
+    tag: &str,
+    answer: impl FnOnce() -> Response<Body>,
+) -> Response<Body> {
+    let mut response = if etag::none_match(&request.headers, tag) {
         let mut unchanged = Response::new(Body::empty());
         *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
         unchanged
     } else {
-        json(held(out, page.extra))
+        answer()
     };
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, etag::header_value(&tag));
+    headers.insert(header::ETAG, etag::header_value(tag));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    Ok(response)
+    response
 }
 
 pub(super) fn last_segment(path: &str) -> &str {

@@ -10,6 +10,8 @@
 //! after 2 s of looking for rows that match, and `next` goes on exactly there.
 //! Never: a count of all rows; nobody can keep it cheap and true.
 
+use std::mem::take;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,11 +22,13 @@ use plimsoll::budget::Reservation;
 use plimsoll::format::{JsonArray, RowEncoder};
 use plimsoll::limits::FRAME_SLACK_BYTES;
 use plimsoll_store::{Horizon, PageEnd, PageRequest, Position, ReadLane, Scope};
+use serde_json::{Value as Json, json};
 
-use super::{json, within};
+use super::{json as json_answer, within};
 use crate::app::Context;
 use crate::cursor::Direction;
 use crate::held::{cover, held};
+use crate::include::{Cut, Kept, Related, joined, keep, related};
 use crate::links;
 use crate::params::{Page, PageParams};
 use crate::problem::Result;
@@ -48,26 +52,28 @@ pub(crate) async fn list(
     request: &Parts,
 ) -> Result<Response<Body>> {
     let uri = &request.uri;
-    let page = PageParams::read(uri.query(), served, &context.cursors)?;
+    let mut page = PageParams::read(uri.query(), served, context)?;
     let horizon = session::horizon(&request.headers)?;
     let usual = usize::try_from(page.rows_max).unwrap_or(usize::MAX) * ROW_BYTES_USUAL;
     // The slack lets the reader write usual rows without measuring each first.
     let capacity = ENVELOPE_BYTES + usual.min(PAGE_BYTES_MAX) + FRAME_SLACK_BYTES;
-    let reservation = context.page_bytes.try_reserve(capacity as u64)?;
+    let kept = Kept::bytes_max(page.rows_max, served, &page.included);
+    let reservation = context.page_bytes.try_reserve(capacity as u64 + kept)?;
     let mut out = Vec::with_capacity(capacity);
     out.extend_from_slice(b"{\"data\":");
     let mut rows = read(context, served, &page, horizon, (out, reservation)).await?;
+    let cuts = rows.include(context, &mut page).await?;
     let cursors = rows.cursors(context, &page)?;
     let links = Links {
         own: links::to_self(uri.path(), uri.query()),
         next: cursors.next.as_deref().map(|c| links::to_cursor(uri.path(), uri.query(), c)),
         prev: cursors.prev.as_deref().map(|c| links::to_cursor(uri.path(), uri.query(), c)),
     };
-    finish(&mut rows.out, &cursors, &links);
+    finish(&mut rows.out, &cursors, &cuts, &links);
     if let Some(reservation) = &mut rows.reservation {
         cover(reservation, &rows.out)?;
     }
-    let mut response = json(held(rows.out, rows.reservation));
+    let mut response = json_answer(held(rows.out, rows.reservation));
     session::tell(rows.horizon, response.headers_mut());
     if let Some(value) = links.header() {
         response.headers_mut().insert(header::LINK, value);
@@ -84,6 +90,8 @@ struct Rows {
     more: Option<Position>,
     /// What the next page has to see.
     horizon: Option<Horizon>,
+    /// What related rows are looked up by, and where the rows lie, as they will be shown.
+    kept: Option<(Kept, Vec<Range<usize>>)>,
 }
 
 /// Slices until the page is full, the rows end, or the time is over.
@@ -98,10 +106,15 @@ async fn read(
     let backwards = page.direction == Direction::Backwards;
     let columns = page.selection.fields.as_ref().unwrap_or(&served.columns);
     let mut encoder: Box<dyn RowEncoder> = Box::new(JsonArray::new(served.names(columns)));
+    let (mut columns, mut kept) = (Arc::clone(columns), None);
+    if !page.included.is_empty() {
+        let (keeping, with_own, values) = keep(encoder, &columns, &page.included);
+        (encoder, columns, kept) = (keeping, with_own, Some(values));
+    }
     let mut extra = Some(reservation);
     let start = out.len();
     encoder.begin(&mut out);
-    let mut row_ends = backwards.then(Vec::new);
+    let mut row_ends = (backwards || kept.is_some()).then(Vec::new);
     let mut first = None;
     let mut from = page.from.clone();
     let mut rows = 0;
@@ -114,7 +127,7 @@ async fn read(
                 from,
                 backwards,
             },
-            columns: Arc::clone(columns),
+            columns: Arc::clone(&columns),
             rows_max: page.rows_max - rows,
             bytes_max: PAGE_BYTES_MAX,
             encoder,
@@ -142,10 +155,25 @@ async fn read(
         }
     };
     encoder.end(&mut out);
-    if let Some(row_ends) = row_ends {
+    let row_ends = row_ends.unwrap_or_default();
+    let kept = kept.map(|values| (values, row_places(&out, start, &row_ends)));
+    if backwards && kept.is_none() {
         out = turned_around(&out, start, &row_ends);
     }
-    Ok(Rows { out, reservation: extra, first, more, horizon })
+    Ok(Rows { out, reservation: extra, first, more, horizon, kept })
+}
+
+/// Where the rows' objects lie, in the order they were read in. `row_ends` are absolute.
+fn row_places(out: &[u8], start: usize, row_ends: &[usize]) -> Vec<Range<usize>> {
+    let mut begin = start;
+    let place = |&end: &usize| {
+        // What stands between two rows has no brace.
+        let brace = out[begin..end].iter().position(|&b| b == b'{').unwrap_or_default();
+        let place = begin + brace..end;
+        begin = end;
+        place
+    };
+    row_ends.iter().map(place).collect()
 }
 
 /// The same array with its rows in reverse. `row_ends` are absolute; a row begins with the comma
@@ -176,6 +204,23 @@ struct Cursors {
 }
 
 impl Rows {
+    /// Puts the related rows into the rows. What they are read from is held until the new text
+    /// stands; it is given back with the old one.
+    async fn include(&mut self, context: &Context, page: &mut Page) -> Result<Vec<Cut>> {
+        let Some((kept, mut rows)) = self.kept.take() else { return Ok(Vec::new()) };
+        let included = take(&mut page.included);
+        let mut related = related(context, included, &kept, self.horizon).await?;
+        if page.direction == Direction::Backwards {
+            rows.reverse();
+            related.iter_mut().for_each(Related::turn_around);
+        }
+        let (mut out, reservation, cuts) =
+            joined(context, b"{\"data\":[", &self.out, &rows, &related)?;
+        out.push(b']');
+        (self.out, self.reservation) = (out, Some(reservation));
+        Ok(cuts)
+    }
+
     /// Reading forwards, `next` is where more rows are and `prev` stands before the first row;
     /// backwards, the other way round. Without a place to begin there is nothing before.
     fn cursors(&self, context: &Context, page: &Page) -> Result<Cursors> {
@@ -216,8 +261,8 @@ impl Links {
 }
 
 /// Cursors are base64url and links are encoded, so both fit a JSON string as they are.
-fn finish(out: &mut Vec<u8>, cursors: &Cursors, links: &Links) {
-    let mut put = |name: &str, value: Option<&str>| {
+fn finish(out: &mut Vec<u8>, cursors: &Cursors, cuts: &[Cut], links: &Links) {
+    let put = |out: &mut Vec<u8>, name: &str, value: Option<&str>| {
         out.extend_from_slice(name.as_bytes());
         match value {
             None => out.extend_from_slice(b"null"),
@@ -228,12 +273,24 @@ fn finish(out: &mut Vec<u8>, cursors: &Cursors, links: &Links) {
             }
         }
     };
-    put(",\"meta\":{\"cursor\":{\"next\":", cursors.next.as_deref());
-    put(",\"prev\":", cursors.prev.as_deref());
-    put("}},\"links\":{\"self\":", Some(&links.own));
-    put(",\"next\":", links.next.as_deref());
-    put(",\"prev\":", links.prev.as_deref());
+    put(out, ",\"meta\":{\"cursor\":{\"next\":", cursors.next.as_deref());
+    put(out, ",\"prev\":", cursors.prev.as_deref());
+    out.push(b'}');
+    put_cuts(out, cuts);
+    put(out, "},\"links\":{\"self\":", Some(&links.own));
+    put(out, ",\"next\":", links.next.as_deref());
+    put(out, ",\"prev\":", links.prev.as_deref());
     out.extend_from_slice(b"}}");
+}
+
+/// `,"truncated":{"lines":{"cut":1,"left_out":0}}` where something is.
+fn put_cuts(out: &mut Vec<u8>, cuts: &[Cut]) {
+    let of =
+        |cut: &Cut| (String::from(&*cut.name), json!({"cut": cut.cut, "left_out": cut.left_out}));
+    if !cuts.is_empty() {
+        let cuts = Json::Object(cuts.iter().map(of).collect());
+        out.extend_from_slice(format!(",\"truncated\":{cuts}").as_bytes());
+    }
 }
 
 #[cfg(test)]

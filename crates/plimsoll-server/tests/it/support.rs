@@ -85,6 +85,10 @@ column = [
 table = "lines"
 title = "Lines"
 key = ["id"]
+relation = [
+  { name = "sale", column = "sale_id", table = "sales", back = "lines" },
+  { name = "good", column = "good_id", table = "goods", back = "lines" },
+]
 column = [
   { name = "id", type = "int" },
   { name = "sale_id", type = "int" },

@@ -12,6 +12,7 @@
 use plimsoll::limits::COLUMNS_MAX;
 use plimsoll::record::{Column, ColumnType, Schema};
 
+use super::relation::relate;
 use super::resource::{Handle, looks_secret};
 use super::{Index, IndexColumn, Resource};
 
@@ -198,12 +199,16 @@ impl FoundIndex {
 
 /// Tables as resources with every column that may be shown, and those that cannot be served.
 pub(crate) fn all(tables: &[FoundTable]) -> (Vec<Resource>, Vec<(Box<str>, &'static str)>) {
-    let (mut resources, mut refused) = (Vec::new(), Vec::new());
+    let (mut resources, mut served, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for table in tables {
         match table.whole() {
-            Ok(resource) => resources.push(resource),
+            Ok(resource) => {
+                resources.push(resource);
+                served.push(table);
+            }
             Err(reason) => refused.push((table.name.clone(), reason)),
         }
     }
+    relate(&mut resources, &served);
     (resources, refused)
 }

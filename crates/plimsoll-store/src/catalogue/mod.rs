@@ -8,6 +8,7 @@ mod found;
 mod order;
 mod pack;
 mod pack_toml;
+mod relation;
 mod resource;
 mod resources_text;
 mod resources_toml;
@@ -24,6 +25,7 @@ pub use pack::{
     Figure, Migration, MigrationState, Pack, PackFiles, Recipe, Seed, SeedCount, Step, StepBatch,
     Words,
 };
+pub use relation::Relation;
 pub use resource::{ColumnRole, ExportColumn, Handle, Index, IndexColumn, Nulls, Resource};
 pub use resources_text::resources_text;
 pub use resources_toml::resources;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use plimsoll::record::Schema;
 
+use super::Relation;
 use crate::error::{Error, Result};
 
 /// What hides a column wherever its name holds it.
@@ -138,6 +139,8 @@ pub struct Resource {
     pub filters: Vec<usize>,
     /// The columns of a CSV export where they differ from all.
     pub export_csv: Vec<ExportColumn>,
+    /// What its rows go with in other resources.
+    pub relations: Vec<Relation>,
 }
 
 impl Resource {
@@ -164,6 +167,7 @@ impl Resource {
             time: None,
             filters: Vec::new(),
             export_csv: Vec::new(),
+            relations: Vec::new(),
         }
     }
 

@@ -14,6 +14,7 @@ use plimsoll::record::ColumnType;
 use serde::Deserialize;
 
 use super::found::{FoundColumn, FoundTable};
+use super::relation::relate;
 use super::{ExportColumn, Resource};
 use crate::error::{Error, Result};
 use crate::suggest::nearest;
@@ -36,18 +37,21 @@ pub fn resources(text: &str, found: &[FoundTable]) -> Result<Vec<Resource>> {
     })?;
     let mut taken: Vec<&str> = Vec::with_capacity(wanted.len());
     let mut resources = Vec::with_capacity(wanted.len());
+    let mut tables = Vec::with_capacity(wanted.len());
     for wanted in &wanted {
         let table = wanted.find(found)?;
         if taken.contains(&&*table.qualified) {
             return Err(Error::invalid(format!("the table {} is named twice", wanted.table)));
         }
         taken.push(&table.qualified);
+        tables.push(table);
         let resource = wanted.resource(table);
         resources.push(
             resource
                 .map_err(|e| Error::invalid(format!("the resource '{}': {e}", wanted.table)))?,
         );
     }
+    relate(&mut resources, &tables);
     Ok(resources)
 }
 

@@ -65,6 +65,11 @@ pub(crate) fn access(resource: &Resource, order: &Order, filter: Option<&Expr>) 
     Access { equal, bounds, served: true, index: Some(index.name.clone()), terms }
 }
 
+/// The first index that finds the rows with a value in `column`.
+pub(crate) fn seek(resource: &Resource, column: usize) -> Option<&Index> {
+    resource.indexes.iter().find(|index| index.columns.first().is_some_and(|c| c.column == column))
+}
+
 /// A column whose comparisons an index answers just as the language means them.
 fn plain(resource: &Resource, column: usize) -> bool {
     resource.schema.columns[column].kind != ColumnType::Any

@@ -27,7 +27,7 @@ use std::fmt::Write as _;
 use plimsoll::expr::Expr;
 use plimsoll::record::{ColumnType, Value};
 
-use super::native::{Codec, Extent, Table};
+use super::native::{Codec, Extent, NativeColumn, Table};
 use super::translate::translate;
 use crate::catalogue::{Nulls, Order, Resource};
 use crate::error::{Error, ErrorKind, Result};
@@ -158,16 +158,20 @@ impl Sql {
     /// A value beside a column, under a type that an index on the column can be searched with.
     fn beside(&mut self, source: Source<'_>, column: usize, value: &Value) {
         let native = &source.table.columns[column];
-        let cast = match (native.codec, value) {
-            (Codec::Int2 | Codec::Int4 | Codec::Int8, Value::Float(v)) => {
-                self.bind(exact(*v), "numeric");
-                return;
-            }
-            (Codec::Int2 | Codec::Int4, _) => "bigint",
-            (Codec::Float4, _) => "double precision",
-            _ => &native.cast,
-        };
-        self.bind(value.clone(), cast);
+        if let (Codec::Int2 | Codec::Int4 | Codec::Int8, Value::Float(v)) = (native.codec, value) {
+            self.bind(exact(*v), "numeric");
+            return;
+        }
+        self.bind(value.clone(), searched_as(native));
+    }
+}
+
+/// The type under which a value of a column's own kind searches an index on it.
+pub(super) fn searched_as(native: &NativeColumn) -> &str {
+    match native.codec {
+        Codec::Int2 | Codec::Int4 => "bigint",
+        Codec::Float4 => "double precision",
+        _ => &native.cast,
     }
 }
 
@@ -277,7 +281,7 @@ fn push_head(sql: &mut Sql, source: Source<'_>, columns: &[usize], flagged: bool
 }
 
 /// A column as it is sent: nothing of a row that is too large.
-fn push_field(sql: &mut Sql, source: Source<'_>, column: usize) {
+pub(super) fn push_field(sql: &mut Sql, source: Source<'_>, column: usize) {
     let native = &source.table.columns[column];
     let measured = !matches!(native.extent, Extent::Fixed(_));
     if measured {
@@ -338,7 +342,7 @@ fn push_range(
 }
 
 /// `columns, bytes from table as t`, the bytes being those of the columns that are sent.
-fn push_columns(sql: &mut Sql, source: Source<'_>, columns: &[usize], sent: &[usize]) {
+pub(super) fn push_columns(sql: &mut Sql, source: Source<'_>, columns: &[usize], sent: &[usize]) {
     for column in distinct(columns.iter().copied()) {
         sql.column("t", source, column).push(", ");
     }

@@ -20,6 +20,7 @@
 //! Never: a connection handed out, a table made among the app's, or SQL accepted from a client.
 
 mod aggregate;
+mod among;
 mod apply;
 mod bulk;
 mod connection;

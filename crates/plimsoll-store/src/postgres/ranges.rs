@@ -6,7 +6,7 @@
 use plimsoll::limits::UNINDEXED_SORT_ROWS_MAX;
 
 use super::dialect::{self, Source};
-use crate::catalogue::{Nulls, Order, Resource};
+use crate::catalogue::{Nulls, Order, Resource, SortTerm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Condition, ServedTerm, phases, with_nulls_apart};
 use crate::read::Position;
@@ -56,4 +56,19 @@ pub(super) fn unindexed(source: Source<'_>, order: &Order) -> Error {
         ),
     )
     .with_remedy(dialect::create_index(source, order))
+}
+
+/// The refusal of rows that no index finds, with the index to make.
+pub(super) fn unsought(source: Source<'_>, column: usize) -> Result<Error> {
+    let order = Order::new(source.resource, &[SortTerm { column, descending: false }])?;
+    let error = Error::new(
+        ErrorKind::Unindexed,
+        format!(
+            "no index of {} begins with {}, and it has more than {UNINDEXED_SORT_ROWS_MAX} rows: \
+             create the index to include what goes by it",
+            source.resource.name,
+            source.name(column)
+        ),
+    );
+    Ok(error.with_remedy(dialect::create_index(source, &order)))
 }

@@ -23,13 +23,14 @@ use plimsoll::limits::{FRAME_BYTES, SLICE_MS_MAX, UNINDEXED_SORT_ROWS_MAX};
 use plimsoll::record::{Row as _, Value};
 use tokio_postgres::Client;
 
+use super::among::select_among;
 use super::connection::Link;
 use super::dialect::{self, FIELDS_IN_FRONT, Select, Source, Sql, Window};
 use super::failure::explain;
 use super::hosts::Need;
 use super::native::{Codec, Table};
 use super::pace::Pace;
-use super::ranges::{ranges, unindexed};
+use super::ranges::{ranges, unindexed, unsought};
 use super::row::MessageRow;
 use super::transaction::{Settings, fetch};
 use crate::catalogue::{Nulls, Order, Resource};
@@ -37,7 +38,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fields::{append, too_large};
 use crate::horizon::Horizon;
 use crate::pending::Watch;
-use crate::plan::{Condition, ServedTerm, access};
+use crate::plan::{Condition, ServedTerm, access, seek};
 use crate::read::{Page, PageEnd, PageRequest, Position, Scope};
 
 /// A statement that reads a window through an index.
@@ -68,6 +69,24 @@ pub(super) fn slice(
             let mut slice = Slice::new(request, source, columns, &[], &what, pace);
             slice.window(link, watch, &sql, WINDOW, u64::MAX)?;
             Ok(slice.finish(None))
+        }
+        Scope::Among { column, values, each_max } => {
+            link.choose(Need::Read(request.horizon))?;
+            if !request.horizon.is_some_and(Horizon::is_of_reading) {
+                request.horizon = link.begin_reading(watch)?;
+            }
+            let is_indexed = seek(&resource, column).is_some();
+            if !is_indexed && !is_small(link, watch, source, &what)? {
+                return Err(unsought(source, column)?);
+            }
+            let sql = select_among(source, &request, column, &values, each_max);
+            let columns = request.columns.to_vec();
+            let mut slice = Slice::new(request, source, columns, &[], &what, pace);
+            slice.places = Some(Vec::new());
+            let settings = if is_indexed { WINDOW } else { SMALL_TABLE };
+            let came = slice.window(link, watch, &sql, settings, u64::MAX)?;
+            let is_whole = matches!(came, Came::All(_));
+            Ok(slice.finish((!is_whole).then(|| Position(Vec::new()))))
         }
         Scope::Range { filter, order, from, backwards } => {
             link.choose(Need::Read(request.horizon))?;
@@ -127,6 +146,11 @@ fn refuse_unindexed(
     order: &Order,
     what: &str,
 ) -> Result<()> {
+    if is_small(link, watch, source, what)? { Ok(()) } else { Err(unindexed(source, order)) }
+}
+
+/// Whether a table may be read whole for a page.
+fn is_small(link: &mut Link, watch: &Watch, source: Source<'_>, what: &str) -> Result<bool> {
     let mut sql = Sql::new();
     sql.push("select count(*) from (select from ").push(&source.qualified());
     sql.push(&format!(" limit {}) as t", UNINDEXED_SORT_ROWS_MAX + 1));
@@ -135,10 +159,7 @@ fn refuse_unindexed(
         let row = rows.next().await.map_err(|e| explain(what, &e))?;
         Ok(row.and_then(|row| row.try_get::<_, i64>(0).ok()))
     })?;
-    if counted.is_none_or(|rows| rows.cast_unsigned() <= UNINDEXED_SORT_ROWS_MAX) {
-        return Ok(());
-    }
-    Err(unindexed(source, order))
+    Ok(counted.is_none_or(|rows| rows.cast_unsigned() <= UNINDEXED_SORT_ROWS_MAX))
 }
 
 /// How a pass over ranges ended.
@@ -162,6 +183,8 @@ struct Slice<'a> {
     pace: &'a Pace,
     until: Instant,
     rows: u64,
+    /// Which value each row goes with, where that is asked.
+    places: Option<Vec<u32>>,
     scanned: u64,
     /// Of the largest row that came.
     largest_row_bytes: u64,
@@ -194,6 +217,7 @@ impl<'a> Slice<'a> {
             pace,
             until: Instant::now() + Duration::from_millis(SLICE_MS_MAX),
             rows: 0,
+            places: None,
             scanned: 0,
             largest_row_bytes: 0,
             first: None,
@@ -356,6 +380,10 @@ impl<'a> Slice<'a> {
         if let Some(ends) = &mut request.row_ends {
             ends.push(request.out.len());
         }
+        if let Some(places) = &mut self.places {
+            let place: i64 = row.try_get(2).map_err(field)?;
+            places.push(u32::try_from(place).unwrap_or(u32::MAX));
+        }
         self.rows += 1;
         self.last = Some(row);
         if self.first.is_none() {
@@ -399,6 +427,7 @@ impl<'a> Slice<'a> {
             extra: self.request.extra,
             encoder: self.request.encoder,
             row_ends: self.request.row_ends,
+            places: self.places.unwrap_or_default(),
             rows: self.rows,
             rows_scanned: self.scanned.max(self.rows),
             first: self.first,

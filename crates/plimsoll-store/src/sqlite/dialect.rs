@@ -48,6 +48,15 @@ impl Sql {
         self
     }
 
+    /// The index to take.
+    fn indexed(&mut self, index: Option<&str>) -> &mut Self {
+        match index {
+            Some(ROW_ID) => self.push(" not indexed"),
+            Some(index) => self.push(" indexed by ").name(index),
+            None => self,
+        }
+    }
+
     pub(super) fn bind(&mut self, value: Value) -> &mut Self {
         self.params.push(value);
         // Writing to a String cannot fail.
@@ -109,11 +118,7 @@ pub(super) fn select(parts: &Select<'_>, phase: &[Condition]) -> Sql {
         sql.push(", ").column(parts.resource, column);
     }
     sql.push(" from ").name(&parts.resource.name).push(" as t");
-    match parts.index {
-        Some(ROW_ID) => drop(sql.push(" not indexed")),
-        Some(index) => drop(sql.push(" indexed by ").name(index)),
-        None => {}
-    }
+    sql.indexed(parts.index);
     let mut glue = " where ";
     for (column, value) in parts.equal {
         sql.push(glue);
@@ -149,6 +154,35 @@ pub(super) fn select_key(resource: &Resource, columns: &[usize], key: &[Value]) 
     sql.push(" from ").name(&resource.name).push(" as t");
     push_key(&mut sql, resource, key)?;
     Ok(sql)
+}
+
+/// The rows with a value, its first parameter, in a column: so many at most, by the key.
+pub(super) fn select_among(
+    resource: &Resource,
+    columns: &[usize],
+    column: usize,
+    index: Option<&str>,
+) -> Sql {
+    let mut sql = Sql::new();
+    sql.push("select 1");
+    for place in 0..columns.len() {
+        let _ = write!(sql.text, ", m.c{place}");
+    }
+    let mut glue = " from (select ";
+    for (place, &column) in columns.iter().chain(&resource.key).enumerate() {
+        sql.push(glue).column(resource, column);
+        let _ = write!(sql.text, " as c{place}");
+        glue = ", ";
+    }
+    sql.push(" from ").name(&resource.name).push(" as t");
+    sql.indexed(index).push(" where ").column(resource, column);
+    sql.push(" = ?1 limit ?2) as m");
+    let mut glue = " order by ";
+    for place in columns.len()..columns.len() + resource.key.len() {
+        let _ = write!(sql.text, "{glue}m.c{place}");
+        glue = ", ";
+    }
+    sql
 }
 
 /// ` where key = …`

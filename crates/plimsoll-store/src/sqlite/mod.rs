@@ -13,6 +13,7 @@
 //! Never: a connection handed out, or SQL accepted from a client.
 
 mod aggregate;
+mod among;
 mod apply;
 mod aside;
 mod beside;

@@ -14,12 +14,14 @@
 //! all; nothing is allocated per row beyond what `out` already has.
 //! Never: a snapshot kept between slices.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plimsoll::limits::{SLICE_MS_MAX, UNINDEXED_SORT_ROWS_MAX};
 use plimsoll::record::{ColumnType, Value};
 use rusqlite::Connection;
 
+use super::among::among;
 use super::dialect::{self, Select, Sql};
 use super::failure::explain;
 use super::row::CursorRow;
@@ -46,6 +48,11 @@ pub(super) fn slice(
             let mut slice = Slice::new(request, None, &what, abandoned);
             let stopped = slice.run(connection, &sql)?;
             slice.finish(stopped)
+        }
+        Scope::Among { column, values, each_max } => {
+            let (column, values, each_max) = (*column, Arc::clone(values), *each_max);
+            let slice = Slice::new(request, None, &what, abandoned);
+            among(connection, slice, column, &values, each_max)
         }
         Scope::Range { filter, order, from, backwards } => {
             let (filter, order, backwards) = (filter.clone(), order.clone(), *backwards);
@@ -87,6 +94,11 @@ fn columns_with(columns: &[usize], order: &Order) -> Vec<usize> {
 
 /// A small table may be sorted without an index; a large one is refused with the index to make.
 fn refuse_unindexed(connection: &Connection, resource: &Resource, order: &Order) -> Result<()> {
+    if is_small(connection, resource)? { Ok(()) } else { Err(unindexed(resource, order)) }
+}
+
+/// Whether a table may be read whole for a page.
+pub(super) fn is_small(connection: &Connection, resource: &Resource) -> Result<bool> {
     let text = format!(
         "select count(*) from (select 1 from {} limit {})",
         dialect::quote(&resource.name),
@@ -95,10 +107,7 @@ fn refuse_unindexed(connection: &Connection, resource: &Resource, order: &Order)
     let counted: rusqlite::Result<i64> =
         connection.prepare_cached(&text).and_then(|mut s| s.query_row([], |r| r.get(0)));
     let rows = counted.map_err(|e| explain(&format!("counting {}", resource.name), &e))?;
-    if rows <= i64::try_from(UNINDEXED_SORT_ROWS_MAX).unwrap_or(i64::MAX) {
-        return Ok(());
-    }
-    Err(unindexed(resource, order))
+    Ok(rows <= i64::try_from(UNINDEXED_SORT_ROWS_MAX).unwrap_or(i64::MAX))
 }
 
 /// The refusal, with the index to make where one can be made.
@@ -128,22 +137,23 @@ pub(super) fn unindexed(resource: &Resource, order: &Order) -> Error {
     .with_remedy(dialect::create_index(resource, order))
 }
 
-struct Slice<'a> {
-    request: PageRequest,
+pub(super) struct Slice<'a> {
+    pub(super) request: PageRequest,
     kinds: Vec<ColumnType>,
     /// Where each term of the order stands in the selected columns.
     terms: Vec<usize>,
     position_kinds: Vec<ColumnType>,
-    what: &'a str,
-    abandoned: &'a dyn Fn() -> bool,
-    until: Instant,
-    rows: u64,
+    pub(super) what: &'a str,
+    pub(super) abandoned: &'a dyn Fn() -> bool,
+    pub(super) until: Instant,
+    pub(super) rows: u64,
+    pub(super) places: Vec<u32>,
     scanned: u64,
     first: Option<Position>,
     last: Option<Position>,
     /// The row limit is reached: only look whether another row follows.
     looking_ahead: bool,
-    stopped_at: Option<Position>,
+    pub(super) stopped_at: Option<Position>,
 }
 
 impl<'a> Slice<'a> {
@@ -173,6 +183,7 @@ impl<'a> Slice<'a> {
             abandoned,
             until: Instant::now() + Duration::from_millis(SLICE_MS_MAX),
             rows: 0,
+            places: Vec::new(),
             scanned: 0,
             first: None,
             last: None,
@@ -182,7 +193,7 @@ impl<'a> Slice<'a> {
     }
 
     /// Steps through one statement. True when the slice is to stop here.
-    fn run(&mut self, connection: &Connection, sql: &Sql) -> Result<bool> {
+    pub(super) fn run(&mut self, connection: &Connection, sql: &Sql) -> Result<bool> {
         let fail = |e: rusqlite::Error| explain(self.what, &e);
         let mut statement = connection.prepare_cached(&sql.text).map_err(fail)?;
         let params = rusqlite::params_from_iter(sql.params.iter().map(Bind));
@@ -253,7 +264,7 @@ impl<'a> Slice<'a> {
         Ok(Position(values.collect::<Result<_>>()?))
     }
 
-    fn finish(self, stopped: bool) -> Result<Page> {
+    pub(super) fn finish(self, stopped: bool) -> Result<Page> {
         let end = match self.stopped_at {
             Some(position) if stopped => PageEnd::More(position),
             _ => PageEnd::Exhausted,
@@ -263,6 +274,7 @@ impl<'a> Slice<'a> {
             extra: self.request.extra,
             encoder: self.request.encoder,
             row_ends: self.request.row_ends,
+            places: self.places,
             rows: self.rows,
             rows_scanned: self.scanned,
             first: self.first,

@@ -11,6 +11,7 @@ mod migrations;
 mod pages;
 mod pair;
 mod recipe;
+mod relations;
 mod replicas;
 mod resumed;
 mod slices;
