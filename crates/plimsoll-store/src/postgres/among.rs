@@ -50,6 +50,7 @@ pub(super) fn select_among(
         sql.push(", ").column("m", source, column);
     }
     // One row more than is wanted tells whether more follow.
-    let _ = write!(sql.text, " limit {}", request.rows_max.saturating_add(1));
+    let rows = i64::try_from(request.rows_max.saturating_add(1)).unwrap_or(i64::MAX);
+    let _ = write!(sql.text, " limit {rows}");
     sql
 }
