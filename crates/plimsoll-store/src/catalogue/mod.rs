@@ -9,6 +9,7 @@ mod order;
 mod pack;
 mod pack_toml;
 mod relation;
+mod relation_toml;
 mod resource;
 mod resources_text;
 mod resources_toml;

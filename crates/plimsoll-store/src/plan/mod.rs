@@ -17,5 +17,5 @@
 mod access;
 mod phases;
 
-pub(crate) use access::{ServedTerm, access, seek};
+pub(crate) use access::{Access, ServedTerm, access, seek};
 pub(crate) use phases::{Condition, phases, with_nulls_apart};

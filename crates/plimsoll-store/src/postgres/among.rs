@@ -3,7 +3,8 @@
 //! ```text
 //!   select m.plimsoll_bytes, true, k.place, m."id", ..
 //!   from (values ($1::bigint, 0::bigint), ($2::bigint, 1)) as k(v, place)
-//!   cross join lateral (select .. from "public"."lines" as t where t."sale_id" = k.v limit 101) as m
+//!   cross join lateral
+//!     (select .. from "public"."lines" as t where t."sale_id" = k.v limit 101) as m
 //!   order by k.place, m."id" limit 2001
 //! ```
 //!

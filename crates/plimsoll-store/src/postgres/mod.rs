@@ -43,6 +43,7 @@ mod report;
 mod role;
 mod row;
 mod script;
+mod small;
 mod snapshot;
 mod survey;
 mod tls;

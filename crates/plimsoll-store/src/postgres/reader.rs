@@ -19,7 +19,8 @@
 
 use std::time::{Duration, Instant};
 
-use plimsoll::limits::{FRAME_BYTES, SLICE_MS_MAX, UNINDEXED_SORT_ROWS_MAX};
+use plimsoll::expr::Expr;
+use plimsoll::limits::{FRAME_BYTES, SLICE_MS_MAX};
 use plimsoll::record::{Row as _, Value};
 use tokio_postgres::Client;
 
@@ -32,19 +33,18 @@ use super::native::{Codec, Table};
 use super::pace::Pace;
 use super::ranges::{ranges, unindexed, unsought};
 use super::row::MessageRow;
+use super::small::{SMALL_TABLE, is_small};
 use super::transaction::{Settings, fetch};
 use crate::catalogue::{Nulls, Order, Resource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::{append, too_large};
 use crate::horizon::Horizon;
 use crate::pending::Watch;
-use crate::plan::{Condition, ServedTerm, access, seek};
+use crate::plan::{Access, Condition, ServedTerm, access, seek};
 use crate::read::{Page, PageEnd, PageRequest, Position, Scope};
 
 /// A statement that reads a window through an index.
 const WINDOW: Settings = Settings { timeout_ms: 10_000, sorts: false, finds_own: false };
-/// A statement that sorts or counts a small table.
-const SMALL_TABLE: Settings = Settings { timeout_ms: 10_000, sorts: true, finds_own: false };
 /// How often a window that has read nothing yet is begun again, on another host if there is one.
 const TRIES_MAX: u32 = 3;
 /// Between two tries; a server that restarts takes seconds.
@@ -61,9 +61,13 @@ pub(super) fn slice(
     let resource = request.resource.clone();
     let source = Source { resource: &resource, table };
     let what = format!("reading {}", resource.name);
+    link.choose(Need::Read(request.horizon))?;
+    let begins = !request.horizon.is_some_and(Horizon::is_of_reading);
+    if begins && !matches!(request.scope, Scope::Key(_)) {
+        request.horizon = link.begin_reading(watch)?;
+    }
     match request.scope.clone() {
         Scope::Key(key) => {
-            link.choose(Need::Read(request.horizon))?;
             let sql = dialect::select_key(source, &request.columns, &key)?;
             let columns = request.columns.to_vec();
             let mut slice = Slice::new(request, source, columns, &[], &what, pace);
@@ -71,10 +75,6 @@ pub(super) fn slice(
             Ok(slice.finish(None))
         }
         Scope::Among { column, values, each_max } => {
-            link.choose(Need::Read(request.horizon))?;
-            if !request.horizon.is_some_and(Horizon::is_of_reading) {
-                request.horizon = link.begin_reading(watch)?;
-            }
             let is_indexed = seek(&resource, column).is_some();
             if !is_indexed && !is_small(link, watch, source, &what)? {
                 return Err(unsought(source, column)?);
@@ -89,43 +89,59 @@ pub(super) fn slice(
             Ok(slice.finish((!is_whole).then(|| Position(Vec::new()))))
         }
         Scope::Range { filter, order, from, backwards } => {
-            link.choose(Need::Read(request.horizon))?;
-            if !request.horizon.is_some_and(Horizon::is_of_reading) {
-                request.horizon = link.begin_reading(watch)?;
-            }
             let access = access(&resource, &order, filter.as_deref());
-            let terms = if access.served {
-                access.terms.clone()
-            } else {
-                refuse_unindexed(link, watch, source, &order, &what)?;
-                let by_hand = |&term| ServedTerm { term, nulls: Nulls::Smallest };
-                order.terms().iter().map(by_hand).collect()
-            };
-            let columns = columns_with(&request.columns, &order);
-            let select = Select {
-                source,
-                columns: &columns,
-                flag: filter.as_deref(),
-                equal: &access.equal,
-                bounds: &access.bounds,
-                terms: &terms,
-                backwards,
-            };
-            let stands: Vec<usize> = order
-                .terms()
-                .iter()
-                .filter_map(|t| columns.iter().position(|&c| c == t.column))
-                .collect();
-            let settings = if access.served { WINDOW } else { SMALL_TABLE };
-            let mut slice = Slice::new(request, source, columns.clone(), &stands, &what, pace);
-            let mut next = from;
-            loop {
-                let ranges = ranges(&resource, &order, &terms, next.as_ref(), backwards)?;
-                match slice.ranges(link, watch, &select, &ranges, settings)? {
-                    End::Exhausted => return Ok(slice.finish(None)),
-                    End::Stopped(position) => return Ok(slice.finish(Some(position))),
-                    End::Window(position) => next = Some(position),
-                }
+            if !access.served && !is_small(link, watch, source, &what)? {
+                return Err(unindexed(source, &order));
+            }
+            let part = Part { source, order: &order, filter: filter.as_deref(), backwards };
+            part.slice(link, watch, pace, &what, (request, access, from))
+        }
+    }
+}
+
+/// Which part of an order is read.
+struct Part<'a> {
+    source: Source<'a>,
+    order: &'a Order,
+    filter: Option<&'a Expr>,
+    backwards: bool,
+}
+
+impl Part<'_> {
+    /// Window after window, until the slice is full or its time is over.
+    fn slice(
+        &self,
+        link: &mut Link,
+        watch: &Watch,
+        pace: &Pace,
+        what: &str,
+        (request, access, from): (PageRequest, Access, Option<Position>),
+    ) -> Result<Page> {
+        let Part { source, order, filter, backwards } = *self;
+        let by_hand = |&term| ServedTerm { term, nulls: Nulls::Smallest };
+        let all = || -> Vec<ServedTerm> { order.terms().iter().map(by_hand).collect() };
+        let terms = if access.served { access.terms.clone() } else { all() };
+        let columns = columns_with(&request.columns, order);
+        let select = Select {
+            source,
+            columns: &columns,
+            flag: filter,
+            equal: &access.equal,
+            bounds: &access.bounds,
+            terms: &terms,
+            backwards,
+        };
+        let stand = |column: usize| columns.iter().position(|&c| c == column);
+        let stands: Vec<usize> = order.terms().iter().filter_map(|t| stand(t.column)).collect();
+        let settings = if access.served { WINDOW } else { SMALL_TABLE };
+        let mut slice = Slice::new(request, source, columns.clone(), &stands, what, pace);
+        let mut next = from;
+        loop {
+            let ranges = ranges(source.resource, order, &terms, next.as_ref(), backwards)?;
+            match slice.ranges(link, watch, &select, &ranges, settings)? {
+                End::Exhausted => return Ok(slice.finish(None)),
+                End::Stopped(position) => return Ok(slice.finish(Some(position))),
+                End::Window(position) => next = Some(position),
             }
         }
     }
@@ -136,30 +152,6 @@ fn columns_with(columns: &[usize], order: &Order) -> Vec<usize> {
     let mut all = columns.to_vec();
     all.extend(order.terms().iter().map(|t| t.column).filter(|c| !columns.contains(c)));
     all
-}
-
-/// A small table may be sorted without an index; a large one is refused with the index to make.
-fn refuse_unindexed(
-    link: &mut Link,
-    watch: &Watch,
-    source: Source<'_>,
-    order: &Order,
-    what: &str,
-) -> Result<()> {
-    if is_small(link, watch, source, what)? { Ok(()) } else { Err(unindexed(source, order)) }
-}
-
-/// Whether a table may be read whole for a page.
-fn is_small(link: &mut Link, watch: &Watch, source: Source<'_>, what: &str) -> Result<bool> {
-    let mut sql = Sql::new();
-    sql.push("select count(*) from (select from ").push(&source.qualified());
-    sql.push(&format!(" limit {}) as t", UNINDEXED_SORT_ROWS_MAX + 1));
-    let counted = link.run(watch, async |client| {
-        let mut rows = fetch(client, &sql, SMALL_TABLE).await.map_err(|e| explain(what, &e))?;
-        let row = rows.next().await.map_err(|e| explain(what, &e))?;
-        Ok(row.and_then(|row| row.try_get::<_, i64>(0).ok()))
-    })?;
-    Ok(counted.is_none_or(|rows| rows.cast_unsigned() <= UNINDEXED_SORT_ROWS_MAX))
 }
 
 /// How a pass over ranges ended.
