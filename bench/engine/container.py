@@ -102,7 +102,7 @@ def run(bench):
     rows = runs.sized(bench, [ROWS])[0]
     files = data.pair(bench, peers, rows)
     data.warm(files[0])
-    budgets = BUDGETS_MIB + SMALL_MIB
+    budgets = bench.options.budget or BUDGETS_MIB + SMALL_MIB
     cells = [Seen(task, mib) for mib in budgets for task in bench.tasks(runs.MAIN)]
     bench.say(f"        {rows:,} rows, {bench.runs} runs, limit = budget + {SPARE_MIB} MiB")
     rounds(bench, peers, cells, files)
