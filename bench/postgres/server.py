@@ -16,7 +16,8 @@ create table orders (
 );
 insert into orders
 select n, timestamptz '2024-01-01Z' + n * interval '7 seconds', n * 7919 % 100003,
-       (array['new', 'paid', 'sent', 'done'])[1 + (n % 4)::int], nullif('channel-' || n % 5, 'channel-0'),
+       (array['new', 'paid', 'sent', 'done'])[1 + (n % 4)::int],
+       nullif('channel-' || n % 5, 'channel-0'),
        (n * 37 % 100000) / 100.0, 'order number ' || n || ', "quoted"'
 from generate_series(1::bigint, {rows}) as n;
 create index on orders (ordered_at, id);
