@@ -21,6 +21,7 @@ use plimsoll::spill::{Codec, SpillArea, SpillOptions};
 use plimsoll::storage::Disk;
 use plimsoll_store::{Error, ErrorKind, PieceSink, SnapshotRequest};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
 
 use crate::app::{self, Context};
 use crate::config::ServerConfig;
@@ -106,6 +107,8 @@ impl PieceSink for Sink {
 /// A snapshot that is being read, or was. Dropping it ends the reading.
 pub(crate) struct Snapshot {
     shared: Arc<Shared>,
+    /// Waits for the reading; without it the database is told to stop.
+    reading: AbortHandle,
     _turn: OwnedSemaphorePermit,
 }
 
@@ -136,15 +139,15 @@ impl Snapshot {
         });
         let sink = Box::new(Sink { shared: Arc::clone(&shared), _buffer: buffer });
         let request = make(Vec::with_capacity(BUFFER_BYTES), consumer.try_reserve(0)?, sink);
-        let snapshot = Self { shared, _turn: turn };
-        let (pending, shared) = (context.store.snapshot(request), Arc::clone(&snapshot.shared));
+        let (pending, said) = (context.store.snapshot(request), Arc::clone(&shared));
         let (context, started) = (Arc::clone(context), Instant::now());
-        tokio::spawn(async move {
+        let reading = tokio::spawn(async move {
             let ended = pending.await;
             context.metrics.processed("snapshot", started.elapsed());
-            shared.lock().ended = Some(ended);
-            shared.said.notify_one();
+            said.lock().ended = Some(ended);
+            said.said.notify_one();
         });
+        let snapshot = Self { shared, reading: reading.abort_handle(), _turn: turn };
         snapshot.first().await?;
         Ok(snapshot)
     }
@@ -220,6 +223,7 @@ impl Spooled {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
+        self.reading.abort();
         let mut spooled = self.shared.lock();
         spooled.client_left = true;
         // Nothing of it is wanted any more: the disk has it back now.

@@ -19,6 +19,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::failure::{explain, is_lost};
@@ -87,6 +88,8 @@ pub(super) const STANDS_AT: &str = "select case when pg_is_in_recovery() \
 /// An open connection.
 struct Open {
     client: Client,
+    /// What drives it.
+    wire: JoinHandle<()>,
     used: Instant,
     /// Its buffers have held a large row, and may still be as large.
     swollen: bool,
@@ -231,7 +234,7 @@ impl Link {
                 why = given_up(watch, host, *need) => Err(why),
             };
             if made.is_err() {
-                *place = None;
+                close(place).await;
             }
             made?;
             let Some(living) = place.as_mut() else { unreachable!("made above") };
@@ -245,13 +248,21 @@ impl Link {
                 Ok(answer) => return answer,
                 Err(why) => why,
             };
-            // Whether the cancel arrives or not, the connection goes.
-            let token = living.client.cancel_token();
-            let cancel = token.cancel_query(host.target.tls.clone());
-            drop(tokio::time::timeout(CONNECT_TIMEOUT, cancel).await);
-            *place = None;
+            cut(host, &living.client).await;
+            close(place).await;
             Err(why)
         })
+    }
+
+    /// Tells the server to stop what it may still do, and gives the connection up.
+    pub(super) fn cut_off(&mut self) {
+        let Self { hosts, runtime, open, at, .. } = self;
+        runtime.block_on(async {
+            if let Some(open) = &open[*at] {
+                cut(&hosts.all()[*at], &open.client).await;
+            }
+            close(&mut open[*at]).await;
+        });
     }
 
     /// As [`Link::run`], for work that may be begun again: where its connection is lost, it is on
@@ -280,7 +291,7 @@ impl Link {
 
     /// Gives the connection up; the next work opens another.
     pub(super) fn give_up(&mut self) {
-        self.open[self.at] = None;
+        self.runtime.block_on(close(&mut self.open[self.at]));
     }
 
     /// Gives the connection up if it is of no use any more; the next work opens another.
@@ -289,6 +300,13 @@ impl Link {
             self.give_up();
         }
     }
+}
+
+/// Asks the server to stop. Whether that arrives or not, the connection has to go.
+async fn cut(host: &Host, client: &Client) {
+    let token = client.cancel_token();
+    let cancel = token.cancel_query(host.target.tls.clone());
+    drop(tokio::time::timeout(CONNECT_TIMEOUT, cancel).await);
 }
 
 /// What drives the connections of one thread.
@@ -313,8 +331,8 @@ async fn make_ready(
     {
         return Ok(());
     }
-    *place = None;
-    let client = connect(&host.target).await.map_err(|e| hosts.unreachable(e))?;
+    close(place).await;
+    let (client, wire) = connect(&host.target).await.map_err(|e| hosts.unreachable(e))?;
     if let Some(horizon) = as_far_as {
         let stands_at = stands_at(&client).await?;
         host.stood_at(stands_at);
@@ -325,7 +343,7 @@ async fn make_ready(
             ));
         }
     }
-    *place = Some(Open { client, used: Instant::now(), swollen: false });
+    *place = Some(Open { client, wire, used: Instant::now(), swollen: false });
     Ok(())
 }
 
@@ -348,7 +366,7 @@ pub(super) async fn horizon_now(client: &Client) -> Horizon {
 }
 
 /// Opens a connection.
-pub(super) async fn connect(target: &Target) -> Result<Client> {
+pub(super) async fn connect(target: &Target) -> Result<(Client, JoinHandle<()>)> {
     let what = || format!("connecting to PostgreSQL at {}", target.name());
     let connecting = target.config.connect(target.tls.clone());
     let Ok(connected) = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await else {
@@ -357,12 +375,22 @@ pub(super) async fn connect(target: &Target) -> Result<Client> {
         return Err(Error::new(ErrorKind::Busy, late));
     };
     let (client, connection) = connected.map_err(|e| explain(&what(), &e))?;
-    tokio::spawn(async move {
+    let wire = tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection to PostgreSQL ended");
         }
     });
-    Ok(client)
+    Ok((client, wire))
+}
+
+/// Closes the socket now: what the server still had to send would keep its snapshot until the
+/// thread works again.
+async fn close(place: &mut Option<Open>) {
+    if let Some(Open { client, wire, .. }) = place.take() {
+        drop(client);
+        wire.abort();
+        drop(wire.await);
+    }
 }
 
 /// Why the work at a host is given up in the middle.

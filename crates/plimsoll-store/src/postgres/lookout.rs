@@ -124,7 +124,7 @@ async fn look(hosts: &Hosts, clients: &mut [Option<Client>], is_first: bool) {
 
 async fn ask(client: &mut Option<Client>, host: &Host) -> Result<Told> {
     if client.as_ref().is_none_or(Client::is_closed) {
-        *client = Some(connect(&host.target).await?);
+        *client = Some(connect(&host.target).await?.0);
     }
     let Some(living) = client.as_ref() else { unreachable!("connected above") };
     let what = || format!("looking at PostgreSQL at {}", host.name());

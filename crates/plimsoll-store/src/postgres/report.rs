@@ -43,7 +43,7 @@ pub(super) fn report(
     };
     let codecs: Vec<Codec> = schema.columns.iter().map(|c| codec(c.kind)).collect();
     let settings = Settings { timeout_ms: request.timeout_ms, sorts: true, finds_own: false };
-    let rows = rows(link, watch, &sql, settings, &|row| fields(row, &codecs))?;
+    let rows = rows(link, watch, &sql, settings, usize::MAX, &|row| fields(row, &codecs))?;
     Report { rows, schema }.finished(request)
 }
 
@@ -56,9 +56,7 @@ pub(super) fn query(
 ) -> Result<Vec<Vec<Value>>> {
     let sql = Sql { text: sql, params: Vec::new() };
     let settings = Settings { timeout_ms: QUERY_TIMEOUT_MS, sorts: true, finds_own: true };
-    let mut all = rows(link, watch, &sql, settings, &any)?;
-    all.truncate(rows_max);
-    Ok(all)
+    rows(link, watch, &sql, settings, rows_max, &any)
 }
 
 /// How a field of a report is sent: its text is cast by the statement.
@@ -79,13 +77,16 @@ fn rows(
     watch: &Watch,
     sql: &Sql,
     settings: Settings,
+    rows_max: usize,
     read: &dyn Fn(&tokio_postgres::Row) -> Result<Vec<Value>>,
 ) -> Result<Vec<Vec<Value>>> {
     let fail = |e: tokio_postgres::Error| explain("making the report", &e);
     let rows = link.run_anew(watch, async |client| {
         let mut found = fetch(client, sql, settings).await.map_err(fail)?;
         let mut out = Vec::new();
-        while let Some(row) = found.next().await.map_err(fail)? {
+        while out.len() < rows_max
+            && let Some(row) = found.next().await.map_err(fail)?
+        {
             out.push(read(&row)?);
         }
         Ok(out)

@@ -56,11 +56,16 @@ pub(super) fn snapshot(
     let read = link.run(watch, async |client| {
         let begin = whole(request.timeout_ms);
         client.batch_execute(&begin).await.map_err(fail)?;
-        let read = all(client, &texts, (&codecs, table.row_bytes_max), &what, &mut request).await;
+        let shape = (&*codecs, table.row_bytes_max);
+        let written = all(client, &texts, shape, &what, &mut request).await?;
         client.batch_execute("commit").await.map_err(fail)?;
-        read
+        Ok(written)
     });
     link.swelled();
+    if read.is_err() {
+        // Rows that nobody takes any more would be read to the end, and the snapshot kept for them.
+        link.cut_off();
+    }
     read
 }
 

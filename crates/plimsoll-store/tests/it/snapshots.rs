@@ -4,6 +4,7 @@
 //! Never: a table that fits one piece.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use plimsoll::expr;
 use plimsoll::format::Ndjson;
@@ -13,7 +14,7 @@ use plimsoll_store::{
     Store, Write, WriteUnit,
 };
 
-use crate::fixture::{Fixture, NOW, kind, lines};
+use crate::fixture::{Fixture, NOW, kind, lines, on_postgres};
 
 const ROWS: i64 = 3_000;
 
@@ -147,4 +148,24 @@ fn an_order_without_an_index_is_refused_and_a_sink_ends_the_reading() {
     assert_eq!(kind(full), (ErrorKind::DiskFull, "no room".to_owned()));
     let again = snapshot(&fixture.store, &table, ("", "", None), || Ok(())).expect("rows");
     assert_eq!(again.len() as i64, ROWS);
+}
+
+#[test]
+fn a_reading_that_was_broken_off_leaves_no_snapshot_on_the_server() {
+    if !on_postgres() {
+        return;
+    }
+    let fixture = Fixture::new("create table t (id integer primary key, a text not null) strict;");
+    fixture.execute("insert into t select n, repeat('x', 1000) from generate_series(1, 50000) n");
+    let table = fixture.table("t");
+    let broken = snapshot(&fixture.store, &table, ("", "", None), || {
+        Err(Error::new(ErrorKind::DiskFull, "no room"))
+    });
+    assert_eq!(kind(broken).0, ErrorKind::DiskFull);
+    let held = "select count(*) from pg_stat_activity where datname = current_database() \
+                and backend_xmin is not null and pid <> pg_backend_pid()";
+    let until = Instant::now() + Duration::from_secs(10);
+    while fixture.value(held) != Value::Int(0) {
+        assert!(Instant::now() < until, "a snapshot is still held");
+    }
 }
