@@ -276,6 +276,9 @@ fn with_settings(mut command: clap::Command) -> clap::Command {
             "database.resources" => {
                 "Serve exactly what this file names of it; see `plimsoll init`".to_owned()
             }
+            "database.queries" => {
+                "Serve the queries in this directory's *.sql files; see docs/API.md".to_owned()
+            }
             name => format!("The setting {name}; see `plimsoll config show`"),
         };
         let flag = clap::Arg::new(key.name).long(key.flag.trim_start_matches('-')).help(help);

@@ -73,11 +73,14 @@ pub(crate) fn now_micros() -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
+/// The embedded database's file in the data directory.
+pub(crate) const FILE: &str = "plimsoll.db";
+
 /// The embedded database's file below the data directory, which is made if need be.
 pub(crate) fn file(data: &Path) -> anyhow::Result<PathBuf> {
     std::fs::create_dir_all(data)
         .with_context(|| format!("making the data directory {}", data.display()))?;
-    Ok(data.join("plimsoll.db"))
+    Ok(data.join(FILE))
 }
 
 /// Brings the embedded database up to date and opens it.

@@ -22,6 +22,7 @@ mod packs;
 mod presence;
 mod process;
 mod progress;
+mod queries;
 mod setup;
 mod source;
 mod spill;

@@ -11,11 +11,14 @@
 use std::borrow::Cow;
 use std::io::{IsTerminal as _, stderr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
 use plimsoll_server::CatalogueSource as _;
+use plimsoll_store::Catalogue;
 use plimsoll_store::catalogue::{Pack, Words};
-use plimsoll_store::postgres::migration_states;
+use plimsoll_store::postgres::{self, migration_states};
+use plimsoll_store::sqlite;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::Global;
@@ -23,6 +26,7 @@ use crate::config::{Config, Database, Sources};
 use crate::database::{self, Opened, Use};
 use crate::exit::Usage;
 use crate::memory::{self, Memory};
+use crate::queries::named_queries;
 use crate::source::{Source, postgres_config};
 use crate::{packs, spill};
 
@@ -148,9 +152,10 @@ impl Setup {
             return Ok(None);
         }
         let resources = self.config.path("database.resources").map(Path::to_owned);
+        let queries = self.config.path("database.queries").map(Path::to_owned);
         match (self.config.database(), resources) {
             (Some(database), resources) => {
-                Source::new(database.clone(), resources, &self.memory.budget).map(Some)
+                Source::new(database.clone(), (resources, queries), &self.memory.budget).map(Some)
             }
             (None, None) => Ok(None),
             (None, Some(file)) => bail!(Usage(format!(
@@ -162,6 +167,21 @@ impl Setup {
         }
     }
 
+    /// Plimsoll's own database with the queries that are configured.
+    fn with_queries(&self, mut opened: Opened) -> anyhow::Result<Opened> {
+        let row_bytes_max = database::value_bytes_max(&self.memory.budget);
+        let directory = self.config.path("database.queries");
+        let queries = named_queries(directory, |files| match self.config.database() {
+            Some(Database::Postgres(url)) => {
+                postgres::queries(&postgres_config(url, row_bytes_max), files)
+            }
+            _ => sqlite::queries(&self.data().join(database::FILE), files),
+        })?;
+        let catalogue = Catalogue::clone(opened.store.catalogue()).with_queries(queries)?;
+        opened.store = opened.store.with_catalogue(Arc::new(catalogue));
+        Ok(opened)
+    }
+
     /// Whichever database is configured. With a source it is somebody's own, and only read.
     pub(crate) fn open(
         &self,
@@ -170,7 +190,9 @@ impl Setup {
         role: Use,
     ) -> anyhow::Result<Opened> {
         let budget = &self.memory.budget;
-        let Some(source) = source else { return self.open_own(packs, role) };
+        let Some(source) = source else {
+            return self.with_queries(self.open_own(packs, role)?);
+        };
         let catalogue = source.look()?;
         match &source.database {
             Database::File(file) => database::open_foreign(file, catalogue, budget),

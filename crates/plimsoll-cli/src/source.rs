@@ -23,6 +23,7 @@ use plimsoll_store::{Error, ErrorKind, Resource, Result, sqlite};
 
 use crate::config::Database;
 use crate::database::value_bytes_max;
+use crate::queries::named_queries;
 
 /// A file for 2,000 tables has one MiB.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -36,6 +37,8 @@ const COLUMN_BYTES: u64 = 160;
 pub(crate) struct Source {
     pub(crate) database: Database,
     resources: Option<PathBuf>,
+    /// Where named queries are.
+    queries: Option<PathBuf>,
     consumer: Consumer,
     held: Mutex<Option<Reservation>>,
     /// Largest row that is read.
@@ -45,12 +48,12 @@ pub(crate) struct Source {
 impl Source {
     pub(crate) fn new(
         database: Database,
-        resources: Option<PathBuf>,
+        (resources, queries): (Option<PathBuf>, Option<PathBuf>),
         budget: &Budget,
     ) -> anyhow::Result<Self> {
         let consumer = budget.consumer("catalogue")?;
         let row_bytes_max = value_bytes_max(budget);
-        Ok(Self { database, resources, consumer, held: Mutex::default(), row_bytes_max })
+        Ok(Self { database, resources, queries, consumer, held: Mutex::default(), row_bytes_max })
     }
 
     fn catalogue(&self, found: &[FoundTable]) -> Result<Catalogue> {
@@ -91,7 +94,13 @@ impl CatalogueSource for Source {
         let found = survey(&self.database, self.row_bytes_max)?;
         let bytes = found.iter().map(|t| TABLE_BYTES + COLUMN_BYTES * t.columns.len() as u64).sum();
         let reserved = self.consumer.try_reserve(bytes).map_err(plimsoll::Error::from)?;
-        let catalogue = self.catalogue(&found)?;
+        let queries = named_queries(self.queries.as_deref(), |files| match &self.database {
+            Database::File(file) => sqlite::queries(file, files),
+            Database::Postgres(url) => {
+                postgres::queries(&postgres_config(url, self.row_bytes_max), files)
+            }
+        })?;
+        let catalogue = self.catalogue(&found)?.with_queries(queries)?;
         // What requests still hold of the one before goes with them.
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(reserved);
         Ok(catalogue)

@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use axum::Router;
 use plimsoll::budget::{Budget, Consumer, Reservation};
+use plimsoll_store::catalogue::NamedQuery;
 use plimsoll_store::{Resource, Store};
 use tokio::sync::{Semaphore, watch};
 
@@ -69,6 +70,8 @@ pub(crate) struct Context {
     pub(crate) store: Store,
     /// Every resource by its table's name.
     pub(crate) tables: BTreeMap<Box<str>, Arc<Served>>,
+    /// Every named query.
+    pub(crate) queries: BTreeMap<Box<str>, Arc<NamedQuery>>,
 }
 
 impl Deref for Context {
@@ -183,7 +186,9 @@ impl Face {
             Ok((resource.name.clone(), Arc::new(served)))
         };
         let tables = store.catalogue().resources().map(served).collect::<Result<_, Error>>()?;
-        let context = Arc::new(Context { core: Arc::clone(core), store, tables });
+        let named = |query: &Arc<NamedQuery>| (query.name().into(), Arc::clone(query));
+        let queries = store.catalogue().queries().map(named).collect();
+        let context = Arc::new(Context { core: Arc::clone(core), store, tables, queries });
         Ok(Self { router: router::build(&context)?, context })
     }
 }

@@ -4,7 +4,7 @@
 //!   base64url( version │ direction │ scope hash │ values          │ MAC )
 //!                 1          1           8         tag + bytes each   16
 //!
-//!   scope hash   blake3(resource, order, filter's canonical text)
+//!   scope hash   blake3(resource, order, filter's canonical text, a query's values)
 //!   MAC          blake3 keyed with the server's 32 bytes, over all before it
 //!   values       see `values`
 //! ```
@@ -67,6 +67,12 @@ impl Scope {
         if let Some(filter) = filter {
             hasher.update(&[1]);
             hasher.update(filter.canonical(&resource.schema).to_string().as_bytes());
+        }
+        if let Some(query) = &resource.query {
+            hasher.update(&[2]);
+            for value in query.values() {
+                hasher.update(format!("{value:?}\0").as_bytes());
+            }
         }
         let mut scope = [0; SCOPE_BYTES];
         scope.copy_from_slice(&hasher.finalize().as_bytes()[..SCOPE_BYTES]);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Method, Request, Response, header};
+use axum::http::{HeaderValue, Method, Request, Response, Uri, header};
 use plimsoll_store::nearest;
 use tower::Service;
 
@@ -21,7 +21,7 @@ use crate::params::decode;
 use crate::problem::{Kind, Problem, Result};
 use crate::router::RouteLabel;
 use crate::routes::{
-    aggregate, analytics, export, get, health, list, metrics, stream, system, write,
+    aggregate, analytics, export, get, health, list, metrics, queries, stream, system, write,
 };
 use crate::served::Served;
 
@@ -37,6 +37,7 @@ pub(crate) enum Action {
     Trends,
     Top,
     Aggregate,
+    Queries,
     Memory,
     Reload,
     Health,
@@ -106,7 +107,7 @@ impl Inner {
     async fn dispatch(&self, request: Request<Body>) -> Result<Response<Body>> {
         let context = &self.context;
         let (request, body) = request.into_parts();
-        let (method, path) = (&request.method, request.uri.path());
+        let method = &request.method;
         if self.action == Action::Nothing {
             return Err(Problem::new(
                 Kind::NotFound,
@@ -121,7 +122,7 @@ impl Inner {
         }
         match self.action {
             Action::Collection => {
-                let served = self.served(path)?;
+                let served = self.served(&request.uri)?;
                 match *method {
                     Method::GET | Method::HEAD => list::list(context, &served, &request).await,
                     Method::POST if served.writable => {
@@ -131,7 +132,7 @@ impl Inner {
                 }
             }
             Action::Row => {
-                let served = self.served(path)?;
+                let served = self.served(&request.uri)?;
                 match *method {
                     Method::GET | Method::HEAD => get::get(context, &served, &request).await,
                     Method::PATCH if served.writable => {
@@ -144,11 +145,11 @@ impl Inner {
                 }
             }
             Action::Stream => {
-                let served = self.served(path)?;
+                let served = self.served(&request.uri)?;
                 stream::stream(context, &served, &request).await
             }
             Action::Export | Action::ExportCsv => {
-                let served = self.served(path)?;
+                let served = self.served(&request.uri)?;
                 let csv_only = self.action == Action::ExportCsv;
                 export::export(context, &served, &request, csv_only).await
             }
@@ -159,6 +160,7 @@ impl Inner {
                 Method::POST | Method::QUERY => aggregate::aggregate(context, &request, body).await,
                 _ => Err(Problem::method(method, "POST, QUERY")),
             },
+            Action::Queries => queries::all(context, &request),
             Action::Memory => system::memory(context, &request),
             Action::Reload if *method == Method::POST => system::reload(context, &request).await,
             Action::Reload => Err(Problem::method(method, "POST")),
@@ -170,12 +172,17 @@ impl Inner {
         }
     }
 
-    /// The resource: this route's own, or the one the path names.
-    fn served(&self, path: &str) -> Result<Arc<Served>> {
+    /// The resource or query: this route's own, or the one the path names.
+    fn served(&self, uri: &Uri) -> Result<Arc<Served>> {
         if let Some(served) = &self.served {
             return Ok(Arc::clone(served));
         }
-        let segment = path.split('/').nth(4).unwrap_or_default();
+        let mut segments = uri.path().split('/').skip(3);
+        let (kind, segment) = (segments.next(), segments.next().unwrap_or_default());
+        if kind == Some("queries") {
+            let name = decode(segment, "the query in the path")?;
+            return queries::bound(&self.context, &name, uri.query()).map(Arc::new);
+        }
         let name = decode(segment, "the table in the path")?;
         if let Some(served) = self.context.tables.get(&*name) {
             return Ok(Arc::clone(served));

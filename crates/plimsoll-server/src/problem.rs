@@ -61,6 +61,7 @@ kinds! {
     Validation 422 "validation" "The row cannot be written",
     KeyReused 422 "idempotency-key-reused" "The idempotency key was used for another request",
     TooLarge 422 "too-large" "A stated bound was exceeded",
+    TooCostly 422 "query-too-costly" "The query would cost too much",
     QueueFull 429 "queue-full" "Too many requests wait already",
     Internal 500 "internal" "The server failed",
     Busy 503 "busy" "The server is busy",
@@ -201,6 +202,7 @@ impl From<plimsoll_store::Error> for Problem {
                 }
             }
             ErrorKind::TooLarge => plain(Kind::TooLarge),
+            ErrorKind::TooCostly => plain(Kind::TooCostly),
             ErrorKind::Busy => plain(Kind::Busy).retry_after(1),
             ErrorKind::OutOfBudget => plain(Kind::MemoryBudget).retry_after(2),
             ErrorKind::DiskFull => plain(Kind::DiskFull),

@@ -5,6 +5,8 @@
 //!   /api/v2/tables/{table}/{key}     get, change, delete
 //!   /api/v2/tables/{table}/stream    stream
 //!   /api/v2/tables/{table}/export    export (?format=), /export/csv
+//!   /api/v2/queries                  what named queries there are
+//!   /api/v2/queries/{query}          list, /stream, /export, /export/csv
 //!
 //!   {prefix}/{path}...               the same, for the short paths of packs
 //!   {prefix}/analytics/aggregate     every resource
@@ -29,7 +31,7 @@ use crate::endpoint::{Action, Endpoint};
 use crate::served::Served;
 
 /// First segments that are ours under one of the prefixes.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 13] = [
     "api",
     "system",
     "analytics",
@@ -41,6 +43,7 @@ const RESERVED: [&str; 12] = [
     "assets",
     "docs",
     "tables",
+    "queries",
     "v2",
 ];
 /// Also ours: `v1` will be the offset adapter.
@@ -64,6 +67,7 @@ impl RouteLabel {
 pub(crate) fn build(context: &Arc<Context>) -> Result<Router, Error> {
     let mut routes = Routes { context, router: Router::new() };
     routes.resource("/tables/{table}", None, &PREFIXES[..1]);
+    routes.queries();
     for served in context.tables.values() {
         if let Some(path) = &served.resource.path {
             check_path(path)?;
@@ -101,6 +105,15 @@ impl Routes<'_> {
         self.add(&below("/stream"), Action::Stream, served, prefixes);
         self.add(&below("/export"), Action::Export, served, prefixes);
         self.add(&below("/export/csv"), Action::ExportCsv, served, prefixes);
+    }
+
+    fn queries(&mut self) {
+        let (canonical, path) = (&PREFIXES[..1], "/queries/{query}");
+        self.add("/queries", Action::Queries, None, canonical);
+        self.add(path, Action::Collection, None, canonical);
+        self.add(&format!("{path}/stream"), Action::Stream, None, canonical);
+        self.add(&format!("{path}/export"), Action::Export, None, canonical);
+        self.add(&format!("{path}/export/csv"), Action::ExportCsv, None, canonical);
     }
 
     fn add(&mut self, path: &str, action: Action, served: Option<&Arc<Served>>, prefixes: &[&str]) {

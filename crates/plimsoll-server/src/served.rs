@@ -1,4 +1,4 @@
-//! A resource as it is served: what every request on it needs, worked out once.
+//! A resource or a query as it is served: what every request on it needs, worked out once.
 //!
 //! Promises: a list with no parameters but `limit` parses no name and builds no order.
 //! Never: rows.
@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use plimsoll::record::{ColumnType, Value};
-use plimsoll_store::catalogue::ColumnRole;
+use plimsoll_store::catalogue::{ColumnRole, NamedQuery};
 use plimsoll_store::{Order, Resource};
 
 use crate::app::Error;
@@ -49,6 +49,25 @@ impl Served {
             writable: writable && resource.writable,
             resource,
         })
+    }
+
+    /// A query with its values, read in the order that its file names.
+    pub(crate) fn of_query(query: &NamedQuery, resource: Resource) -> Self {
+        let columns = resource.all_columns();
+        Self {
+            scope: Scope::new(&resource, &query.order, None),
+            order: Arc::clone(&query.order),
+            columns_and_version: columns.clone().into(),
+            columns: columns.into(),
+            integer_key: None,
+            writable: false,
+            resource: Arc::new(resource),
+        }
+    }
+
+    /// Whether it is a query, which is read in one piece.
+    pub(crate) fn is_query(&self) -> bool {
+        self.resource.query.is_some()
     }
 
     /// The names of the columns at these positions.

@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Unindexed,
     /// A stated bound was exceeded.
     TooLarge,
+    /// The database's plan for a query costs more than is allowed: ask for less.
+    TooCostly,
     /// Busy, locked or over a time limit: try again later.
     Busy,
     /// The budget refused bytes.

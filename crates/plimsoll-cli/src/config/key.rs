@@ -68,7 +68,7 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 
 /// All settings, in the order they are shown.
-pub(crate) static KEYS: [Key; 18] = [
+pub(crate) static KEYS: [Key; 19] = [
     Key {
         name: "memory.limit",
         flag: "--memory",
@@ -95,6 +95,13 @@ pub(crate) static KEYS: [Key; 18] = [
         flag: "--resources",
         kind: Kind::File,
         preset: Preset::Unset("every table that has a key"),
+        other_variables: &[],
+    },
+    Key {
+        name: "database.queries",
+        flag: "--queries",
+        kind: Kind::Directory,
+        preset: Preset::Unset("no named queries"),
         other_variables: &[],
     },
     Key {

@@ -20,6 +20,7 @@ mod init;
 mod loss;
 mod own_postgres;
 mod postgres;
+mod queries;
 mod refused;
 mod reloaded;
 mod replicas;

@@ -73,6 +73,8 @@ impl<'a> SelectionParams<'a> {
                     self.fields = Some(value);
                 } else if let Some(inner) = inside(name, "filter") {
                     self.bracket(inner, value)?;
+                } else if self.is_bound(name) {
+                    // A query's own; it has its value already.
                 } else if self.is_plain_filter(name) {
                     self.compare(name, CompareOp::Equal, value)?;
                 } else {
@@ -111,6 +113,10 @@ impl<'a> SelectionParams<'a> {
             Some(earlier) => earlier.and(filter),
             None => filter,
         });
+    }
+
+    fn is_bound(&self, name: &str) -> bool {
+        self.served.resource.query.as_ref().is_some_and(|query| query.has_parameter(name))
     }
 
     fn is_plain_filter(&self, name: &str) -> bool {

@@ -146,7 +146,8 @@ async fn read(
         match answer.end {
             PageEnd::Exhausted => break None,
             PageEnd::More(position) => {
-                let full = rows >= page.rows_max || out.len() >= PAGE_BYTES_MAX;
+                let full =
+                    rows >= page.rows_max || out.len() >= PAGE_BYTES_MAX || served.is_query();
                 if full || Instant::now() >= until {
                     break Some(position);
                 }
@@ -201,6 +202,8 @@ fn turned_around(out: &[u8], start: usize, row_ends: &[usize]) -> Vec<u8> {
 struct Cursors {
     next: Option<String>,
     prev: Option<String>,
+    /// There are more rows, and no order to say where: those of a query without a key.
+    is_cut: bool,
 }
 
 impl Rows {
@@ -224,6 +227,9 @@ impl Rows {
     /// Reading forwards, `next` is where more rows are and `prev` stands before the first row;
     /// backwards, the other way round. Without a place to begin there is nothing before.
     fn cursors(&self, context: &Context, page: &Page) -> Result<Cursors> {
+        if page.selection.order.terms().is_empty() {
+            return Ok(Cursors { next: None, prev: None, is_cut: self.more.is_some() });
+        }
         let seal = |direction, position: Option<&Position>| {
             position.map(|p| context.cursors.seal(page.selection.scope, direction, p)).transpose()
         };
@@ -232,10 +238,12 @@ impl Rows {
             Direction::Forwards => Cursors {
                 next: seal(Direction::Forwards, self.more.as_ref())?,
                 prev: seal(Direction::Backwards, behind)?,
+                is_cut: false,
             },
             Direction::Backwards => Cursors {
                 next: seal(Direction::Forwards, behind)?,
                 prev: seal(Direction::Backwards, self.more.as_ref())?,
+                is_cut: false,
             },
         })
     }
@@ -276,6 +284,9 @@ fn finish(out: &mut Vec<u8>, cursors: &Cursors, cuts: &[Cut], links: &Links) {
     put(out, ",\"meta\":{\"cursor\":{\"next\":", cursors.next.as_deref());
     put(out, ",\"prev\":", cursors.prev.as_deref());
     out.push(b'}');
+    if cursors.is_cut {
+        out.extend_from_slice(b",\"has_more\":true");
+    }
     put_cuts(out, cuts);
     put(out, "},\"links\":{\"self\":", Some(&links.own));
     put(out, ",\"next\":", links.next.as_deref());

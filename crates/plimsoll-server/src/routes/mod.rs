@@ -10,6 +10,7 @@ pub(crate) mod get;
 pub(crate) mod health;
 pub(crate) mod list;
 pub(crate) mod metrics;
+pub(crate) mod queries;
 mod related_row;
 pub(crate) mod stream;
 pub(crate) mod system;

@@ -43,11 +43,15 @@ impl StreamParams {
         let query = Query::read(query)?;
         let mut selection = SelectionParams::new(served);
         let (mut format, mut after, mut csv) = (None, None, CsvOptions::default());
-        let mut snapshot = false;
+        // A query is run once, and what it gives is of one moment.
+        let mut snapshot = served.is_query();
         for (name, value) in query.pairs() {
             match name {
                 "format" => format = Some(negotiate::named(value)?),
                 "after" => after = Some(value),
+                "consistency" if served.is_query() && value != "snapshot" => {
+                    return Err(invalid(name, value, "snapshot where a query is read"));
+                }
                 "consistency" => snapshot = consistency(value)?,
                 "formula_guard" => csv.guard = flag(name, value)?,
                 "bom" => csv.bom = flag(name, value)?,
@@ -199,7 +203,7 @@ async fn snapshot(
 ) -> Result<Snapshot> {
     let Range { resource, filter, order, columns, horizon } = range;
     let mut encoder = titled.encoder();
-    let timeout = context.limits.snapshot_timeout;
+    let (timeout, is_query) = (context.limits.snapshot_timeout, resource.query.is_some());
     let make = Box::new(move |mut out: Vec<u8>, extra, sink| {
         // What stands before the rows is written by whoever sends them.
         encoder.begin(&mut out);
@@ -218,7 +222,7 @@ async fn snapshot(
             timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
         }
     });
-    Snapshot::begin(context, make).await
+    Snapshot::begin(context, is_query, make).await
 }
 
 pub(super) fn content_type(format: Format) -> HeaderValue {

@@ -8,7 +8,7 @@
 //!
 //! Promises: the snapshot is held as long as the database takes to say the rows; what a slow client
 //! has not taken lies on disk, below the spill quota; files and bytes are gone with the client.
-//! Never: more than one at a time, or a frame before its rows are whole.
+//! Never: more than one table's and eight queries' at a time, or a frame before its rows are whole.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,12 +29,16 @@ use crate::problem::{Kind, Problem, Result};
 
 /// Pieces in memory before they go to disk.
 const MEMORY_BYTES: u64 = 256 << 10;
+/// Answers of queries that wait in a spool for their clients.
+const QUERIES_MAX: usize = 8;
 /// Of the buffer that rows are written to, which lives as long as the reading.
 const BUFFER_BYTES: usize = FRAME_BYTES + FRAME_SLACK_BYTES;
 
 /// Who may hold a snapshot, and where what it says is put.
 pub(crate) struct Snapshots {
     turn: Arc<Semaphore>,
+    /// Of named queries, whose rows are few; they are read one after another all the same.
+    query_turns: Arc<Semaphore>,
     consumer: Consumer,
     directory: PathBuf,
 }
@@ -43,17 +47,24 @@ impl Snapshots {
     pub(crate) fn new(config: &ServerConfig) -> Result<Self, app::Error> {
         let consumer = config.budget.root().spilling_consumer("snapshot")?;
         let directory = config.spill_directory.clone();
-        Ok(Self { turn: Arc::new(Semaphore::new(1)), consumer, directory })
+        let turn = |many| Arc::new(Semaphore::new(many));
+        let (turn, query_turns) = (turn(1), turn(QUERIES_MAX));
+        Ok(Self { turn, query_turns, consumer, directory })
     }
 
-    async fn turn(&self, context: &Context) -> Result<OwnedSemaphorePermit> {
-        let turn = Arc::clone(&self.turn).acquire_owned();
+    async fn turn(&self, context: &Context, is_query: bool) -> Result<OwnedSemaphorePermit> {
+        let turns = if is_query { &self.query_turns } else { &self.turn };
+        let turn = Arc::clone(turns).acquire_owned();
         if let Ok(Ok(turn)) = tokio::time::timeout(context.limits.admission_wait, turn).await {
             return Ok(turn);
         }
         context.metrics.rejected("snapshots");
-        let why = "another stream with consistency=snapshot is being sent; try again when it has \
-                   ended, or leave consistency out";
+        let why = if is_query {
+            "other queries are being sent; try again when one of them has ended"
+        } else {
+            "another stream with consistency=snapshot is being sent; try again when it has ended, \
+             or leave consistency out"
+        };
         Err(Problem::new(Kind::QueueFull, why).retry_after(5))
     }
 
@@ -124,9 +135,13 @@ impl Snapshot {
     ///
     /// # Cancel safety
     /// Dropping the future ends the reading at its next piece.
-    pub(crate) async fn begin(context: &Arc<Context>, make: Box<Make>) -> Result<Self> {
+    pub(crate) async fn begin(
+        context: &Arc<Context>,
+        is_query: bool,
+        make: Box<Make>,
+    ) -> Result<Self> {
         let snapshots = &context.snapshots;
-        let turn = snapshots.turn(context).await?;
+        let turn = snapshots.turn(context, is_query).await?;
         let consumer = &snapshots.consumer;
         let buffer = consumer.try_reserve(BUFFER_BYTES as u64)?;
         let shared = Arc::new(Shared {

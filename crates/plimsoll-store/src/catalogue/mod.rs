@@ -1,18 +1,21 @@
 //! The resources a server knows: from packs, and from looking at a database.
 //!
 //! Promises: names are resolved here once; everything later works on positions.
-//! Never: SQL.
+//! Never: SQL but that of named queries, which is kept as it is.
 
 mod analytics;
 mod found;
 mod order;
 mod pack;
 mod pack_toml;
+mod query;
+mod query_file;
 mod relation;
 mod relation_toml;
 mod resource;
 mod resources_text;
 mod resources_toml;
+mod sql_text;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -26,20 +29,27 @@ pub use pack::{
     Figure, Migration, MigrationState, Pack, PackFiles, Recipe, Seed, SeedCount, Step, StepBatch,
     Words,
 };
+pub use query::{BoundQuery, NamedQuery, ParameterKind, QueryParameter, QueryText};
+pub use query_file::QueryFile;
 pub use relation::Relation;
 pub use resource::{ColumnRole, ExportColumn, Handle, Index, IndexColumn, Nulls, Resource};
 pub use resources_text::resources_text;
 pub use resources_toml::resources;
 
 pub(crate) use found::{Notes, all};
+pub(crate) use query::Piece;
+pub(crate) use query_file::Described;
 pub(crate) use resource::looks_secret;
+pub(crate) use sql_text::{Token, tokens};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// All resources, by table name and by short path, and the analytics mapping if there is one.
-#[derive(Debug, Default)]
+/// All resources, by table name and by short path, named queries, and the analytics mapping if
+/// there is one.
+#[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     resources: BTreeMap<Box<str>, Arc<Resource>>,
+    queries: BTreeMap<Box<str>, Arc<NamedQuery>>,
     analytics: Option<Arc<Analytics>>,
 }
 
@@ -62,6 +72,25 @@ impl Catalogue {
             }
         }
         Ok(catalogue)
+    }
+
+    /// With named queries.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when two have one name.
+    pub fn with_queries(mut self, queries: Vec<NamedQuery>) -> Result<Self> {
+        for query in queries {
+            let name: Box<str> = query.name().into();
+            if self.queries.insert(name.clone(), Arc::new(query)).is_some() {
+                return Err(Error::invalid(format!("two queries are called '{name}'")));
+            }
+        }
+        Ok(self)
+    }
+
+    /// All named queries, in order of name.
+    pub fn queries(&self) -> impl Iterator<Item = &Arc<NamedQuery>> {
+        self.queries.values()
     }
 
     /// The resource over the table called `name`.

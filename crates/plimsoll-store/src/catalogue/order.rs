@@ -68,6 +68,15 @@ impl Order {
         Self::new(resource, &terms)
     }
 
+    /// `columns`, then those of the order that are not among them: what has to be read to know
+    /// where a row stands.
+    #[must_use]
+    pub fn columns_behind(&self, columns: &[usize]) -> Vec<usize> {
+        let mut all = columns.to_vec();
+        all.extend(self.terms.iter().map(|t| t.column).filter(|c| !columns.contains(c)));
+        all
+    }
+
     /// The columns, the key last.
     #[must_use]
     pub fn terms(&self) -> &[SortTerm] {

@@ -26,6 +26,7 @@ use super::failure::explain;
 use super::measures;
 use super::native::{Codec, Table};
 use super::quantiles;
+use super::queries::{explaining, refuse_costly};
 use super::report::codec;
 use super::row::MessageRow;
 use super::transaction::{Settings, fetch};
@@ -59,6 +60,10 @@ pub(super) fn aggregate(
             return Err(Error::new(ErrorKind::Busy, format!("{what}: {lost}")));
         }
         let fail = |e: tokio_postgres::Error| failed(&aggregation, &what, &e);
+        if let Some(query) = &aggregation.resource.query {
+            let plan = fetch(client, &explaining(&sql), settings).await.map_err(fail)?;
+            refuse_costly(plan, query).await?;
+        }
         let mut rows = fetch(client, &sql, settings).await.map_err(fail)?;
         while let Some(row) = rows.next().await.map_err(fail)? {
             if rows_max == Some(made.rows) {

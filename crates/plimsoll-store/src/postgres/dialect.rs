@@ -28,6 +28,7 @@ use plimsoll::expr::Expr;
 use plimsoll::record::{ColumnType, Value};
 
 use super::native::{Codec, Extent, NativeColumn, Table};
+use super::queries::push_query;
 use super::translate::translate;
 use crate::catalogue::{Nulls, Order, Resource};
 use crate::error::{Error, ErrorKind, Result};
@@ -63,6 +64,15 @@ impl Source<'_> {
     /// `"schema"."table"`
     pub(super) fn qualified(&self) -> String {
         self.table.qualified()
+    }
+
+    /// `"schema"."table" as t`, or a query in its place.
+    pub(super) fn push(&self, sql: &mut Sql) {
+        match &self.resource.query {
+            None => drop(sql.push(&self.qualified())),
+            Some(query) => push_query(sql, query),
+        }
+        sql.push(" as t");
     }
 
     /// Whether a column can hold a value.
@@ -362,7 +372,8 @@ pub(super) fn push_columns(sql: &mut Sql, source: Source<'_>, columns: &[usize],
         glue = " + ";
     }
     sql.push(if glue == "(" { "0::bigint" } else { ")" });
-    sql.push(" as plimsoll_bytes from ").push(&source.qualified()).push(" as t");
+    sql.push(" as plimsoll_bytes from ");
+    source.push(sql);
 }
 
 /// The row with a key.

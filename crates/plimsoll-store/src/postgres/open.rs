@@ -253,17 +253,30 @@ impl PostgresDatabase {
     }
 }
 
+/// What is read may call a function that writes: that is no business of whoever reads.
+fn only_reads(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::ReadOnly => Error::invalid(format!("{error}: what is read may not write")),
+        _ => error,
+    }
+}
+
 impl Database for PostgresDatabase {
     fn page(&self, request: PageRequest) -> Pending<Page> {
         let lane = request.lane;
-        self.read(&self.shared.pages, lane, move |link, shared, promise| {
+        // A query may take as long as a report, which a page of a table never waits for.
+        let is_query = request.resource.query.is_some();
+        let lanes = if is_query { &self.shared.reports } else { &self.shared.pages };
+        self.read(lanes, lane, move |link, shared, promise| {
             let known = shared.table(&request.resource)?;
             let began = Instant::now();
             let answer = reader::slice(link, &known.table, &known.pace, &promise.watch(), request);
             let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-            shared.snapshot_micros_max.fetch_max(micros, Ordering::Relaxed);
+            if !is_query {
+                shared.snapshot_micros_max.fetch_max(micros, Ordering::Relaxed);
+            }
             link.host().pages.fetch_add(1, Ordering::Relaxed);
-            answer
+            answer.map_err(only_reads)
         })
     }
 
@@ -279,7 +292,7 @@ impl Database for PostgresDatabase {
         self.read(&self.shared.snapshots, ReadLane::Bulk, move |link, shared, promise| {
             let known = shared.table(&request.resource)?;
             link.choose(Need::Read(request.horizon))?;
-            snapshot::snapshot(link, &promise.watch(), &known.table, request)
+            snapshot::snapshot(link, &promise.watch(), &known.table, request).map_err(only_reads)
         })
     }
 
@@ -288,7 +301,8 @@ impl Database for PostgresDatabase {
             let known = shared.table(&request.aggregation.resource)?;
             link.choose(Need::Read(request.horizon))?;
             let directory = &shared.spill_directory;
-            aggregate::aggregate(link, &promise.watch(), &known.table, directory, request)
+            let watch = promise.watch();
+            aggregate::aggregate(link, &watch, &known.table, directory, request).map_err(only_reads)
         })
     }
 

@@ -60,7 +60,7 @@ pub(super) fn push_rows(sql: &mut Sql, source: Source<'_>, request: &AggregateRe
         }
         sql.push(" from ");
     }
-    sql.push(&source.qualified()).push(" as t");
+    source.push(sql);
     if let Some(filter) = &request.filter {
         sql.push(" where ");
         translate(sql, source, filter);

@@ -31,6 +31,7 @@ use super::failure::explain;
 use super::hosts::Need;
 use super::native::{Codec, Table};
 use super::pace::Pace;
+use super::query_page;
 use super::ranges::{ranges, unindexed, unsought};
 use super::row::MessageRow;
 use super::small::{SMALL_TABLE, is_small};
@@ -89,22 +90,25 @@ pub(super) fn slice(
             Ok(slice.finish((!is_whole).then(|| Position(Vec::new()))))
         }
         Scope::Range { filter, order, from, backwards } => {
+            let part = Part { source, order: &order, filter: filter.as_deref(), backwards };
+            if let Some(query) = &resource.query {
+                return query_page::page(link, watch, pace, &what, (query, part, request, from));
+            }
             let access = access(&resource, &order, filter.as_deref());
             if !access.served && !is_small(link, watch, source, &what)? {
                 return Err(unindexed(source, &order));
             }
-            let part = Part { source, order: &order, filter: filter.as_deref(), backwards };
             part.slice(link, watch, pace, &what, (request, access, from))
         }
     }
 }
 
 /// Which part of an order is read.
-struct Part<'a> {
-    source: Source<'a>,
-    order: &'a Order,
-    filter: Option<&'a Expr>,
-    backwards: bool,
+pub(super) struct Part<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) order: &'a Order,
+    pub(super) filter: Option<&'a Expr>,
+    pub(super) backwards: bool,
 }
 
 impl Part<'_> {
@@ -121,7 +125,7 @@ impl Part<'_> {
         let by_hand = |&term| ServedTerm { term, nulls: Nulls::Smallest };
         let all = || -> Vec<ServedTerm> { order.terms().iter().map(by_hand).collect() };
         let terms = if access.served { access.terms.clone() } else { all() };
-        let columns = columns_with(&request.columns, order);
+        let columns = order.columns_behind(&request.columns);
         let select = Select {
             source,
             columns: &columns,
@@ -147,13 +151,6 @@ impl Part<'_> {
     }
 }
 
-/// The columns asked for, then those of the order that are not among them.
-fn columns_with(columns: &[usize], order: &Order) -> Vec<usize> {
-    let mut all = columns.to_vec();
-    all.extend(order.terms().iter().map(|t| t.column).filter(|c| !columns.contains(c)));
-    all
-}
-
 /// How a pass over ranges ended.
 enum End {
     /// No row follows.
@@ -164,8 +161,8 @@ enum End {
     Window(Position),
 }
 
-struct Slice<'a> {
-    request: PageRequest,
+pub(super) struct Slice<'a> {
+    pub(super) request: PageRequest,
     resource: &'a Resource,
     codecs: Vec<Codec>,
     row_bytes_max: u64,
@@ -174,7 +171,7 @@ struct Slice<'a> {
     what: &'a str,
     pace: &'a Pace,
     until: Instant,
-    rows: u64,
+    pub(super) rows: u64,
     /// Which value each row goes with, where that is asked.
     places: Option<Vec<u32>>,
     scanned: u64,
@@ -190,7 +187,7 @@ struct Slice<'a> {
 }
 
 impl<'a> Slice<'a> {
-    fn new(
+    pub(super) fn new(
         request: PageRequest,
         source: Source<'a>,
         columns: Vec<usize>,
@@ -274,7 +271,7 @@ impl<'a> Slice<'a> {
     }
 
     /// Reads the rows of one statement. What breaks before a row has come is tried again.
-    fn window(
+    pub(super) fn window(
         &mut self,
         link: &mut Link,
         watch: &Watch,
@@ -398,7 +395,7 @@ impl<'a> Slice<'a> {
         place.map_or(0, i64::cast_unsigned)
     }
 
-    fn position(&self) -> Result<Position> {
+    pub(super) fn position(&self) -> Result<Position> {
         let Some(row) = &self.last else {
             return Err(Error::new(ErrorKind::Corrupt, "a window without a row has no end"));
         };
@@ -408,11 +405,11 @@ impl<'a> Slice<'a> {
     }
 
     /// Behind the last row that was written: a row that was only looked at comes again.
-    fn stopped_at(&self) -> Result<Position> {
+    pub(super) fn stopped_at(&self) -> Result<Position> {
         self.last_written.clone().map_or_else(|| self.position(), Ok)
     }
 
-    fn finish(self, stopped_at: Option<Position>) -> Page {
+    pub(super) fn finish(self, stopped_at: Option<Position>) -> Page {
         tracing::trace!(resource = %self.resource.name, rows = self.rows, "a slice");
         Page {
             out: self.request.out,
@@ -431,7 +428,7 @@ impl<'a> Slice<'a> {
 }
 
 /// What came of a statement.
-enum Came {
+pub(super) enum Came {
     /// So many rows, and no more.
     All(u64),
     /// The slice stopped in the middle.

@@ -14,6 +14,7 @@ use super::apply::run as execute;
 use super::control::FIND_OWN;
 use super::dialect::Sql;
 use super::failure::explain;
+use crate::catalogue::{Token, tokens};
 use crate::error::Result;
 
 /// Runs all statements; the rows they changed.
@@ -31,27 +32,17 @@ pub(super) async fn run(client: &Client, text: &str, params: &[(Box<str>, Value)
 fn statements(text: &str, params: &[(Box<str>, Value)]) -> Vec<Sql> {
     let mut all = Vec::new();
     let mut current = Sql::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let taken = match first {
-            ';' => {
-                push_statement(&mut all, std::mem::replace(&mut current, Sql::new()));
-                rest = &rest[1..];
-                continue;
+    for token in tokens(text) {
+        match token {
+            Token::Semicolon => {
+                push_statement(&mut all, std::mem::replace(&mut current, Sql::new()))
             }
-            ':' if rest.starts_with("::") => 2,
-            ':' => match named(rest, params) {
-                Some((length, value)) => {
-                    current.bind(value.clone(), cast(value));
-                    rest = &rest[length..];
-                    continue;
-                }
-                None => 1,
+            Token::Text(text) | Token::Quoted(text) => drop(current.push(text)),
+            Token::Name(name) => match params.iter().find(|(known, _)| **known == *name) {
+                Some((_, value)) => drop(current.bind(value.clone(), cast(value))),
+                None => drop(current.push(":").push(name)),
             },
-            _ => literal_bytes(rest).unwrap_or(first.len_utf8()),
-        };
-        current.push(&rest[..taken]);
-        rest = &rest[taken..];
+        }
     }
     push_statement(&mut all, current);
     all
@@ -63,14 +54,6 @@ fn push_statement(all: &mut Vec<Sql>, sql: Sql) {
     }
 }
 
-fn named<'a>(rest: &str, params: &'a [(Box<str>, Value)]) -> Option<(usize, &'a Value)> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let name = &rest[1..];
-    let end = name.find(|c| !is_name(c)).unwrap_or(name.len());
-    let value = params.iter().find(|(known, _)| **known == name[..end])?;
-    Some((end + 1, &value.1))
-}
-
 fn cast(value: &Value) -> &'static str {
     match value {
         Value::Null | Value::Text(_) => "text",
@@ -80,25 +63,6 @@ fn cast(value: &Value) -> &'static str {
         Value::Money(_) => "numeric",
         Value::Time(_) => "timestamp with time zone",
         Value::Bytes(_) => "bytea",
-    }
-}
-
-/// Length of the quoted text or comment that `rest` begins with.
-fn literal_bytes(rest: &str) -> Option<usize> {
-    let until = |end: &str, from: usize| {
-        Some(rest[from..].find(end).map_or(rest.len(), |at| from + at + end.len()))
-    };
-    match rest.as_bytes() {
-        [b'\'', ..] => until("'", 1),
-        [b'"', ..] => until("\"", 1),
-        [b'-', b'-', ..] => until("\n", 2),
-        [b'/', b'*', ..] => until("*/", 2),
-        [b'$', ..] => {
-            let tag = rest[1..].find('$')? + 2;
-            let is_tag = rest[1..tag - 1].chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            is_tag.then(|| until(&rest[..tag], tag))?
-        }
-        _ => None,
     }
 }
 

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Promises: one transaction for all ranges, and it ends with the last row that was sent, not with
-//! the last that a client took; nothing is sorted.
-//! Never: an order that no index has, or a transaction left open behind an error.
+//! the last that a client took; nothing is sorted but what a query gives.
+//! Never: an order of a table that no index has, or a transaction left open behind an error.
 
 use tokio_postgres::Client;
 
@@ -14,13 +14,15 @@ use super::connection::Link;
 use super::dialect::{self, FIELDS_IN_FRONT, Select, Source};
 use super::failure::explain;
 use super::native::{Codec, Table};
+use super::queries::{explaining, refuse_costly};
 use super::ranges::{ranges, unindexed};
 use super::row::MessageRow;
 use super::transaction::{rows_of, whole};
+use crate::catalogue::{BoundQuery, Nulls};
 use crate::error::Result;
 use crate::fields::{append, too_large};
 use crate::pending::Watch;
-use crate::plan::access;
+use crate::plan::{ServedTerm, access};
 use crate::snapshot::SnapshotRequest;
 
 /// Reads all of it and says how many rows there were.
@@ -36,17 +38,24 @@ pub(super) fn snapshot(
     let (filter, order, columns) =
         (request.filter.clone(), request.order.clone(), request.columns.clone());
     let access = access(&resource, &order, filter.as_deref());
-    if !access.served {
+    let query = resource.query.as_ref();
+    if !access.served && query.is_none() {
         return Err(unindexed(source, &order));
     }
-    let ranges = ranges(&resource, &order, &access.terms, request.from.as_ref(), false)?;
+    let by_hand = |&term| ServedTerm { term, nulls: Nulls::Smallest };
+    let terms = match query {
+        // What a query gives is sorted by the server, as its plan has it.
+        Some(_) => order.terms().iter().map(by_hand).collect(),
+        None => access.terms.clone(),
+    };
+    let ranges = ranges(&resource, &order, &terms, request.from.as_ref(), false)?;
     let select = Select {
         source,
         columns: &columns,
         flag: filter.as_deref(),
         equal: &access.equal,
         bounds: &access.bounds,
-        terms: &access.terms,
+        terms: &terms,
         backwards: false,
     };
     let texts: Vec<dialect::Sql> =
@@ -54,8 +63,14 @@ pub(super) fn snapshot(
     let codecs: Vec<Codec> = columns.iter().map(|&c| table.columns[c].codec).collect();
     let fail = |e: tokio_postgres::Error| explain(&what, &e);
     let read = link.run(watch, async |client| {
-        let begin = whole(request.timeout_ms);
-        client.batch_execute(&begin).await.map_err(fail)?;
+        let timeout_ms = query.map_or(request.timeout_ms, BoundQuery::time_ms);
+        client.batch_execute(&whole(timeout_ms, query.is_some())).await.map_err(fail)?;
+        if let Some(query) = query {
+            for sql in &texts {
+                let rows = rows_of(client, &explaining(sql)).await.map_err(fail)?;
+                refuse_costly(rows, query).await?;
+            }
+        }
         let shape = (&*codecs, table.row_bytes_max);
         let written = all(client, &texts, shape, &what, &mut request).await?;
         client.batch_execute("commit").await.map_err(fail)?;

@@ -47,8 +47,8 @@ impl Settings {
 }
 
 /// How a transaction begins that has one snapshot for several statements.
-pub(super) fn whole(timeout_ms: u64) -> String {
-    let begin = Settings { timeout_ms, sorts: false, finds_own: false }.begin();
+pub(super) fn whole(timeout_ms: u64, sorts: bool) -> String {
+    let begin = Settings { timeout_ms, sorts, finds_own: false }.begin();
     begin.replacen("begin read only", "begin isolation level repeatable read read only", 1)
 }
 

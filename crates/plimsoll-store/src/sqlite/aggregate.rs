@@ -127,7 +127,7 @@ fn select(request: &AggregateRequest) -> Sql {
             push_place(&mut sql, aggregation, place, measure);
         }
     }
-    sql.push(" from ").name(&resource.name).push(" as t");
+    sql.push(" from ").source(resource);
     if let Some(filter) = &request.filter {
         sql.push(" where ");
         translate(&mut sql, resource, filter);

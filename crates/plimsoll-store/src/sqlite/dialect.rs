@@ -10,6 +10,7 @@ use plimsoll::expr::Expr;
 use plimsoll::record::Value;
 
 use super::introspect::ROW_ID;
+use super::queries::push_query;
 use super::translate::translate;
 use crate::catalogue::{Order, Resource};
 use crate::error::{Error, Result};
@@ -62,6 +63,15 @@ impl Sql {
         // Writing to a String cannot fail.
         let _ = write!(self.text, "?{}", self.params.len());
         self
+    }
+
+    /// `"table" as t`, or a query in its place.
+    pub(super) fn source(&mut self, resource: &Resource) -> &mut Self {
+        match &resource.query {
+            None => drop(self.name(&resource.name)),
+            Some(query) => push_query(self, query),
+        }
+        self.push(" as t")
     }
 
     /// A column of the table that is read, under the alias `t`.
@@ -117,8 +127,10 @@ pub(super) fn select(parts: &Select<'_>, phase: &[Condition]) -> Sql {
     for &column in parts.columns {
         sql.push(", ").column(parts.resource, column);
     }
-    sql.push(" from ").name(&parts.resource.name).push(" as t");
-    sql.indexed(parts.index);
+    sql.push(" from ").source(parts.resource);
+    if parts.resource.query.is_none() {
+        sql.indexed(parts.index);
+    }
     let mut glue = " where ";
     for (column, value) in parts.equal {
         sql.push(glue);

@@ -248,7 +248,7 @@ fn references(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Refe
 }
 
 /// SQLite's affinity rules, as far as the value's type can be relied on.
-fn kind(declared: &str, strict: bool) -> ColumnType {
+pub(super) fn kind(declared: &str, strict: bool) -> ColumnType {
     if declared.contains("INT") {
         ColumnType::Int
     } else if ["REAL", "FLOA", "DOUB"].iter().any(|word| declared.contains(word)) {

@@ -18,7 +18,7 @@ use super::beside::Beside;
 use super::connection::{Bounds, Role, open};
 use super::failure::explain;
 use super::writer;
-use super::{aggregate, introspect, memory, reader, report, snapshot};
+use super::{aggregate, introspect, memory, queries, reader, report, snapshot};
 use crate::aggregate::{AggregateRequest, Aggregated};
 use crate::catalogue::Resource;
 use crate::database::{Database, DatabaseStats};
@@ -184,6 +184,13 @@ impl SqliteDatabase {
 impl Database for SqliteDatabase {
     fn page(&self, request: PageRequest) -> Pending<Page> {
         let lane = request.lane;
+        if request.resource.query.is_some() {
+            // It may take as long as a report, which a page of a table never waits for.
+            return self.read(&self.shared.reports, lane, move |connection, _, promise| {
+                let watch = promise.watch();
+                queries::page(connection, request, move || watch.is_abandoned())
+            });
+        }
         self.read(&self.shared.pages, lane, move |connection, shared, promise| {
             let began = Instant::now();
             let answer = reader::slice(connection, request, &|| promise.is_abandoned());
@@ -202,6 +209,10 @@ impl Database for SqliteDatabase {
 
     fn snapshot(&self, request: SnapshotRequest) -> Pending<u64> {
         self.read(&self.shared.snapshots, ReadLane::Bulk, move |connection, _, promise| {
+            if request.resource.query.is_some() {
+                let watch = promise.watch();
+                return queries::whole(connection, request, move || watch.is_abandoned());
+            }
             snapshot::snapshot(connection, request, &|| promise.is_abandoned())
         })
     }

@@ -26,7 +26,7 @@ use super::dialect::{self, Select, Sql};
 use super::failure::explain;
 use super::row::CursorRow;
 use super::value::{Bind, typed};
-use crate::catalogue::{Order, Resource};
+use crate::catalogue::{BoundQuery, Order, Resource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::append;
 use crate::plan::{access, phases};
@@ -57,11 +57,11 @@ pub(super) fn slice(
         Scope::Range { filter, order, from, backwards } => {
             let (filter, order, backwards) = (filter.clone(), order.clone(), *backwards);
             let access = access(&request.resource, &order, filter.as_deref());
-            if !access.served {
+            if !access.served && request.resource.query.is_none() {
                 refuse_unindexed(connection, &request.resource, &order)?;
             }
             let ranges = phases(&request.resource, &order, from.as_ref(), backwards)?;
-            let columns = columns_with(&request.columns, &order);
+            let columns = order.columns_behind(&request.columns);
             let resource = request.resource.clone();
             let select = Select {
                 resource: &resource,
@@ -83,13 +83,6 @@ pub(super) fn slice(
             slice.finish(false)
         }
     }
-}
-
-/// The columns asked for, then those of the order that are not among them.
-fn columns_with(columns: &[usize], order: &Order) -> Vec<usize> {
-    let mut all = columns.to_vec();
-    all.extend(order.terms().iter().map(|t| t.column).filter(|c| !columns.contains(c)));
-    all
 }
 
 /// A small table may be sorted without an index; a large one is refused with the index to make.
@@ -163,6 +156,7 @@ impl<'a> Slice<'a> {
         what: &'a str,
         abandoned: &'a dyn Fn() -> bool,
     ) -> Self {
+        let slice_ms = request.resource.query.as_ref().map_or(SLICE_MS_MAX, BoundQuery::time_ms);
         let schema = &request.resource.schema;
         let kinds = request.columns.iter().map(|&c| schema.columns[c].kind).collect();
         let terms: Vec<usize> = range
@@ -181,7 +175,7 @@ impl<'a> Slice<'a> {
             position_kinds,
             what,
             abandoned,
-            until: Instant::now() + Duration::from_millis(SLICE_MS_MAX),
+            until: Instant::now() + Duration::from_millis(slice_ms),
             rows: 0,
             places: Vec::new(),
             scanned: 0,

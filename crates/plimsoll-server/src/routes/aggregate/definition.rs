@@ -26,6 +26,7 @@ use plimsoll_store::{
 use serde_json::value::RawValue;
 
 use super::super::write::members::Members;
+use super::source::source;
 use crate::app::Context;
 use crate::problem::{Kind, Problem, Result};
 use plimsoll_store::nearest;
@@ -37,7 +38,8 @@ pub(super) const TEXT_BYTES_MAX: u64 = (FILTER_BYTES_MAX + EXPRESSIONS_BYTES_MAX
 /// Bytes of a measure's name.
 const NAME_BYTES_MAX: usize = 64;
 
-const MEMBERS: [&str; 6] = ["resource", "group_by", "measures", "filter", "order", "limit"];
+const MEMBERS: [&str; 8] =
+    ["resource", "query", "params", "group_by", "measures", "filter", "order", "limit"];
 const MEASURE_TEXTS: [&str; 9] = [
     "count(*)",
     "count(x)",
@@ -66,7 +68,7 @@ impl Definition {
     pub(super) fn read(context: &Context, body: &[u8]) -> Result<Self> {
         let members = Members::read(body)?;
         let top = Object::of(&members, "", &MEMBERS)?;
-        let resource = resource(context, &top)?;
+        let resource = &source(context, &top)?;
         let group_by = group_by(resource, &top)?;
         let measures = measures(resource, &top)?;
         let aggregation = Aggregation::new(resource, group_by, measures)
@@ -85,7 +87,7 @@ impl Definition {
 }
 
 /// An object's members under the pointer to it.
-struct Object<'m, 'b> {
+pub(super) struct Object<'m, 'b> {
     members: &'m Members<'b>,
     pointer: String,
 }
@@ -115,17 +117,17 @@ impl<'m, 'b> Object<'m, 'b> {
         suggest(problem, name, allowed)
     }
 
-    fn invalid(&self, name: &str, why: &str) -> Problem {
+    pub(super) fn invalid(&self, name: &str, why: &str) -> Problem {
         invalid(&format!("{}/{name}", self.pointer), why)
     }
 
     /// What stands under a name; null is as good as nothing.
-    fn get(&self, name: &str) -> Option<&'b RawValue> {
+    pub(super) fn get(&self, name: &str) -> Option<&'b RawValue> {
         let found = self.members.pairs().find(|(found, _)| *found == name);
         found.map(|(_, raw)| raw).filter(|raw| raw.get() != "null")
     }
 
-    fn text(&self, name: &str) -> Result<Option<String>> {
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>> {
         self.get(name)
             .map(|raw| {
                 serde_json::from_str(raw.get()).map_err(|_| self.invalid(name, "is not a text"))
@@ -187,26 +189,12 @@ fn invalid(pointer: &str, why: &str) -> Problem {
     Problem::new(Kind::InvalidParameter, format!("{pointer} {why}")).with("pointer", pointer)
 }
 
-fn suggest(problem: Problem, wrong: &str, allowed: &[&str]) -> Problem {
+pub(super) fn suggest(problem: Problem, wrong: &str, allowed: &[&str]) -> Problem {
     let problem = match nearest(wrong, allowed.iter().copied()) {
         Some(near) => problem.with("did_you_mean", near),
         None => problem,
     };
     problem.with("allowed", allowed)
-}
-
-/// The resource called so: by its table's name, else by its path.
-fn resource<'c>(context: &'c Context, top: &Object<'_, '_>) -> Result<&'c Arc<Resource>> {
-    let Some(name) = top.text("resource")? else {
-        return Err(top.invalid("resource", "is missing: name a table or the path of one"));
-    };
-    let by_path = || context.tables.values().find(|s| s.resource.path.as_deref() == Some(&*name));
-    if let Some(served) = context.tables.get(&*name).or_else(by_path) {
-        return Ok(&served.resource);
-    }
-    let names: Vec<&str> = context.tables.keys().map(|n| &**n).take(50).collect();
-    let why = format!("is '{}', and there is no resource of this name", excerpt(&name));
-    Err(suggest(top.invalid("resource", &why), &name, &names))
 }
 
 fn group_by(resource: &Resource, top: &Object<'_, '_>) -> Result<Vec<usize>> {

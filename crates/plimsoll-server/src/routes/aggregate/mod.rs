@@ -10,6 +10,7 @@
 //! Never: SQL or a column that the resource does not serve.
 
 mod definition;
+mod source;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

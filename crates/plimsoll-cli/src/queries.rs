@@ -1,0 +1,64 @@
+//! The files of named queries.
+//!
+//! Promises: all `*.sql` of one directory, in order of name; a mistake names its file.
+//! Never: a directory below it.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use plimsoll_store::catalogue::{NamedQuery, QueryFile};
+use plimsoll_store::{Error, ErrorKind, Result};
+
+/// Files of one directory at most.
+const FILES_MAX: usize = 1_000;
+/// One of them at most.
+const FILE_BYTES_MAX: u64 = 256 << 10;
+
+/// Reads the directory, if there is one, and has the database look at what is there.
+pub(crate) fn named_queries(
+    directory: Option<&Path>,
+    look: impl FnOnce(Vec<QueryFile>) -> Result<Vec<NamedQuery>>,
+) -> Result<Vec<NamedQuery>> {
+    let Some(directory) = directory else { return Ok(Vec::new()) };
+    let files = files(directory)?;
+    let parse = |file: &PathBuf| {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        QueryFile::parse(&name, &read(file)?)
+            .map_err(|e| Error::new(e.kind(), format!("the query {}: {e}", file.display())))
+    };
+    look(files.iter().map(parse).collect::<Result<_>>()?)
+}
+
+fn files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |e: std::io::Error| {
+        let what = format!("reading the directory of queries {}: {e}", directory.display());
+        Error::new(ErrorKind::Invalid, what)
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "sql") {
+            files.push(path);
+        }
+        if files.len() > FILES_MAX {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!("{} has more than {FILES_MAX} queries", directory.display()),
+            ));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read(file: &Path) -> Result<String> {
+    let failed = |e: std::io::Error| Error::new(ErrorKind::Invalid, format!("cannot be read: {e}"));
+    let mut text = String::new();
+    let mut bounded = File::open(file).map_err(failed)?.take(FILE_BYTES_MAX + 1);
+    bounded.read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(Error::new(ErrorKind::TooLarge, "has more than 256 KiB"));
+    }
+    Ok(text)
+}
