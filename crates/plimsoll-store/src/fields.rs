@@ -37,7 +37,7 @@ impl<R: Row> Row for Bounded<'_, R> {
     fn value(&self, position: usize) -> plimsoll::Result<ValueRef<'_>> {
         let value = self.row.value(position)?;
         let bytes = match value {
-            ValueRef::Text(text) => text.len(),
+            ValueRef::Text(text) | ValueRef::Json(text) => text.len(),
             ValueRef::Bytes(bytes) => bytes.len(),
             _ => 0,
         };

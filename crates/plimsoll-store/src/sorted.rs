@@ -264,7 +264,7 @@ impl RowEncoder for Keyed {
         bytes = bytes.saturating_add(LENGTH_BYTES);
         for place in 0..self.terms.len() {
             let value = match row.value(self.width + place)? {
-                ValueRef::Text(text) => text.len().saturating_mul(2),
+                ValueRef::Text(text) | ValueRef::Json(text) => text.len().saturating_mul(2),
                 ValueRef::Bytes(value) => value.len().saturating_mul(2),
                 _ => 0,
             };

@@ -78,7 +78,7 @@ impl Keeping {
         let bounded = |position| {
             let value = row.value(position)?;
             let bytes = match value {
-                ValueRef::Text(text) => text.len(),
+                ValueRef::Text(text) | ValueRef::Json(text) => text.len(),
                 ValueRef::Bytes(bytes) => bytes.len(),
                 _ => 0,
             };

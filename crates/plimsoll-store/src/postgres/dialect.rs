@@ -38,6 +38,10 @@ use crate::plan::{Condition, ServedTerm};
 /// text: PostgreSQL's own compression makes three bytes of 273 at best.
 const SMALLER_WHERE_STORED: u64 = 100;
 
+/// JSON of so many bytes where it is stored is not asked for its length: a number of a few bytes
+/// may have 131,072 digits, so what is larger always is.
+const JSON_BYTES_SMALL: u64 = 64;
+
 /// Quotes an identifier.
 pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -298,8 +302,12 @@ pub(super) fn push_field(sql: &mut Sql, source: Source<'_>, column: usize) {
         let _ =
             write!(sql.text, "case when m.plimsoll_bytes <= {} then ", source.table.row_bytes_max);
     }
-    sql.column("m", source, column);
-    if native.codec == Codec::Cast {
+    if native.codec == Codec::Json {
+        sql.push("to_json(").column("m", source, column).push(")");
+    } else {
+        sql.column("m", source, column);
+    }
+    if matches!(native.codec, Codec::Cast | Codec::Json) {
         sql.push("::text");
     }
     if measured {
@@ -362,6 +370,10 @@ pub(super) fn push_columns(sql: &mut Sql, source: Source<'_>, columns: &[usize],
         let length = match source.table.columns[column].extent {
             Extent::Fixed(_) => continue,
             Extent::Measured => format!("coalesce(octet_length(t.{name}), 0)::bigint"),
+            Extent::Made if source.table.columns[column].codec == Codec::Json => format!(
+                "case when pg_column_size(t.{name}) > {JSON_BYTES_SMALL} \
+                 then octet_length(to_json(t.{name})::text) else 0 end::bigint"
+            ),
             Extent::Made => format!(
                 "case when pg_column_size(t.{name}) > {} \
                  then octet_length(t.{name}::text) else 0 end::bigint",

@@ -28,6 +28,12 @@ pub(super) fn explain(what: &str, error: &tokio_postgres::Error) -> Error {
 /// As [`explain`], where values are written: one that is none of its column's type contradicts the
 /// table as a broken rule does.
 pub(super) fn explain_write(what: &str, error: &tokio_postgres::Error) -> Error {
+    if let Some(told) = error.as_db_error()
+        && *told.code() == SqlState::READ_ONLY_SQL_TRANSACTION
+    {
+        let why = format!("{what}: {}; the primary takes writes", told.message());
+        return Error::new(ErrorKind::ReadOnly, why);
+    }
     let explained = explain(what, error);
     match (explained.kind(), error.code()) {
         (ErrorKind::Invalid, Some(code)) if code.code().starts_with("22") => {
@@ -134,7 +140,8 @@ fn classify(told: &DbError) -> (ErrorKind, &'static str) {
         return (ErrorKind::Busy, "try again");
     }
     if is(&[SqlState::READ_ONLY_SQL_TRANSACTION]) {
-        return (ErrorKind::ReadOnly, "");
+        // What is read may call a function that writes.
+        return (ErrorKind::Invalid, "what is read may not write");
     }
     match &code.code()[..2] {
         // Numbers out of range, text that is no value of the column's type.

@@ -26,6 +26,8 @@ pub(super) enum Codec {
     Bytea,
     /// A type whose own binary form is its text.
     Text,
+    /// JSON, or what the server makes JSON of: its text.
+    Json,
     /// Any other type, cast to text by the server.
     Cast,
 }

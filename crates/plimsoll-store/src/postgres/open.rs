@@ -253,14 +253,6 @@ impl PostgresDatabase {
     }
 }
 
-/// What is read may call a function that writes: that is no business of whoever reads.
-fn only_reads(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::ReadOnly => Error::invalid(format!("{error}: what is read may not write")),
-        _ => error,
-    }
-}
-
 impl Database for PostgresDatabase {
     fn page(&self, request: PageRequest) -> Pending<Page> {
         let lane = request.lane;
@@ -276,7 +268,7 @@ impl Database for PostgresDatabase {
                 shared.snapshot_micros_max.fetch_max(micros, Ordering::Relaxed);
             }
             link.host().pages.fetch_add(1, Ordering::Relaxed);
-            answer.map_err(only_reads)
+            answer
         })
     }
 
@@ -292,7 +284,7 @@ impl Database for PostgresDatabase {
         self.read(&self.shared.snapshots, ReadLane::Bulk, move |link, shared, promise| {
             let known = shared.table(&request.resource)?;
             link.choose(Need::Read(request.horizon))?;
-            snapshot::snapshot(link, &promise.watch(), &known.table, request).map_err(only_reads)
+            snapshot::snapshot(link, &promise.watch(), &known.table, request)
         })
     }
 
@@ -301,8 +293,7 @@ impl Database for PostgresDatabase {
             let known = shared.table(&request.aggregation.resource)?;
             link.choose(Need::Read(request.horizon))?;
             let directory = &shared.spill_directory;
-            let watch = promise.watch();
-            aggregate::aggregate(link, &watch, &known.table, directory, request).map_err(only_reads)
+            aggregate::aggregate(link, &promise.watch(), &known.table, directory, request)
         })
     }
 

@@ -159,6 +159,7 @@ impl Maker<'_> {
             Codec::Int2 | Codec::Int4 => format!("{name}::bigint"),
             Codec::Timestamp => format!("({name} at time zone 'UTC')"),
             Codec::Cast => format!("{name}::text"),
+            Codec::Json => format!("to_json({name})::text"),
             _ => name,
         })
     }

@@ -228,7 +228,7 @@ fn field(row: &Row) -> Field {
         column: Column { name: name.into(), kind, nullable: !not_null },
         native: NativeColumn { cast: cast.into(), codec, extent },
         // Of types served as text, these have the order of their text.
-        collated: !by_bytes || codec == Codec::Cast && base != "uuid",
+        collated: !by_bytes || matches!(codec, Codec::Cast | Codec::Json) && base != "uuid",
         readable: row.get(9),
         declared: row.get(10),
         comment: row.get(11),

@@ -52,6 +52,7 @@ pub(super) fn column_operand(sql: &mut Sql, source: Source<'_>, column: usize) {
         Codec::Float4 => ("", "::double precision"),
         Codec::Timestamp => ("(", " at time zone 'UTC')"),
         Codec::Text | Codec::Cast => ("(", "::text collate \"C\")"),
+        Codec::Json => ("(to_json(", ")::text collate \"C\")"),
         Codec::Bool | Codec::Int8 | Codec::Float8 | Codec::Numeric => ("", ""),
         Codec::TimestampTz | Codec::Bytea => ("", ""),
     };

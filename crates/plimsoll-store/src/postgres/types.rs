@@ -34,6 +34,9 @@ pub(super) fn types(name: &str, modifier: i32) -> (ColumnType, Codec, Extent) {
         | "money" | "name" | "char" | "macaddr8" | "xid" | "tid" | "pg_lsn" | "point" => {
             (ColumnType::Text, Codec::Cast, SCALAR)
         }
+        // An array is made JSON too.
+        "json" | "jsonb" => (ColumnType::Text, Codec::Json, MADE),
+        array if array.starts_with('_') => (ColumnType::Text, Codec::Json, MADE),
         _ => (ColumnType::Text, Codec::Cast, MADE),
     }
 }

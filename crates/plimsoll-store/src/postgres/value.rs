@@ -100,7 +100,8 @@ pub(super) fn typed(codec: Codec, raw: &[u8]) -> plimsoll::Result<ValueRef<'_>> 
         Codec::Numeric => numeric(raw)?,
         Codec::TimestampTz | Codec::Timestamp => time(i64::from_be_bytes(fixed(raw)?)),
         Codec::Bytea => ValueRef::Bytes(raw),
-        Codec::Text | Codec::Cast => match std::str::from_utf8(raw) {
+        Codec::Text | Codec::Cast | Codec::Json => match std::str::from_utf8(raw) {
+            Ok(text) if codec == Codec::Json => ValueRef::Json(text),
             Ok(text) => ValueRef::Text(text),
             Err(e) => {
                 return Err(plimsoll::Error::corrupt(format!(

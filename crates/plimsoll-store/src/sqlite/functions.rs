@@ -78,7 +78,7 @@ fn plain(value: Field<'_>) -> Value {
         Field::Float(v) => Value::Real(v),
         Field::Money(v) => Value::Integer(v.units()),
         Field::Time(v) => Value::Integer(v.micros()),
-        Field::Text(v) => Value::Text(v.to_owned()),
+        Field::Text(v) | Field::Json(v) => Value::Text(v.to_owned()),
         Field::Bytes(v) => Value::Blob(v.to_owned()),
     }
 }

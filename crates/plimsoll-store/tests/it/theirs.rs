@@ -99,10 +99,60 @@ fn every_type_has_its_own_form_or_is_text() {
             + r#""free":"12345678901234567890.123456789","share":99.9,"c":"c","v":"v","#
             + r#""ch":"ch  ","b":"AP8=","flag":true,"at":"2026-01-31T11:00:00.000001Z","#
             + r#""local":"2026-01-31T12:00:00Z","day":"2026-01-31","span":"1 day 02:00:00","#
-            + r#""j":"{\"a\" : 1}","jb":"{\"a\": 1}","tags":"{x,\"y,z\"}","#
-            + r#""feeling":"so \"la la\"","ip":"10.0.0.1/32","grid":"{{1,2},{3,4}}"}"#
+            + r#""j":{"a" : 1},"jb":{"a": 1},"tags":["x","y,z"],"#
+            + r#""feeling":"so \"la la\"","ip":"10.0.0.1/32","grid":[[1,2],[3,4]]}"#
     );
     assert_eq!(rows[1].matches("null").count(), 23, "{}", rows[1]);
+}
+
+#[test]
+fn json_and_arrays_are_nested_on_one_line_and_filtered_by_the_text_that_is_shown() {
+    let Some(theirs) = theirs(
+        "create table t (id int primary key, j json, tags text[], many numeric[]);
+         insert into t values (1, E'{\\n \\t\"a\":\\r\\n \"x\\\\ny\" }', array['a\"b', null, '-1'],
+             '{1.50,NaN}'),
+           (2, '\"=1+1\"', '{}', '{}'), (3, '-5', null, null), (4, 'null', '{x}', '{1e300}');",
+    ) else {
+        return;
+    };
+    let rows = theirs.rows("t");
+    let parsed: Vec<serde_json::Value> =
+        rows.iter().map(|row| serde_json::from_str(row).expect(row)).collect();
+    assert_eq!(parsed[0]["j"], serde_json::json!({"a": "x\ny"}));
+    assert_eq!(parsed[0]["tags"], serde_json::json!(["a\"b", null, "-1"]));
+    assert!(rows[0].contains(r#""many":[1.50,"NaN"]"#), "{}", rows[0]);
+    assert_eq!(rows[1], r#"{"id":2,"j":"=1+1","tags":[],"many":[]}"#);
+    assert_eq!(rows[2], r#"{"id":3,"j":-5,"tags":null,"many":null}"#);
+    assert!(rows[3].starts_with(r#"{"id":4,"j":null,"tags":["x"],"many":[1000"#), "{}", rows[3]);
+    let store = theirs.open();
+    let table = store.catalogue().table("t").expect("served").clone();
+    let shown = filtered(request(&table, ""), "tags = '[\"x\"]' or j = '-5'");
+    assert_eq!(page(&store, shown).expect("a page").rows, 2);
+    let mut csv = request(&table, "");
+    let names = ["id", "j", "tags", "many"];
+    csv.encoder =
+        Box::new(plimsoll::format::Csv::new(&names, plimsoll::format::CsvOptions::default()));
+    let text = String::from_utf8(page(&store, csv).expect("a page").out).expect("text");
+    assert!(text.contains("\n2,\"\"\"=1+1\"\"\",[],[]"), "{text}");
+    assert!(text.contains("\n3,-5,,"), "{text}");
+}
+
+#[test]
+fn numbers_whose_digits_are_many_more_than_their_bytes_are_measured() {
+    let Some(theirs) = theirs(
+        "create table t (id int primary key, many numeric[], j jsonb);
+         insert into t (id, many) select 1, array_agg(1e131071) from generate_series(1, 200);
+         insert into t (id, j) select 2, jsonb_agg(1e131071) from generate_series(1, 200);",
+    ) else {
+        return;
+    };
+    let store = theirs.open();
+    let table = store.catalogue().table("t").expect("served").clone();
+    for id in 1..=2 {
+        let (kind, message) =
+            kind(page(&store, filtered(request(&table, ""), &format!("id = {id}"))));
+        assert_eq!(kind, ErrorKind::TooLarge, "{id}: {message}");
+    }
 }
 
 #[test]
@@ -223,7 +273,8 @@ fn a_cell_beyond_the_bound_is_a_typed_error_and_is_never_sent() {
     let Some(theirs) = theirs(
         "create table t (id int primary key, j jsonb, x text, b bytea);
          insert into t (id, x) values (1, 'small');
-         insert into t (id, j) values (2, (select jsonb_build_object('a', repeat('ab', 10000000))));
+         insert into t (id, j)
+           values (2, (select jsonb_build_object('a', repeat('ab', 100000000))));
          insert into t (id, x) values (3, repeat('x', 20000000));
          insert into t (id, b) values (4, decode(repeat('00', 20000000), 'hex'));
          alter table t alter x set storage external;

@@ -90,7 +90,7 @@ impl<'a> Extreme<'a> {
             ValueRef::Int(v) => Self::Fixed(ValueRef::Int(v)),
             ValueRef::Money(v) => Self::Fixed(ValueRef::Money(v)),
             ValueRef::Time(v) => Self::Fixed(ValueRef::Time(v)),
-            ValueRef::Text(v) => Self::Text(v.as_bytes()),
+            ValueRef::Text(v) | ValueRef::Json(v) => Self::Text(v.as_bytes()),
             ValueRef::Bytes(v) => Self::Bytes(v),
         }
     }

@@ -39,7 +39,9 @@ impl ValueColumn {
         match (self.kind, value.borrow()) {
             (_, ValueRef::Null) => return Ok(false),
             (ColumnType::Bool, ValueRef::Bool(v)) => out.push(u8::from(v)),
-            (ColumnType::Text, ValueRef::Text(v)) => push_bytes(v.as_bytes(), out),
+            (ColumnType::Text, ValueRef::Text(v) | ValueRef::Json(v)) => {
+                push_bytes(v.as_bytes(), out)
+            }
             (ColumnType::Bytes, ValueRef::Bytes(v)) => push_bytes(v, out),
             (kind, value) => {
                 let key = key_of(kind, value).ok_or_else(|| self.not_of_its_type())?;

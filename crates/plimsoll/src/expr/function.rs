@@ -136,7 +136,7 @@ pub fn call<'a>(
 
 fn text<'a>(function: Function, value: &'a Evaluated<'_>) -> Result<&'a str> {
     match value.borrow() {
-        ValueRef::Text(text) => Ok(text),
+        ValueRef::Text(text) | ValueRef::Json(text) => Ok(text),
         _ => Err(mismatch(function, "text")),
     }
 }

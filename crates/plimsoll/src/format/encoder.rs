@@ -60,7 +60,7 @@ pub(super) fn row_bytes_max(
     let mut bytes = fixed;
     for position in 0..row.width() {
         let value = match row.value(position)? {
-            ValueRef::Text(value) => text(value),
+            ValueRef::Text(value) | ValueRef::Json(value) => text(value),
             ValueRef::Bytes(value) => base64::encoded_len(value.len()),
             _ => 0,
         };

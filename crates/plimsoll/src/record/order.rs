@@ -32,7 +32,9 @@ pub fn compare(a: ValueRef<'_>, b: ValueRef<'_>) -> Ordering {
         (ValueRef::Float(a), ValueRef::Int(b)) => int_float(b, a).reverse(),
         (ValueRef::Money(a), ValueRef::Money(b)) => a.cmp(&b),
         (ValueRef::Time(a), ValueRef::Time(b)) => a.cmp(&b),
-        (ValueRef::Text(a), ValueRef::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
+        (ValueRef::Text(a) | ValueRef::Json(a), ValueRef::Text(b) | ValueRef::Json(b)) => {
+            a.as_bytes().cmp(b.as_bytes())
+        }
         (ValueRef::Bytes(a), ValueRef::Bytes(b)) => a.cmp(b),
         _ => rank(a).cmp(&rank(b)),
     }
@@ -45,7 +47,7 @@ fn rank(value: ValueRef<'_>) -> u8 {
         ValueRef::Int(_) | ValueRef::Float(_) => 2,
         ValueRef::Money(_) => 3,
         ValueRef::Time(_) => 4,
-        ValueRef::Text(_) => 5,
+        ValueRef::Text(_) | ValueRef::Json(_) => 5,
         ValueRef::Bytes(_) => 6,
     }
 }

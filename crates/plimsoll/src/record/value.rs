@@ -1,6 +1,6 @@
 //! One field of one row, borrowed or owned.
 //!
-//! Promises: converting between the two forms loses nothing.
+//! Promises: converting between the two forms loses nothing but that a text is JSON.
 //! Never: a conversion between types; that is what [`super::Column::parse`] is for.
 
 use super::{Money, Timestamp};
@@ -28,6 +28,9 @@ pub enum ValueRef<'a> {
     Time(Timestamp),
     /// UTF-8 text, compared by bytes.
     Text(&'a str),
+    /// A JSON value as its text, which whoever gave it out has checked: nested in JSON, a text
+    /// elsewhere. Owned, it is a [`Value::Text`].
+    Json(&'a str),
     /// Raw bytes; base64 in JSON and CSV.
     Bytes(&'a [u8]),
 }
@@ -91,7 +94,7 @@ impl ValueRef<'_> {
             Self::Float(v) => Value::Float(v),
             Self::Money(v) => Value::Money(v),
             Self::Time(v) => Value::Time(v),
-            Self::Text(v) => Value::Text(v.into()),
+            Self::Text(v) | Self::Json(v) => Value::Text(v.into()),
             Self::Bytes(v) => Value::Bytes(v.into()),
         }
     }

@@ -80,7 +80,7 @@ impl RowEncoder for RowBytes {
     fn row_bytes_max(&self, row: &dyn Row) -> Result<usize> {
         (0..row.width()).try_fold(0_usize, |bytes, position| {
             let value = match row.value(position)? {
-                ValueRef::Text(text) => text.len(),
+                ValueRef::Text(text) | ValueRef::Json(text) => text.len(),
                 ValueRef::Bytes(value) => value.len(),
                 _ => 0,
             };
@@ -101,7 +101,9 @@ fn write(value: ValueRef<'_>, out: &mut Vec<u8>) -> Result<()> {
         ValueRef::Float(value) => word(FLOAT, value.to_bits().cast_signed()),
         ValueRef::Money(value) => word(MONEY, value.units()),
         ValueRef::Time(value) => word(TIME, value.micros()),
-        ValueRef::Text(text) => return write_long(TEXT, text.as_bytes(), out),
+        ValueRef::Text(text) | ValueRef::Json(text) => {
+            return write_long(TEXT, text.as_bytes(), out);
+        }
         ValueRef::Bytes(bytes) => return write_long(BYTES, bytes, out),
     }
     Ok(())

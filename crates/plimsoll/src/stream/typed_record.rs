@@ -190,7 +190,7 @@ fn hash_value<H: Hasher>(value: ValueRef<'_>, state: &mut H) {
         ValueRef::Float(value) => (value + 0.0).to_bits().hash(state),
         ValueRef::Money(value) => value.hash(state),
         ValueRef::Time(value) => value.hash(state),
-        ValueRef::Text(value) => value.hash(state),
+        ValueRef::Text(value) | ValueRef::Json(value) => value.hash(state),
         ValueRef::Bytes(value) => value.hash(state),
     }
 }

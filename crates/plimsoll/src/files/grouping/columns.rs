@@ -151,7 +151,7 @@ pub(super) fn write(value: ValueRef<'_>, out: &mut Vec<u8>) {
         ValueRef::Float(_) => {}
         ValueRef::Money(v) => v.write_to(out),
         ValueRef::Time(v) => v.write_to(out),
-        ValueRef::Text(v) => out.extend_from_slice(v.as_bytes()),
+        ValueRef::Text(v) | ValueRef::Json(v) => out.extend_from_slice(v.as_bytes()),
         ValueRef::Bytes(v) => out.extend_from_slice(v),
     }
 }

@@ -126,6 +126,8 @@ impl Csv {
                 let before = if self.guard { guard(text) } else { "" };
                 write_text(text, before, self.delimiter, out);
             }
+            // No formula begins as JSON does, or else it is a number.
+            ValueRef::Json(text) => write_text(text, "", self.delimiter, out),
             ValueRef::Bytes([]) => out.extend_from_slice(b"\"\""),
             ValueRef::Bytes(bytes) => {
                 let start = out.len();

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Promises: amounts and integers with exact digits, floats with the shortest digits that read
-//! back, instants as RFC 3339 strings, bytes as base64 strings.
+//! back, instants as RFC 3339 strings, bytes as base64 strings, JSON nested as it is.
 //! Never: a name escaped twice; `{"name":` is prepared once per column.
 
 use super::super::base64;
@@ -73,6 +73,7 @@ impl Keys {
 fn write_value(value: ValueRef<'_>, out: &mut Vec<u8>) {
     match value {
         ValueRef::Text(text) => escape::write(text, out),
+        ValueRef::Json(text) => write_nested(text, out),
         ValueRef::Int(v) => out.extend_from_slice(itoa::Buffer::new().format(v).as_bytes()),
         ValueRef::Money(v) => v.write_to(out),
         ValueRef::Time(v) => {
@@ -90,6 +91,18 @@ fn write_value(value: ValueRef<'_>, out: &mut Vec<u8>) {
             out.push(b'"');
             base64::encode_to(bytes, out);
             out.push(b'"');
+        }
+    }
+}
+
+/// A JSON value as it stands. A line's end can only stand between its parts, where a space is as
+/// good, and a line of NDJSON is one row.
+fn write_nested(text: &str, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(text.as_bytes());
+    for byte in &mut out[start..] {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
         }
     }
 }

@@ -60,7 +60,7 @@ pub fn encode_value(value: ValueRef<'_>, descending: bool, nulls: Nulls, out: &m
         ValueRef::Float(value) => push_float(value, 0, out),
         ValueRef::Money(value) => push_count(0x04, value.units(), out),
         ValueRef::Time(value) => push_count(0x05, value.micros(), out),
-        ValueRef::Text(value) => {
+        ValueRef::Text(value) | ValueRef::Json(value) => {
             out.push(0x06);
             text::push(value.as_bytes(), out);
         }
