@@ -12,6 +12,7 @@ mod bounded;
 mod codecs;
 mod configured;
 mod corpus;
+mod crowded;
 mod exported;
 mod foreign;
 mod http;

@@ -22,64 +22,18 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
+use super::connect::{CONNECT_TIMEOUT, connect_in_turn};
 use super::failure::{explain, is_lost};
 use super::hosts::{Host, Hosts, Need, PRIMARY, Tried};
 use super::lookout::place;
-use super::tls::{self, Tls};
 use crate::error::{Error, ErrorKind, Result};
 use crate::horizon::Horizon;
 use crate::pending::Watch;
 
-/// Longer than a connection within a data centre takes, and below the 5 s in which a failed host
-/// is noticed.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// A peer that acknowledges nothing for this long is gone.
-const SILENCE_MAX: Duration = Duration::from_secs(4);
 /// A connection that was used within this time is taken to be alive.
 const FRESH_FOR: Duration = Duration::from_secs(1);
 /// Between two looks whether anybody still waits.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// Where to connect to.
-pub(super) struct Target {
-    config: tokio_postgres::Config,
-    tls: Tls,
-}
-
-impl Target {
-    /// Reads a URL or a `key=value` text.
-    pub(super) fn new(url: &str) -> Result<Self> {
-        let (text, tls) = tls::take_options(url)?;
-        let mut config: tokio_postgres::Config =
-            text.parse().map_err(|e: tokio_postgres::Error| {
-                let cause =
-                    std::error::Error::source(&e).map(|c| format!(": {c}")).unwrap_or_default();
-                Error::invalid(format!("the URL of the PostgreSQL database cannot be read{cause}"))
-            })?;
-        if config.get_application_name().is_none() {
-            config.application_name("plimsoll");
-        }
-        config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(SILENCE_MAX);
-        let tls = tls.resolve(&mut config)?;
-        Ok(Self { config, tls })
-    }
-
-    /// The database; where none is named the server takes the user's name.
-    pub(super) fn database(&self) -> &str {
-        self.config.get_dbname().or(self.config.get_user()).unwrap_or_default()
-    }
-
-    /// The host, port and database, for messages.
-    pub(super) fn name(&self) -> String {
-        let host = match self.config.get_hosts().first() {
-            Some(tokio_postgres::config::Host::Tcp(host)) => host.clone(),
-            Some(tokio_postgres::config::Host::Unix(path)) => path.display().to_string(),
-            None => "localhost".to_owned(),
-        };
-        let port = self.config.get_ports().first().copied().unwrap_or(5432);
-        format!("{host}:{port}/{}", self.config.get_dbname().unwrap_or_default())
-    }
-}
 
 /// Where a host stands in its log: a row that it shows was written before that place.
 pub(super) const STANDS_AT: &str = "select case when pg_is_in_recovery() \
@@ -332,7 +286,7 @@ async fn make_ready(
         return Ok(());
     }
     close(place).await;
-    let (client, wire) = connect(&host.target).await.map_err(|e| hosts.unreachable(e))?;
+    let (client, wire) = connect_in_turn(&host.target).await.map_err(|e| hosts.unreachable(e))?;
     if let Some(horizon) = as_far_as {
         let stands_at = stands_at(&client).await?;
         host.stood_at(stands_at);
@@ -363,24 +317,6 @@ async fn stands_at(client: &Client) -> Result<u64> {
 /// replicas: the commit is not undone by that.
 pub(super) async fn horizon_now(client: &Client) -> Horizon {
     stands_at(client).await.map_or(Horizon::BEYOND_ALL, Horizon::written)
-}
-
-/// Opens a connection.
-pub(super) async fn connect(target: &Target) -> Result<(Client, JoinHandle<()>)> {
-    let what = || format!("connecting to PostgreSQL at {}", target.name());
-    let connecting = target.config.connect(target.tls.clone());
-    let Ok(connected) = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await else {
-        let seconds = CONNECT_TIMEOUT.as_secs();
-        let late = format!("{}: no answer in {seconds} s; try again", what());
-        return Err(Error::new(ErrorKind::Busy, late));
-    };
-    let (client, connection) = connected.map_err(|e| explain(&what(), &e))?;
-    let wire = tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection to PostgreSQL ended");
-        }
-    });
-    Ok((client, wire))
 }
 
 /// Closes the socket now: what the server still had to send would keep its snapshot until the

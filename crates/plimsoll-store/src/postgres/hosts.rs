@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::connection::Target;
+use super::connect::Target;
 use crate::database::RoleStats;
 use crate::error::{Error, ErrorKind, Result};
 use crate::horizon::Horizon;
@@ -191,7 +191,9 @@ impl Hosts {
             return error;
         }
         tracing::warn!(%error, "a host of the database cannot be reached");
-        Error::new(error.kind(), "the database cannot be reached now; try again")
+        let why = "the database cannot be reached now, or has no place for another connection; try \
+                   again";
+        Error::new(error.kind(), why)
     }
 
     pub(super) fn all(&self) -> &[Host] {

@@ -20,7 +20,8 @@ use tokio::runtime::Runtime;
 use tokio_postgres::types::PgLsn;
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
-use super::connection::{connect, runtime};
+use super::connect::connect;
+use super::connection::runtime;
 use super::failure::explain;
 use super::hosts::{Host, Hosts, PRIMARY, Seen};
 use crate::error::{Error, ErrorKind, Result};

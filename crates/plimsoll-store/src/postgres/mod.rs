@@ -23,6 +23,7 @@ mod aggregate;
 mod among;
 mod apply;
 mod bulk;
+mod connect;
 mod connection;
 mod control;
 mod dialect;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::connection::Target;
+use super::connect::Target;
 use super::dialect::quote;
 use crate::catalogue::{FoundTable, Resource};
 use crate::error::Result;

@@ -13,6 +13,7 @@ mod pair;
 mod recipe;
 mod relations;
 mod replicas;
+mod restarted;
 mod resumed;
 mod slices;
 mod snapshots;

@@ -9,9 +9,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use plimsoll_store::Store;
-use plimsoll_store::postgres::PostgresConfig;
+use plimsoll_store::catalogue::Migration;
+use plimsoll_store::postgres::{PostgresConfig, migrate};
 
-use crate::fixture::open_postgres;
+use crate::fixture::{NOW, generated, open_postgres};
 
 /// Two servers, the second a streaming replica of the first.
 pub(crate) struct Pair {
@@ -80,17 +81,28 @@ impl Pair {
         Some(self.open_at(self.pooler.as_ref()?, lag_max_ms))
     }
 
+    /// Opens the primary alone, with these tables and Plimsoll's own in it, to be written to.
+    pub(crate) fn open_alone(&self, sql: &str) -> Store {
+        let config = self.config(&self.primary, 0, Vec::new());
+        let schema = Migration { id: "1".into(), sql: sql.into() };
+        migrate(&config, &[schema], &mut [], NOW).expect("the tables");
+        open_postgres(&config, &|resource| generated(resource, "id"))
+    }
+
     fn open_at(&self, url: &str, lag_max_ms: u64) -> Store {
-        let config = PostgresConfig {
+        open_postgres(&self.config(url, lag_max_ms, vec![self.replica.clone()]), &|_| {})
+    }
+
+    fn config(&self, url: &str, replica_lag_max_ms: u64, replicas: Vec<String>) -> PostgresConfig {
+        PostgresConfig {
             row_bytes_max: plimsoll::limits::ROW_BYTES_MAX as u64,
             url: url.to_owned(),
             readers: 2,
             spill_directory: std::env::temp_dir(),
             writable: true,
-            replicas: vec![self.replica.clone()],
-            replica_lag_max_ms: lag_max_ms,
-        };
-        open_postgres(&config, &|_| {})
+            replicas,
+            replica_lag_max_ms,
+        }
     }
 }
 
