@@ -17,7 +17,9 @@ fn main() -> io::Result<()> {
     let own = env::var_os("CARGO_MANIFEST_DIR");
     let own = own.ok_or_else(|| io::Error::other("CARGO_MANIFEST_DIR is not set"))?;
     let root = Path::new(&own).join("../../packs").canonicalize()?;
-    println!("cargo::rerun-if-changed={}", root.display());
+    // Relative, and so are the paths in the code: where checkouts share a target directory, each
+    // one's packs are its own.
+    println!("cargo::rerun-if-changed=../../packs");
     let mut packs: Vec<PathBuf> = entries(&root)?.into_iter().filter(|p| p.is_dir()).collect();
     packs.sort();
     let mut code = String::from("static PACKS: &[&plimsoll_store::catalogue::PackFiles] = &[\n");
@@ -28,7 +30,10 @@ fn main() -> io::Result<()> {
         files.sort();
         for file in files {
             let name = file.strip_prefix(&pack).map_err(io::Error::other)?;
-            let line = format!("        ({name:?}, include_str!({file:?})),\n");
+            let path =
+                Path::new("/../../packs").join(file.strip_prefix(&root).map_err(io::Error::other)?);
+            let text = format!("include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))");
+            let line = format!("        ({name:?}, {text}),\n");
             code.write_str(&line).map_err(io::Error::other)?;
         }
         code.push_str("    ],\n");

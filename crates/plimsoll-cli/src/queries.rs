@@ -15,19 +15,23 @@ const FILES_MAX: usize = 1_000;
 /// One of them at most.
 const FILE_BYTES_MAX: u64 = 256 << 10;
 
-/// Reads the directory, if there is one, and has the database look at what is there.
+/// Reads the directory, if there is one, and has the database look at what is there and at those
+/// of packs.
 pub(crate) fn named_queries(
+    mut all: Vec<QueryFile>,
     directory: Option<&Path>,
     look: impl FnOnce(Vec<QueryFile>) -> Result<Vec<NamedQuery>>,
 ) -> Result<Vec<NamedQuery>> {
-    let Some(directory) = directory else { return Ok(Vec::new()) };
-    let files = files(directory)?;
+    let files = directory.map(files).transpose()?.unwrap_or_default();
     let parse = |file: &PathBuf| {
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
         QueryFile::parse(&name, &read(file)?)
             .map_err(|e| Error::new(e.kind(), format!("the query {}: {e}", file.display())))
     };
-    look(files.iter().map(parse).collect::<Result<_>>()?)
+    for file in &files {
+        all.push(parse(file)?);
+    }
+    look(all)
 }
 
 fn files(directory: &Path) -> Result<Vec<PathBuf>> {

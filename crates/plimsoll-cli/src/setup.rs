@@ -167,11 +167,15 @@ impl Setup {
         }
     }
 
-    /// Plimsoll's own database with the queries that are configured.
-    fn with_queries(&self, mut opened: Opened) -> anyhow::Result<Opened> {
+    /// Plimsoll's own database with the queries of its packs and those that are configured.
+    fn with_queries(&self, mut opened: Opened, packs: &[Pack]) -> anyhow::Result<Opened> {
         let row_bytes_max = database::value_bytes_max(&self.memory.budget);
         let directory = self.config.path("database.queries");
-        let queries = named_queries(directory, |files| match self.config.database() {
+        let mut of_packs = Vec::new();
+        for pack in packs {
+            of_packs.extend(pack.query_files()?);
+        }
+        let queries = named_queries(of_packs, directory, |files| match self.config.database() {
             Some(Database::Postgres(url)) => {
                 postgres::queries(&postgres_config(url, row_bytes_max), files)
             }
@@ -191,7 +195,7 @@ impl Setup {
     ) -> anyhow::Result<Opened> {
         let budget = &self.memory.budget;
         let Some(source) = source else {
-            return self.with_queries(self.open_own(packs, role)?);
+            return self.with_queries(self.open_own(packs, role)?, packs);
         };
         let catalogue = source.look()?;
         match &source.database {

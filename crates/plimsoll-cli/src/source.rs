@@ -94,12 +94,13 @@ impl CatalogueSource for Source {
         let found = survey(&self.database, self.row_bytes_max)?;
         let bytes = found.iter().map(|t| TABLE_BYTES + COLUMN_BYTES * t.columns.len() as u64).sum();
         let reserved = self.consumer.try_reserve(bytes).map_err(plimsoll::Error::from)?;
-        let queries = named_queries(self.queries.as_deref(), |files| match &self.database {
-            Database::File(file) => sqlite::queries(file, files),
-            Database::Postgres(url) => {
-                postgres::queries(&postgres_config(url, self.row_bytes_max), files)
-            }
-        })?;
+        let queries =
+            named_queries(Vec::new(), self.queries.as_deref(), |files| match &self.database {
+                Database::File(file) => sqlite::queries(file, files),
+                Database::Postgres(url) => {
+                    postgres::queries(&postgres_config(url, self.row_bytes_max), files)
+                }
+            })?;
         let catalogue = self.catalogue(&found)?.with_queries(queries)?;
         // What requests still hold of the one before goes with them.
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(reserved);

@@ -351,3 +351,51 @@ fn a_query_that_would_write_is_stopped_by_its_transaction() {
     assert_eq!(database.count("select count(*) from sales"), ROWS);
     server.stop().expect(0, &[]);
 }
+
+#[test]
+fn the_shops_daily_revenue_adds_up_to_its_order_items_on_either_database() {
+    let adds_up = |server: &Server, days_min: usize| {
+        let path = "/api/v2/queries/daily-revenue?from=1970-01-01&limit=500";
+        let days = rows(&server.get(path).json());
+        assert!(days.len() >= days_min, "{} days", days.len());
+        let names: Vec<&str> = days.iter().map(|day| day["day"].as_str().unwrap()).collect();
+        assert!(names.windows(2).all(|pair| pair[0] > pair[1]), "newest first: {names:?}");
+        let sums = |body: Json| {
+            let path = "/analytics/aggregate?format=json";
+            let answer = server.client().post(path, &body.to_string()).unwrap();
+            assert_eq!(answer.status, 200, "{answer:?}");
+            answer.json()["data"][0].clone()
+        };
+        let of_query = json!(["sum(revenue) as revenue", "sum(quantity) as quantity"]);
+        let of_items = json!(["sum(line_amount) as revenue", "sum(quantity) as quantity"]);
+        assert_eq!(
+            sums(json!({"query": "daily-revenue", "params": {"from": "1970-01-01"},
+                        "measures": of_query})),
+            sums(json!({"resource": "order_items", "measures": of_items})),
+        );
+        let none = server.get("/api/v2/queries/daily-revenue?from=1970-01-01&channel=nowhere");
+        assert_eq!(rows(&none.json()), Vec::<Json>::new());
+    };
+    let folder = folder();
+    let demo = ["--demo", "--products", "50", "--orders", "400"];
+    let server = Server::start(folder.path(), &demo);
+    adds_up(&server, 10);
+    server.stop().expect(0, &[]);
+    let Some(database) = Database::with("") else { return };
+    Tool::new(folder.path(), &["migrate", "--database", &database.url()]).run().expect(0, &[]);
+    database.execute(
+        "insert into products (id, sku, name, price, created_at, updated_at)
+           values (1, 'a', 'a', 2.5, now(), now());
+         insert into orders (id, number, channel, status, ordered_at)
+           values (1, '1', 'web', 'completed', '2026-01-31 23:59:59.999999Z'),
+                  (2, '2', 'web', 'completed', '2026-02-01 00:00:00Z');
+         insert into order_items (order_id, product_id, quantity, unit_price, line_amount)
+           values (1, 1, 3, 2.5, 7.5), (2, 1, 1, 2.5, 2.5), (2, 1, 1, 0.0001, 0.0001);",
+    );
+    let server = Server::start(folder.path(), &["--database", &database.url()]);
+    adds_up(&server, 2);
+    let one = server.get("/api/v2/queries/daily-revenue?from=2026-02-01&to=2026-02-02").json();
+    let day = json!({"day": "2026-02-01", "revenue": 2.5001, "orders": 1, "quantity": 2});
+    assert_eq!(rows(&one), [day]);
+    server.stop().expect(0, &[]);
+}

@@ -10,6 +10,7 @@ mod pack;
 mod pack_toml;
 mod query;
 mod query_file;
+mod query_toml;
 mod relation;
 mod relation_toml;
 mod resource;

@@ -1,7 +1,7 @@
 //! A pack: resource definitions, migrations, recipes and seed data as TOML and SQL files.
 //!
 //! ```text
-//!   packs/NAME/pack.toml            resources, migrations, analytics mapping
+//!   packs/NAME/pack.toml            resources, migrations, named queries, analytics mapping
 //!   packs/NAME/recipes/*.toml       how a foreign file becomes rows: staging, steps, figures
 //!   packs/NAME/demo.toml            deterministic demo data: counts, steps
 //!   packs/NAME/sqlite/**.sql        the SQL those name, in each database's words
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use plimsoll::record::ColumnType;
 
 use super::pack_toml::{self, AnalyticsToml};
-use super::{Catalogue, Resource};
+use super::{Catalogue, QueryFile, Resource};
 use crate::error::Result;
 
 /// The files of one pack: path below the pack's folder, and text.
@@ -154,6 +154,8 @@ pub struct Pack {
     pub resources: Vec<Resource>,
     /// Recipes by file.
     pub recipes: Vec<Recipe>,
+    /// Named queries: name, and the file's text.
+    pub queries: Vec<(Box<str>, Box<str>)>,
     /// Demo data.
     pub seed: Option<Seed>,
     pub(super) analytics: Option<AnalyticsToml>,
@@ -174,6 +176,14 @@ impl Pack {
     /// As [`Pack::parse`], and for a migration or a recipe's step without words for it.
     pub fn parse_for(files: &PackFiles, words: Words) -> Result<Self> {
         pack_toml::parse(files, words)
+    }
+
+    /// Its named queries, before a database has looked at them.
+    ///
+    /// # Errors
+    /// None: they were read when the pack was.
+    pub fn query_files(&self) -> Result<Vec<QueryFile>> {
+        self.queries.iter().map(|(name, text)| QueryFile::parse(name, text)).collect()
     }
 
     /// The recipe called `name`.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::pack::{
     Figure, Migration, Pack, PackFiles, Recipe, Seed, SeedCount, Step, StepBatch, Words,
 };
+use super::query_toml::QueryToml;
 use super::relation_toml::RelationToml;
 use super::{
     Analytics, ColumnRole, ExportColumn, ItemMapping, OrderMapping, Resource, SubjectMapping,
@@ -47,11 +48,12 @@ pub(super) fn parse(files: &PackFiles, words: Words) -> Result<Pack> {
     } else {
         None
     };
-    let analytics = toml.analytics;
-    Ok(Pack { name: toml.name, title: toml.title, migrations, resources, recipes, seed, analytics })
+    let (name, title, analytics) = (toml.name, toml.title, toml.analytics);
+    let queries = toml.query.iter().map(|query| query.read(files, words)).collect::<Result<_>>()?;
+    Ok(Pack { name, title, migrations, resources, recipes, queries, seed, analytics })
 }
 
-fn read<'a>(files: &'a PackFiles, path: &str) -> Result<&'a str> {
+pub(super) fn read<'a>(files: &'a PackFiles, path: &str) -> Result<&'a str> {
     files
         .iter()
         .find(|(name, _)| *name == path)
@@ -60,7 +62,7 @@ fn read<'a>(files: &'a PackFiles, path: &str) -> Result<&'a str> {
 }
 
 /// The text, or its path, in a database's words.
-fn in_words<'a>(
+pub(super) fn in_words<'a>(
     words: Words,
     sqlite: &'a str,
     postgres: Option<&'a str>,
@@ -89,6 +91,8 @@ struct PackToml {
     migration: Vec<MigrationToml>,
     #[serde(default)]
     resource: Vec<ResourceToml>,
+    #[serde(default)]
+    query: Vec<QueryToml>,
     analytics: Option<AnalyticsToml>,
 }
 
