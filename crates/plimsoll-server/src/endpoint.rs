@@ -21,7 +21,7 @@ use crate::params::decode;
 use crate::problem::{Kind, Problem, Result};
 use crate::router::RouteLabel;
 use crate::routes::{
-    aggregate, analytics, export, get, health, list, metrics, stream, system, write,
+    aggregate, analytics, export, get, health, list, metrics, search, stream, system, write,
 };
 use crate::served::Served;
 
@@ -30,6 +30,7 @@ use crate::served::Served;
 pub(crate) enum Action {
     Collection,
     Row,
+    Search,
     Stream,
     Export,
     ExportCsv,
@@ -142,6 +143,10 @@ impl Inner {
                     }
                     _ => Err(Problem::method(method, allow(&served, "GET, HEAD, PATCH, DELETE"))),
                 }
+            }
+            Action::Search => {
+                let served = self.served(path)?;
+                search::search(context, &served, &request).await
             }
             Action::Stream => {
                 let served = self.served(path)?;

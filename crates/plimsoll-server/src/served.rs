@@ -41,7 +41,7 @@ impl Served {
             _ => None,
         };
         Ok(Self {
-            scope: Scope::new(&resource, &order, None),
+            scope: Scope::new(&resource, &order, None, None),
             order: Arc::new(order),
             columns: columns.into(),
             columns_and_version,

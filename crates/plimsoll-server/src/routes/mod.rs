@@ -11,6 +11,7 @@ pub(crate) mod health;
 pub(crate) mod list;
 pub(crate) mod metrics;
 mod related_row;
+pub(crate) mod search;
 pub(crate) mod stream;
 pub(crate) mod system;
 pub(crate) mod write;

@@ -131,6 +131,7 @@ pub(super) async fn send(
     let range = Range {
         resource: Arc::clone(&served.resource),
         filter: params.selection.filter,
+        search: params.selection.search,
         order: params.selection.order,
         columns: Arc::clone(&titled.columns),
         horizon: session::horizon(&request.headers)?,
@@ -184,9 +185,9 @@ async fn sorted(
     titled: &Titled,
 ) -> Result<Sorted> {
     let (encoder, separator) = titled.apart();
-    let Range { resource, filter, order, columns, horizon } = range;
+    let Range { resource, filter, search, order, columns, horizon } = range;
     let request =
-        SortRequest { resource, filter, order, from, columns, encoder, separator, horizon };
+        SortRequest { resource, filter, search, order, from, columns, encoder, separator, horizon };
     Sorted::sort(context, request).await
 }
 
@@ -197,7 +198,7 @@ async fn snapshot(
     from: Option<Position>,
     titled: &Titled,
 ) -> Result<Snapshot> {
-    let Range { resource, filter, order, columns, horizon } = range;
+    let Range { resource, filter, search, order, columns, horizon } = range;
     let mut encoder = titled.encoder();
     let timeout = context.limits.snapshot_timeout;
     let make = Box::new(move |mut out: Vec<u8>, extra, sink| {
@@ -207,6 +208,7 @@ async fn snapshot(
         SnapshotRequest {
             resource,
             filter,
+            search,
             order,
             from,
             horizon,

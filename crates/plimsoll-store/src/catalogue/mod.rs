@@ -13,6 +13,7 @@ mod relation_toml;
 mod resource;
 mod resources_text;
 mod resources_toml;
+mod searchable;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -30,9 +31,11 @@ pub use relation::Relation;
 pub use resource::{ColumnRole, ExportColumn, Handle, Index, IndexColumn, Nulls, Resource};
 pub use resources_text::resources_text;
 pub use resources_toml::resources;
+pub use searchable::{Finds, SearchIndex, Searchable};
 
 pub(crate) use found::{Notes, all};
 pub(crate) use resource::looks_secret;
+pub(crate) use searchable::{FoundSearch, Searching};
 
 use crate::error::{Error, ErrorKind, Result};
 

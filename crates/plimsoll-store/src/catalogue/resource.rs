@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use plimsoll::record::Schema;
 
-use super::Relation;
+use super::{Relation, Searchable};
 use crate::error::{Error, Result};
 
 /// What hides a column wherever its name holds it.
@@ -141,6 +141,8 @@ pub struct Resource {
     pub export_csv: Vec<ExportColumn>,
     /// What its rows go with in other resources.
     pub relations: Vec<Relation>,
+    /// What of it is searched.
+    pub search: Option<Searchable>,
 }
 
 impl Resource {
@@ -168,6 +170,7 @@ impl Resource {
             filters: Vec::new(),
             export_csv: Vec::new(),
             relations: Vec::new(),
+            search: None,
         }
     }
 

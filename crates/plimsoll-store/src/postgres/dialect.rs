@@ -28,6 +28,7 @@ use plimsoll::expr::Expr;
 use plimsoll::record::{ColumnType, Value};
 
 use super::native::{Codec, Extent, NativeColumn, Table};
+use super::search::Found;
 use super::translate::translate;
 use crate::catalogue::{Nulls, Order, Resource};
 use crate::error::{Error, ErrorKind, Result};
@@ -199,6 +200,10 @@ pub(super) struct Select<'a> {
     pub(super) columns: &'a [usize],
     /// What decides whether a row is wanted.
     pub(super) flag: Option<&'a Expr>,
+    /// What is searched for, beside it.
+    pub(super) found: Option<&'a Found<'a>>,
+    /// Whether each row is asked for that, and not an index.
+    pub(super) walks: bool,
     /// Equalities that an index serves.
     pub(super) equal: &'a [(usize, Value)],
     /// Comparisons that cut the index's range.
@@ -224,23 +229,31 @@ pub(super) const FIELDS_IN_FRONT: usize = 3;
 pub(super) fn select(parts: &Select<'_>, range: &[Condition], window: Window) -> Sql {
     let source = parts.source;
     let mut sql = Sql::new();
-    push_head(&mut sql, source, parts.columns, parts.flag.is_some());
-    let Some(flag) = parts.flag else {
+    push_head(&mut sql, source, parts.columns, parts.is_flagged());
+    if !parts.is_flagged() {
         sql.push("(select ");
-        push_range(&mut sql, parts, parts.columns, range, None);
+        push_range(&mut sql, parts, parts.columns, range, parts.flag);
         let _ = write!(sql.text, " limit {}) as m", window.rows);
         return sql;
-    };
-    let read = distinct(parts.columns.iter().copied().chain(flag.columns()));
+    }
+    let flagged = parts.flag.iter().flat_map(|flag| flag.columns());
+    let read = distinct(parts.columns.iter().copied().chain(flagged));
     sql.push("(select ");
     for &column in &read {
         sql.column("t", source, column).push(", ");
     }
-    sql.push("t.plimsoll_bytes, ");
-    translate(&mut sql, source, flag);
+    sql.push("t.plimsoll_bytes, ").push(if parts.walks { "t.plimsoll_found" } else { "" });
+    if let Some(flag) = parts.flag {
+        sql.push(if parts.walks { " and " } else { "" });
+        translate(&mut sql, source, flag);
+    }
     // Both look one row ahead at most, so the window is not kept anywhere.
     sql.push(" as plimsoll_wanted, row_number() over () as plimsoll_place");
     sql.push(", lead(true) over () is null as plimsoll_last from (select ");
+    if let Some(found) = parts.found {
+        found.push(&mut sql);
+        sql.push(" as plimsoll_found, ");
+    }
     push_range(&mut sql, parts, &read, range, None);
     let _ = write!(
         sql.text,
@@ -324,6 +337,11 @@ fn push_range(
     for condition in range {
         sql.push(glue);
         sql.condition(source, condition);
+        glue = " and ";
+    }
+    if let Some(found) = parts.gathered() {
+        sql.push(glue);
+        found.push(sql);
         glue = " and ";
     }
     if let Some(wanted) = wanted {

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Promises: one transaction for all ranges, and it ends with the last row that was sent, not with
-//! the last that a client took; nothing is sorted.
+//! the last that a client took; nothing is sorted but what is searched for.
 //! Never: an order that no index has, or a transaction left open behind an error.
 
 use tokio_postgres::Client;
@@ -16,6 +16,7 @@ use super::failure::explain;
 use super::native::{Codec, Table};
 use super::ranges::{ranges, unindexed};
 use super::row::MessageRow;
+use super::search::{Found, gather_whole};
 use super::transaction::{rows_of, whole};
 use crate::error::Result;
 use crate::fields::{append, too_large};
@@ -36,6 +37,8 @@ pub(super) fn snapshot(
     let (filter, order, columns) =
         (request.filter.clone(), request.order.clone(), request.columns.clone());
     let access = access(&resource, &order, filter.as_deref());
+    let search = request.search.clone();
+    let found = search.as_ref().map(|search| Found::new(&resource, search)).transpose()?;
     if !access.served {
         return Err(unindexed(source, &order));
     }
@@ -44,6 +47,8 @@ pub(super) fn snapshot(
         source,
         columns: &columns,
         flag: filter.as_deref(),
+        found: found.as_ref(),
+        walks: false,
         equal: &access.equal,
         bounds: &access.bounds,
         terms: &access.terms,
@@ -54,7 +59,10 @@ pub(super) fn snapshot(
     let codecs: Vec<Codec> = columns.iter().map(|&c| table.columns[c].codec).collect();
     let fail = |e: tokio_postgres::Error| explain(&what, &e);
     let read = link.run(watch, async |client| {
-        let begin = whole(request.timeout_ms);
+        let begin = match &found {
+            Some(_) => gather_whole(request.timeout_ms),
+            None => whole(request.timeout_ms),
+        };
         client.batch_execute(&begin).await.map_err(fail)?;
         let shape = (&*codecs, table.row_bytes_max);
         let written = all(client, &texts, shape, &what, &mut request).await?;

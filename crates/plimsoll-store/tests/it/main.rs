@@ -14,6 +14,8 @@ mod recipe;
 mod relations;
 mod replicas;
 mod resumed;
+mod search;
+mod search_theirs;
 mod slices;
 mod snapshots;
 mod sorted;
