@@ -519,6 +519,9 @@ fn what_cannot_be_gathered_in_time_is_walked() {
     };
     // Nothing can be read from the table until the lock is given back.
     let held = fixture.hold_all("goods");
+    let unsorted = searched(request(&resource, "note"), "even").expect("a search");
+    let refused = page(&store, unsorted).map(drop).expect_err("no order to walk in");
+    assert_eq!(refused.kind(), ErrorKind::Unindexed, "{refused}");
     let first = store.page(asked());
     let walks = "select count(*)::int from pg_stat_activity where wait_event_type = 'Lock' \
                  and datname = current_database() and query like '%as plimsoll\\_found%'";
