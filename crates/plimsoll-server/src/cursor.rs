@@ -1,19 +1,20 @@
-//! Cursors: a place in an order, signed, and bound to the resource, sort and filter it came from.
+//! Cursors: a place in an order, signed, and bound to the resource, sort, filter and search it came
+//! from.
 //!
 //! ```text
 //!   base64url( version │ direction │ scope hash │ values          │ MAC )
 //!                 1          1           8         tag + bytes each   16
 //!
-//!   scope hash   blake3(resource, order, filter's canonical text, a query's values)
+//!   scope hash   blake3(resource, order, canonical texts of filter and search, a query's values)
 //!   MAC          blake3 keyed with the server's 32 bytes, over all before it
 //!   values       see `values`
 //! ```
 //!
 //! The plain form `base64url({"id":100})` is accepted where the order is the integer key alone
-//! and nothing is filtered: it says no more than the address of a row does.
+//! and nothing is filtered or searched for: it says no more than the address of a row does.
 //!
-//! Promises: a cursor that was changed, or that belongs to another resource, sort, filter or
-//! server, is refused; the MAC is compared in constant time; values fit the order's columns.
+//! Promises: a cursor that was changed, or that belongs to another resource, sort, filter, search
+//! or server, is refused; the MAC is compared in constant time; values fit the order's columns.
 //! Never: a secret inside, only what the row already showed.
 
 mod values;
@@ -22,7 +23,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use plimsoll::expr::Expr;
 use plimsoll::record::Value;
-use plimsoll_store::{Order, Position, Resource};
+use plimsoll_store::{Order, Position, Resource, Search};
 
 use crate::params::Selection;
 use crate::problem::{Kind, Problem, Result};
@@ -57,7 +58,12 @@ pub(crate) struct Opened {
 pub(crate) struct CursorKey([u8; 32]);
 
 impl Scope {
-    pub(crate) fn new(resource: &Resource, order: &Order, filter: Option<&Expr>) -> Self {
+    pub(crate) fn new(
+        resource: &Resource,
+        order: &Order,
+        filter: Option<&Expr>,
+        search: Option<&Search>,
+    ) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(resource.name.as_bytes());
         for term in order.terms() {
@@ -68,8 +74,12 @@ impl Scope {
             hasher.update(&[1]);
             hasher.update(filter.canonical(&resource.schema).to_string().as_bytes());
         }
-        if let Some(query) = &resource.query {
+        if let Some(search) = search {
             hasher.update(&[2]);
+            hasher.update(search.canonical().as_bytes());
+        }
+        if let Some(query) = &resource.query {
+            hasher.update(&[3]);
             for value in query.values() {
                 hasher.update(format!("{value:?}\0").as_bytes());
             }
@@ -137,7 +147,7 @@ impl CursorKey {
             return Err(changed());
         }
         if signed[2..HEAD_BYTES] != selection.scope.0 {
-            return Err(refuse("it belongs to another resource, sort or filter"));
+            return Err(refuse("it belongs to another resource, sort, filter or search"));
         }
         let position = values::take_all(&signed[HEAD_BYTES..], &selection.order, served);
         Ok(Opened {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use axum::body::Body;
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Request, Response, Uri, header};
 use plimsoll_store::nearest;
 use tower::Service;
@@ -21,7 +22,8 @@ use crate::params::decode;
 use crate::problem::{Kind, Problem, Result};
 use crate::router::RouteLabel;
 use crate::routes::{
-    aggregate, analytics, export, get, health, list, metrics, queries, stream, system, write,
+    aggregate, analytics, export, get, health, list, metrics, queries, search, stream, system,
+    write,
 };
 use crate::served::Served;
 
@@ -30,6 +32,7 @@ use crate::served::Served;
 pub(crate) enum Action {
     Collection,
     Row,
+    Search,
     Stream,
     Export,
     ExportCsv,
@@ -121,38 +124,12 @@ impl Inner {
             _ => return Err(Problem::method(method, "GET, HEAD")),
         }
         match self.action {
-            Action::Collection => {
-                let served = self.served(&request.uri)?;
-                match *method {
-                    Method::GET | Method::HEAD => list::list(context, &served, &request).await,
-                    Method::POST if served.writable => {
-                        write::create(context, &served, &self.label, &request, body).await
-                    }
-                    _ => Err(Problem::method(method, allow(&served, "GET, HEAD, POST"))),
-                }
-            }
-            Action::Row => {
-                let served = self.served(&request.uri)?;
-                match *method {
-                    Method::GET | Method::HEAD => get::get(context, &served, &request).await,
-                    Method::PATCH if served.writable => {
-                        write::change(context, &served, &self.label, &request, body).await
-                    }
-                    Method::DELETE if served.writable => {
-                        write::delete(context, &served, &self.label, &request).await
-                    }
-                    _ => Err(Problem::method(method, allow(&served, "GET, HEAD, PATCH, DELETE"))),
-                }
-            }
-            Action::Stream => {
-                let served = self.served(&request.uri)?;
-                stream::stream(context, &served, &request).await
-            }
-            Action::Export | Action::ExportCsv => {
-                let served = self.served(&request.uri)?;
-                let csv_only = self.action == Action::ExportCsv;
-                export::export(context, &served, &request, csv_only).await
-            }
+            Action::Collection
+            | Action::Row
+            | Action::Search
+            | Action::Stream
+            | Action::Export
+            | Action::ExportCsv => self.of_resource(&request, body).await,
             Action::Summary => analytics::summary(context, &request).await,
             Action::Trends => analytics::trends(context, &request).await,
             Action::Top => analytics::top(context, &request).await,
@@ -169,6 +146,37 @@ impl Inner {
             Action::Ready => health::ready(context, &request).await,
             Action::Metrics => metrics::metrics(context, &request),
             Action::Nothing => Err(Problem::new(Kind::NotFound, "nothing is served at this path")),
+        }
+    }
+
+    /// What is done with a resource or query.
+    async fn of_resource(&self, request: &Parts, body: Body) -> Result<Response<Body>> {
+        let (context, method) = (&self.context, &request.method);
+        let served = &self.served(&request.uri)?;
+        match self.action {
+            Action::Collection => match *method {
+                Method::GET | Method::HEAD => list::list(context, served, request).await,
+                Method::POST if served.writable => {
+                    write::create(context, served, &self.label, request, body).await
+                }
+                _ => Err(Problem::method(method, allow(served, "GET, HEAD, POST"))),
+            },
+            Action::Row => match *method {
+                Method::GET | Method::HEAD => get::get(context, served, request).await,
+                Method::PATCH if served.writable => {
+                    write::change(context, served, &self.label, request, body).await
+                }
+                Method::DELETE if served.writable => {
+                    write::delete(context, served, &self.label, request).await
+                }
+                _ => Err(Problem::method(method, allow(served, "GET, HEAD, PATCH, DELETE"))),
+            },
+            Action::Search => search::search(context, served, request).await,
+            Action::Stream => stream::stream(context, served, request).await,
+            action => {
+                let csv_only = action == Action::ExportCsv;
+                export::export(context, served, request, csv_only).await
+            }
         }
     }
 

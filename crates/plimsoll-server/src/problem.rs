@@ -46,6 +46,8 @@ kinds! {
     UnknownField 400 "unknown-field" "A field is not known here",
     FilterInvalid 400 "filter-invalid" "The filter cannot be read",
     SortInvalid 400 "sort-invalid" "The sort cannot be read",
+    SearchInvalid 400 "search-invalid" "The search cannot be read",
+    SearchUnindexed 400 "search-unindexed" "The search has no index",
     SortUnindexed 400 "sort-unindexed" "The sort has no index",
     CursorInvalid 400 "cursor-invalid" "The cursor does not belong to this request",
     NotFound 404 "not-found" "There is nothing here",
@@ -194,8 +196,11 @@ impl From<plimsoll_store::Error> for Problem {
             ErrorKind::Conflict => plain(Kind::Conflict),
             ErrorKind::Stale => plain(Kind::PreconditionFailed),
             ErrorKind::KeyReused => plain(Kind::KeyReused),
-            ErrorKind::Unindexed => {
-                let problem = plain(Kind::SortUnindexed);
+            ErrorKind::Unindexed | ErrorKind::Unsearchable => {
+                let problem = plain(match error.kind() {
+                    ErrorKind::Unindexed => Kind::SortUnindexed,
+                    _ => Kind::SearchUnindexed,
+                });
                 match error.remedy() {
                     Some(remedy) => problem.with("create_index", remedy),
                     None => problem,

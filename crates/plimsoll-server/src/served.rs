@@ -41,7 +41,7 @@ impl Served {
             _ => None,
         };
         Ok(Self {
-            scope: Scope::new(&resource, &order, None),
+            scope: Scope::new(&resource, &order, None, None),
             order: Arc::new(order),
             columns: columns.into(),
             columns_and_version,
@@ -55,7 +55,7 @@ impl Served {
     pub(crate) fn of_query(query: &NamedQuery, resource: Resource) -> Self {
         let columns = resource.all_columns();
         Self {
-            scope: Scope::new(&resource, &query.order, None),
+            scope: Scope::new(&resource, &query.order, None, None),
             order: Arc::clone(&query.order),
             columns_and_version: columns.clone().into(),
             columns: columns.into(),

@@ -23,6 +23,8 @@ pub enum ErrorKind {
     KeyReused,
     /// The sort has no index: create the one named in [`Error::remedy`].
     Unindexed,
+    /// No index finds what is searched for: run [`Error::remedy`], where there is one.
+    Unsearchable,
     /// A stated bound was exceeded.
     TooLarge,
     /// The database's plan for a query costs more than is allowed: ask for less.

@@ -27,6 +27,7 @@ pub mod postgres;
 mod read;
 pub mod recipe;
 mod report;
+mod search;
 mod snapshot;
 mod sorted;
 mod spool;
@@ -50,6 +51,7 @@ pub use horizon::Horizon;
 pub use pending::{Pending, Promise, Watch};
 pub use read::{Page, PageEnd, PageRequest, Position, ReadLane, Scope};
 pub use report::{Report, ReportKind, ReportRequest, TopBy};
+pub use search::Search;
 pub use snapshot::{PIECE_BYTES, PieceSink, SnapshotRequest};
 pub use sorted::{
     SORT_WORKSPACE_BYTES_MIN, SortRequest, SortSpace, SortedRange, sort, sort_workspace_bytes,

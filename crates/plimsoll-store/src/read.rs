@@ -22,6 +22,7 @@ use plimsoll::record::Value;
 
 use crate::catalogue::{Order, Resource};
 use crate::horizon::Horizon;
+use crate::search::Search;
 
 /// Which rows.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub enum Scope {
     Range {
         /// Only rows for which this is true.
         filter: Option<Arc<Expr>>,
+        /// Only rows with these words in what of the resource is searched.
+        search: Option<Arc<Search>>,
         /// A total order of the resource.
         order: Arc<Order>,
         /// Where to go on; `None` is the beginning (the end, backwards).

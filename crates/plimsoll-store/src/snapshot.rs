@@ -21,6 +21,7 @@ use crate::catalogue::{Order, Resource};
 use crate::error::Result;
 use crate::horizon::Horizon;
 use crate::read::Position;
+use crate::search::Search;
 
 /// Bytes handed over at a time: some of them fill a block of what is spilled.
 pub const PIECE_BYTES: usize = 15 << 10;
@@ -40,6 +41,8 @@ pub struct SnapshotRequest {
     pub resource: Arc<Resource>,
     /// Only rows for which this is true.
     pub filter: Option<Arc<Expr>>,
+    /// Only rows with these words in what of the resource is searched.
+    pub search: Option<Arc<Search>>,
     /// A total order that an index has.
     pub order: Arc<Order>,
     /// Only rows behind this place of the order.

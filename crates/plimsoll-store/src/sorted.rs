@@ -29,6 +29,7 @@ use crate::catalogue::{Order, Resource, SortTerm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::horizon::Horizon;
 use crate::read::{Page, PageEnd, PageRequest, Position, ReadLane, Scope};
+use crate::search::Search;
 use crate::store::Store;
 
 /// Least workspace a sort is given: the engine's own least is about half of it.
@@ -51,6 +52,8 @@ pub struct SortRequest {
     pub resource: Arc<Resource>,
     /// Only rows for which this is true.
     pub filter: Option<Arc<Expr>>,
+    /// Only rows with these words in what of the resource is searched.
+    pub search: Option<Arc<Search>>,
     /// The order to give the rows out in.
     pub order: Arc<Order>,
     /// Only rows behind this place of the order.
@@ -101,8 +104,8 @@ pub fn sort(
     space: &SortSpace,
     stopped: &dyn Fn() -> bool,
 ) -> Result<SortedRange> {
-    let SortRequest { resource, filter, order, from, columns, encoder, separator, horizon } =
-        request;
+    let SortRequest { resource, filter, search, order, from, .. } = request;
+    let SortRequest { columns, encoder, separator, horizon, .. } = request;
     let mut sorter = RowSorter::new(
         Arc::clone(&space.storage),
         &space.directory,
@@ -114,7 +117,7 @@ pub fn sort(
     let keyed = Keyed { terms: order.terms().into(), width: columns.len(), rows: encoder };
     let mut reading = Reading {
         store,
-        scope: (filter, Arc::new(Order::new(&resource, &[])?)),
+        scope: (filter, search, Arc::new(Order::new(&resource, &[])?)),
         columns: columns.iter().copied().chain(order.terms().iter().map(|t| t.column)).collect(),
         resource,
         horizon,
@@ -187,7 +190,7 @@ fn push_part(descending: bool, value: ValueRef<'_>, key: &mut Vec<u8>) {
 struct Reading<'a> {
     store: &'a Store,
     resource: Arc<Resource>,
-    scope: (Option<Arc<Expr>>, Arc<Order>),
+    scope: (Option<Arc<Expr>>, Option<Arc<Search>>, Arc<Order>),
     columns: Arc<[usize]>,
     horizon: Option<Horizon>,
     consumer: &'a Consumer,
@@ -202,10 +205,10 @@ impl Reading<'_> {
         out: Vec<u8>,
         ends: Vec<usize>,
     ) -> Result<Page> {
-        let (filter, order) = self.scope.clone();
+        let (filter, search, order) = self.scope.clone();
         let request = PageRequest {
             resource: Arc::clone(&self.resource),
-            scope: Scope::Range { filter, order, from, backwards: false },
+            scope: Scope::Range { filter, search, order, from, backwards: false },
             columns: Arc::clone(&self.columns),
             rows_max: u64::MAX,
             bytes_max: FRAME_BYTES,

@@ -195,6 +195,7 @@ impl StoredRows {
                 resource: Arc::clone(&self.query.resource),
                 scope: Scope::Range {
                     filter: self.query.filter.clone(),
+                    search: None,
                     order: Arc::clone(&self.query.order),
                     from,
                     backwards: false,
@@ -296,9 +297,10 @@ fn into_library(error: Error) -> plimsoll::Error {
         ErrorKind::TooLarge => plimsoll::Error::too_large(message),
         ErrorKind::OutOfBudget => plimsoll::Error::out_of_budget(message),
         ErrorKind::Corrupt => plimsoll::Error::corrupt(message),
-        ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Unindexed => {
-            plimsoll::Error::invalid(message)
-        }
+        ErrorKind::Invalid
+        | ErrorKind::NotFound
+        | ErrorKind::Unindexed
+        | ErrorKind::Unsearchable => plimsoll::Error::invalid(message),
         ErrorKind::DiskFull => {
             let full = std::io::Error::new(std::io::ErrorKind::StorageFull, message);
             plimsoll::Error::io("reading a stream of rows", full)

@@ -68,6 +68,14 @@ pub const FILTER_LIST_ITEMS_MAX: usize = 256;
 pub const PAGE_ROWS_MAX: u64 = 500;
 /// Rows of a list page where the request names none.
 pub const PAGE_ROWS_DEFAULT: u64 = 50;
+/// Bytes of what is searched for: some lines, as a person would paste them.
+pub const SEARCH_BYTES_MAX: usize = 1 << 10;
+/// Words and phrases of a search. Each is a walk through a part of the index.
+pub const SEARCH_WORDS_MAX: usize = 16;
+/// Letters and digits in front of the `*` of a search: fewer begin too many words.
+pub const SEARCH_BEGINNING_CHARACTERS_MIN: usize = 3;
+/// Columns that are searched together.
+pub const SEARCH_COLUMNS_MAX: usize = 8;
 /// Body of a single-row write.
 pub const BODY_BYTES_MAX: usize = 256 << 10;
 /// A list on an unindexed sort is served up to this many rows.

@@ -179,6 +179,7 @@ impl<'a> Export<'a> {
         let request = SortRequest {
             resource: self.resource.clone(),
             filter: self.filter.clone(),
+            search: None,
             order: self.order.clone(),
             from: None,
             columns: self.columns.clone(),
@@ -212,6 +213,7 @@ impl<'a> Export<'a> {
             resource: self.resource.clone(),
             scope: Scope::Range {
                 filter: self.filter.clone(),
+                search: None,
                 order: self.order.clone(),
                 from,
                 backwards: false,

@@ -133,6 +133,44 @@ fn sixteen_slow_and_eight_fast_streams_stay_within_the_limit() {
     sixteen_slow_and_eight_fast(&binary, folder.path());
 }
 
+/// Searches for words that are rare, everywhere, many, next to one another and absent.
+const SEARCHES: [&str; 6] = [
+    "/products/search?q=rustic&limit=500",
+    "/products/search?q=yoga+mat+-rustic&sort=-price&limit=500",
+    "/products/search?q=of+-a+-b+-c+-d+-oak+-steel+-linen+-glass+-felt+-wool+-zinc+-cork+-red+-xl",
+    "/products/search?q=%22set+of%22+2&sort=-stock&limit=500",
+    "/products/stream?search=set&fields=id,name",
+    "/products/stream?search=oak+-small&sort=name",
+];
+
+#[test]
+fn searches_by_many_clients_stay_within_the_least_limit() {
+    let Some(binary) = tested() else { return };
+    let folder = folder();
+    let count = PRODUCTS.to_string();
+    let args = [&demo(&count, "0")[..], &["--memory", "32M"]].concat();
+    let server = Server::of(&binary, folder.path(), &args);
+    std::thread::scope(|scope| {
+        let ask = |mut client: Client| {
+            for path in SEARCHES.iter().cycle().take(4 * SEARCHES.len()) {
+                let answer = client.get(path, "*/*").unwrap();
+                // A sort of the second stream may have to wait for its turn in vain.
+                assert!([200, 429, 503].contains(&answer.status), "{path}: {}", answer.status);
+            }
+        };
+        let clients = [(); 8].map(|()| server.client());
+        for client in clients {
+            scope.spawn(move || ask(client));
+        }
+    });
+    let found = server.client().get(SEARCHES[0], "*/*").unwrap();
+    assert_eq!(found.json()["data"].as_array().map(Vec::len), Some(500));
+    let peak = server.resident_peak_bytes();
+    println!("VmHWM {peak}");
+    within(peak, 32 << 20).unwrap();
+    server.stop().expect(0, &["of 32 MiB"]);
+}
+
 /// Somebody's table of a million rows, each a group of its own by `name`, which no index orders.
 fn a_million_names(path: &Path) {
     let connection = rusqlite::Connection::open(path).unwrap();

@@ -223,6 +223,8 @@ fn what_a_request_gets_wrong_is_told_by_name() {
         refused("/api/v2/queries/by_dya?from=a", 404, "\"did_you_mean\":\"by_day\"");
         refused("/api/v2/queries/by_day/1?from=a", 404, "nothing is served");
         refused("/api/v2/queries/by_day?from=a&include=x", 400, "include");
+        refused("/api/v2/queries/by_day?from=a&search=x", 400, "search");
+        refused("/api/v2/queries/by_day/search?from=a&q=x", 404, "nothing is served");
         let post = server.client().post("/api/v2/queries/by_day?from=a", "{}").unwrap();
         assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD")), "{post:?}");
         let listed = server.get("/api/v2/queries").json();

@@ -6,6 +6,7 @@
 use plimsoll::limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
 use plimsoll_store::Position;
 
+use super::selection::SEARCHED_AS;
 use super::{Query, Selection, SelectionParams, invalid};
 use crate::app::Context;
 use crate::cursor::Direction;
@@ -40,8 +41,37 @@ impl<'a> PageParams<'a> {
     /// 400 naming the parameter and what is allowed.
     pub(crate) fn read(query: Option<&str>, served: &Served, context: &Context) -> Result<Page> {
         let query = Query::read(query)?;
+        Self::read_with(SelectionParams::new(served), &query, served, context)
+    }
+
+    /// Reads the whole query of a search: as a list's, with what is searched for as `q`.
+    ///
+    /// # Errors
+    /// As for a list, and 400 without `q`.
+    pub(crate) fn read_search(
+        query: Option<&str>,
+        served: &Served,
+        context: &Context,
+    ) -> Result<Page> {
+        let (selection, query) = (SelectionParams::searching(served), Query::read(query)?);
+        let page = Self::read_with(selection, &query, served, context)?;
+        if page.selection.search.is_none() {
+            return Err(Problem::new(
+                Kind::InvalidParameter,
+                "a search needs q, the words to look for, as in ?q=green+tea",
+            )
+            .with("parameter", SEARCHED_AS));
+        }
+        Ok(page)
+    }
+
+    fn read_with<'q>(
+        mut selection: SelectionParams<'q>,
+        query: &'q Query<'q>,
+        served: &Served,
+        context: &Context,
+    ) -> Result<Page> {
         let mut page = PageParams::default();
-        let mut selection = SelectionParams::new(served);
         for (name, value) in query.pairs() {
             if !page.take(name, value)? && !selection.take(name, value)? {
                 return Err(selection.unknown(name, &Self::NAMES));

@@ -4,6 +4,7 @@
 //!   fields=a,b                fields[goods]=a,b
 //!   filter=price > 10         filter[price][gt]=10      filter[price]=10      price=10 (if plain)
 //!   sort=-price,id
+//!   search=green tea
 //! ```
 //!
 //! Promises: several filters all hold (they are joined with `and`); names are resolved to
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 use plimsoll::error::excerpt;
 use plimsoll::expr::{self, CompareOp, Expr};
-use plimsoll_store::Order;
+use plimsoll_store::{ErrorKind, Order, Search};
 
 use super::unknown;
 use crate::cursor::Scope;
@@ -22,12 +23,18 @@ use crate::problem::{Kind, Problem, Result};
 use crate::served::Served;
 use plimsoll_store::nearest;
 
+/// What is searched for, where nothing else is asked.
+pub(super) const SEARCHED_AS: &str = "q";
+
 /// The parameters as they are found.
 pub(crate) struct SelectionParams<'a> {
     served: &'a Served,
     fields: Option<&'a str>,
     filter: Option<Expr>,
     sort: Option<&'a str>,
+    search: Option<&'a str>,
+    /// The parameter's name.
+    searched_as: &'static str,
 }
 
 /// What is selected.
@@ -36,20 +43,27 @@ pub(crate) struct Selection {
     pub(crate) fields: Option<Arc<[usize]>>,
     /// Only rows for which this is true.
     pub(crate) filter: Option<Arc<Expr>>,
+    /// Only rows with these words.
+    pub(crate) search: Option<Arc<Search>>,
     /// A total order.
     pub(crate) order: Arc<Order>,
     /// What a cursor of this selection is bound to.
     pub(crate) scope: Scope,
-    /// By the key, ascending, unfiltered: the plain form of a cursor is accepted.
+    /// By the key, ascending, all rows: the plain form of a cursor is accepted.
     pub(crate) plain: bool,
 }
 
 impl<'a> SelectionParams<'a> {
     /// The names for messages, beside the resource's plain filters.
-    pub(crate) const NAMES: [&'static str; 4] = ["fields", "filter", "filter[column][op]", "sort"];
+    const NAMES: [&'static str; 4] = ["fields", "filter", "filter[column][op]", "sort"];
 
     pub(crate) fn new(served: &'a Served) -> Self {
-        Self { served, fields: None, filter: None, sort: None }
+        Self { served, fields: None, filter: None, sort: None, search: None, searched_as: "search" }
+    }
+
+    /// The same where nothing but a search is asked for.
+    pub(crate) fn searching(served: &'a Served) -> Self {
+        Self { searched_as: SEARCHED_AS, ..Self::new(served) }
     }
 
     /// Takes a parameter it knows; false for another.
@@ -61,6 +75,7 @@ impl<'a> SelectionParams<'a> {
         match name {
             "fields" => self.fields = Some(value),
             "sort" => self.sort = Some(value),
+            _ if name == self.searched_as => self.search = Some(value),
             "filter" => {
                 let filter = expr::parse(value, &resource.schema).map_err(|e| filter_error(&e))?;
                 self.and(filter);
@@ -126,7 +141,8 @@ impl<'a> SelectionParams<'a> {
 
     /// The problem of a name nobody took; `others` are the caller's own.
     pub(crate) fn unknown(&self, name: &str, others: &[&str]) -> Problem {
-        let own: Vec<&str> = others.iter().chain(&Self::NAMES).copied().collect();
+        let own: Vec<&str> =
+            others.iter().chain(&Self::NAMES).copied().chain([self.searched_as]).collect();
         let plain: Vec<&str> = self.served.names(&self.served.resource.filters).collect();
         unknown(name, &own, &plain)
     }
@@ -136,12 +152,14 @@ impl<'a> SelectionParams<'a> {
     /// # Errors
     /// 400 for a field or a sort that is not one.
     pub(crate) fn finish(self) -> Result<Selection> {
-        let Self { served, fields, filter, sort } = self;
+        let Self { served, fields, filter, sort, search, .. } = self;
         let fields = fields.map(|text| columns(served, text)).transpose()?;
-        if sort.is_none() && filter.is_none() {
+        let search = search.map(|text| searched(served, text)).transpose()?;
+        if sort.is_none() && filter.is_none() && search.is_none() {
             return Ok(Selection {
                 fields,
                 filter: None,
+                search: None,
                 order: Arc::clone(&served.order),
                 scope: served.scope,
                 plain: true,
@@ -154,12 +172,24 @@ impl<'a> SelectionParams<'a> {
         let filter = filter.map(Arc::new);
         Ok(Selection {
             fields,
-            scope: Scope::new(&served.resource, &order, filter.as_deref()),
-            plain: filter.is_none() && order == served.order,
+            scope: Scope::new(&served.resource, &order, filter.as_deref(), search.as_deref()),
+            plain: filter.is_none() && search.is_none() && order == served.order,
             filter,
+            search,
             order,
         })
     }
+}
+
+/// What is searched for, once it is known that an index finds it.
+fn searched(served: &Served, text: &str) -> Result<Arc<Search>> {
+    let refuse = |error: plimsoll_store::Error| match error.kind() {
+        ErrorKind::Invalid => Problem::new(Kind::SearchInvalid, error.to_string()),
+        _ => error.into(),
+    };
+    let search = Search::parse(text).map_err(refuse)?;
+    served.resource.searched(&search).map_err(refuse)?;
+    Ok(Arc::new(search))
 }
 
 /// `filter[..]` without its ends.

@@ -51,8 +51,18 @@ pub(crate) async fn list(
     served: &Arc<Served>,
     request: &Parts,
 ) -> Result<Response<Body>> {
+    let page = PageParams::read(request.uri.query(), served, context)?;
+    answer(context, served, request, page).await
+}
+
+/// The page that was asked for.
+pub(super) async fn answer(
+    context: &Context,
+    served: &Arc<Served>,
+    request: &Parts,
+    mut page: Page,
+) -> Result<Response<Body>> {
     let uri = &request.uri;
-    let mut page = PageParams::read(uri.query(), served, context)?;
     let horizon = session::horizon(&request.headers)?;
     let usual = usize::try_from(page.rows_max).unwrap_or(usize::MAX) * ROW_BYTES_USUAL;
     // The slack lets the reader write usual rows without measuring each first.
@@ -123,6 +133,7 @@ async fn read(
             resource: Arc::clone(&served.resource),
             scope: Scope::Range {
                 filter: page.selection.filter.clone(),
+                search: page.selection.search.clone(),
                 order: Arc::clone(&page.selection.order),
                 from,
                 backwards,

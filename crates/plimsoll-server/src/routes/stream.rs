@@ -135,6 +135,7 @@ pub(super) async fn send(
     let range = Range {
         resource: Arc::clone(&served.resource),
         filter: params.selection.filter,
+        search: params.selection.search,
         order: params.selection.order,
         columns: Arc::clone(&titled.columns),
         horizon: session::horizon(&request.headers)?,
@@ -188,9 +189,9 @@ async fn sorted(
     titled: &Titled,
 ) -> Result<Sorted> {
     let (encoder, separator) = titled.apart();
-    let Range { resource, filter, order, columns, horizon } = range;
+    let Range { resource, filter, search, order, columns, horizon } = range;
     let request =
-        SortRequest { resource, filter, order, from, columns, encoder, separator, horizon };
+        SortRequest { resource, filter, search, order, from, columns, encoder, separator, horizon };
     Sorted::sort(context, request).await
 }
 
@@ -201,7 +202,7 @@ async fn snapshot(
     from: Option<Position>,
     titled: &Titled,
 ) -> Result<Snapshot> {
-    let Range { resource, filter, order, columns, horizon } = range;
+    let Range { resource, filter, search, order, columns, horizon } = range;
     let mut encoder = titled.encoder();
     let (timeout, is_query) = (context.limits.snapshot_timeout, resource.query.is_some());
     let make = Box::new(move |mut out: Vec<u8>, extra, sink| {
@@ -211,6 +212,7 @@ async fn snapshot(
         SnapshotRequest {
             resource,
             filter,
+            search,
             order,
             from,
             horizon,

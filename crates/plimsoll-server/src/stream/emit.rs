@@ -28,7 +28,7 @@ use plimsoll::expr::Expr;
 use plimsoll::format::{Format, RowEncoder};
 use plimsoll::limits::FRAME_BYTES;
 use plimsoll_store::{
-    Horizon, Order, Page, PageEnd, PageRequest, Position, ReadLane, Resource, Scope, Store,
+    Horizon, Order, Page, PageEnd, PageRequest, Position, ReadLane, Resource, Scope, Search, Store,
 };
 use tokio::sync::mpsc;
 
@@ -63,6 +63,7 @@ pub(crate) enum Source {
 pub(crate) struct Range {
     pub(crate) resource: Arc<Resource>,
     pub(crate) filter: Option<Arc<Expr>>,
+    pub(crate) search: Option<Arc<Search>>,
     pub(crate) order: Arc<Order>,
     pub(crate) columns: Arc<[usize]>,
     /// What has to be seen: at first what the client has written, then where the reading began.
@@ -145,6 +146,7 @@ impl Range {
             resource: Arc::clone(&self.resource),
             scope: Scope::Range {
                 filter: self.filter.clone(),
+                search: self.search.clone(),
                 order: Arc::clone(&self.order),
                 from,
                 backwards: false,

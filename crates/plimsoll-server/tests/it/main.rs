@@ -11,6 +11,7 @@ mod include;
 mod lists;
 mod operations;
 mod refused_input;
+mod search;
 mod served;
 mod sessions;
 mod shutdown;

@@ -44,12 +44,33 @@ create table pairs (
 create table mixed (id integer primary key, x any) strict;
 ";
 
+/// What finds the words of goods, in SQLite's words and in PostgreSQL's.
+const SEARCHED: [&str; 2] = [
+    "create virtual table goods_search using fts5(code, name, content='goods', content_rowid='id');
+     create trigger goods_search_insert after insert on goods begin
+       insert into goods_search (rowid, code, name) values (new.id, new.code, new.name);
+     end;
+     create trigger goods_search_delete after delete on goods begin
+       insert into goods_search (goods_search, rowid, code, name)
+       values ('delete', old.id, old.code, old.name);
+     end;
+     create trigger goods_search_update after update of id, code, name on goods begin
+       insert into goods_search (goods_search, rowid, code, name)
+       values ('delete', old.id, old.code, old.name);
+       insert into goods_search (rowid, code, name) values (new.id, new.code, new.name);
+     end;",
+    "create index goods_search on goods using gin (to_tsvector('simple', code || ' ' || name));",
+];
+
 const PACK: &str = r#"
 name = "test"
 title = "Test"
 [[migration]]
 id = "1"
 sqlite = "1.sql"
+[[migration]]
+id = "2"
+sqlite = "2.sql"
 [[resource]]
 table = "goods"
 path = "goods"
@@ -59,6 +80,7 @@ writable = true
 version = "version"
 updated = "updated_at"
 filters = ["kind"]
+search = ["code", "name"]
 export_csv = { columns = [{ column = "id", title = "ID" }, { column = "name", title = "Name" }] }
 column = [
   { name = "id", type = "int", generated = true },
@@ -101,6 +123,7 @@ table = "pairs"
 title = "Pairs"
 key = ["a", "b"]
 writable = true
+search = ["note"]
 column = [
   { name = "a", type = "text" },
   { name = "b", type = "int" },
@@ -137,11 +160,12 @@ pub(crate) fn world(goods: u64) -> World {
     let directory = TempDir::new().expect("a directory");
     let file = directory.path().join("test.db");
     let files: &'static [(&'static str, &'static str)] =
-        &[("pack.toml", PACK), ("1.sql", SCHEMA), ("sqlite/1.sql", SCHEMA)];
+        &[("pack.toml", PACK), ("1.sql", SCHEMA), ("2.sql", SEARCHED[0])];
     let pack = Pack::parse(files).expect("the pack");
     let mut resources = pack.resources.clone();
     if on_postgres() {
-        let (served, database) = Served::new(SCHEMA, &mut resources, directory.path(), NOW_MICROS);
+        let schema = format!("{SCHEMA}{}", SEARCHED[1]);
+        let (served, database) = Served::new(&schema, &mut resources, directory.path(), NOW_MICROS);
         let catalogue = pack.catalogue(resources).expect("a catalogue");
         let store = Store::new(Arc::new(database), Arc::new(catalogue));
         let world = World { store, _served: Some(served), _directory: directory };

@@ -14,7 +14,7 @@ use plimsoll::record::{Column, ColumnType, Schema};
 
 use super::relation::relate;
 use super::resource::{Handle, looks_secret};
-use super::{Index, IndexColumn, Resource};
+use super::{Index, IndexColumn, Resource, Searching};
 
 /// What stands behind a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +108,7 @@ pub struct FoundTable {
     /// Its foreign keys.
     pub references: Vec<Reference>,
     pub(crate) notes: Option<Notes>,
+    pub(crate) searching: Searching,
 }
 
 impl FoundTable {
@@ -122,7 +123,9 @@ impl FoundTable {
             .filter(shown)
             .map(|at| (at, self.columns[at].column.kind))
             .collect();
-        Ok(self.resource(&self.name, &columns, key))
+        let mut resource = self.resource(&self.name, &columns, key);
+        resource.search = self.searching.of_shown(|name| resource.schema.position(name).is_some());
+        Ok(resource)
     }
 
     /// Whether it can be served if a key is named.

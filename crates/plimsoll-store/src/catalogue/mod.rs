@@ -16,6 +16,7 @@ mod relation_toml;
 mod resource;
 mod resources_text;
 mod resources_toml;
+mod searchable;
 mod sql_text;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -36,11 +37,13 @@ pub use relation::Relation;
 pub use resource::{ColumnRole, ExportColumn, Handle, Index, IndexColumn, Nulls, Resource};
 pub use resources_text::resources_text;
 pub use resources_toml::resources;
+pub use searchable::{Finds, SearchIndex, Searchable};
 
 pub(crate) use found::{Notes, all};
 pub(crate) use query::Piece;
 pub(crate) use query_file::Described;
 pub(crate) use resource::looks_secret;
+pub(crate) use searchable::{FoundSearch, Searching};
 pub(crate) use sql_text::{Token, tokens};
 
 use crate::error::{Error, ErrorKind, Result};

@@ -14,7 +14,8 @@ use super::pack::{
 use super::query_toml::QueryToml;
 use super::relation_toml::RelationToml;
 use super::{
-    Analytics, ColumnRole, ExportColumn, ItemMapping, OrderMapping, Resource, SubjectMapping,
+    Analytics, ColumnRole, ExportColumn, ItemMapping, OrderMapping, Resource, Searching,
+    SubjectMapping,
 };
 use crate::error::{Error, Result};
 
@@ -121,6 +122,8 @@ struct ResourceToml {
     filters: Vec<Box<str>>,
     export_csv: Option<ExportToml>,
     #[serde(default)]
+    search: Vec<Box<str>>,
+    #[serde(default)]
     relation: Vec<RelationToml>,
     column: Vec<ColumnToml>,
 }
@@ -198,6 +201,11 @@ impl ResourceToml {
         let export_csv = export_csv.collect::<Result<_>>()?;
         if key.is_empty() {
             return Err(Error::invalid(format!("resource '{}' has no key", self.table)));
+        }
+        if !self.search.is_empty() {
+            self.search.iter().try_for_each(|c| resource.column(c).map(drop))?;
+            // The database that is opened says by what.
+            resource.search = Some(Searching::none().of(self.search.clone()));
         }
         resource.unique = vec![key.clone()];
         resource.key = key;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use plimsoll::record::Schema;
 
-use super::{BoundQuery, Relation};
+use super::{BoundQuery, Relation, Searchable};
 use crate::error::{Error, Result};
 
 /// What hides a column wherever its name holds it.
@@ -143,6 +143,8 @@ pub struct Resource {
     pub relations: Vec<Relation>,
     /// What is read in place of a table, for one request.
     pub query: Option<BoundQuery>,
+    /// What of it is searched.
+    pub search: Option<Searchable>,
 }
 
 impl Resource {
@@ -171,6 +173,7 @@ impl Resource {
             export_csv: Vec::new(),
             relations: Vec::new(),
             query: None,
+            search: None,
         }
     }
 

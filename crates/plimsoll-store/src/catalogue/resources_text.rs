@@ -22,6 +22,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::Searchable;
 use super::found::{FoundColumn, FoundIndex, FoundTable, Reference, TableKind};
 
 /// Characters of a comment that are copied.
@@ -39,6 +40,7 @@ const HEAD: &str = "\
 #   title = \"Orders\"                for people
 #   time = \"placed_at\"              the column that says when
 #   filters = [\"status\"]            /orders?status=open
+#   search = [\"title\", \"body\"]     /orders/search?q=tea, by an index over these columns
 #   export_csv.columns = [{ column = \"id\", title = \"Number\" }]
 ";
 
@@ -107,6 +109,12 @@ fn resource(
         let (theirs, own) = (listed(&reference.columns), listed(&reference.their_columns));
         put(out, format_args!("# referred to by: {} ({theirs}) -> {own}", line(&other.name)));
     }
+    let shown = |name: &str| table.position(name).is_some_and(|at| is_shown(table, at));
+    if let Some(Searchable { columns, index: Some(index), .. }) = table.searching.of_shown(shown) {
+        let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
+        let by = line(&index.name);
+        put(out, format_args!("search = [{}]  # by the index {by}", names.join(", ")));
+    }
     put(out, format_args!("column = ["));
     let key = table.key.as_deref().unwrap_or_default();
     for (at, found) in table.columns.iter().enumerate() {
@@ -114,6 +122,11 @@ fn resource(
     }
     put(out, format_args!("]"));
     text
+}
+
+/// Whether a column is served where nobody named it.
+fn is_shown(table: &FoundTable, at: usize) -> bool {
+    table.columns[at].is_shown() || table.key.as_ref().is_ok_and(|key| key.contains(&at))
 }
 
 fn column(out: &mut String, found: &FoundColumn, is_key: bool) {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   [[resource]]
-//!   table = "orders"            key = ["id"]        path, title, time, filters, export_csv
+//!   table = "orders"            key = ["id"]        path, title, time, filters, search,
+//!                                                   export_csv
 //!   column = [{ name = "id", type = "int" }, ..]    what is not named is not served
 //! ```
 //!
@@ -10,12 +11,13 @@
 //! the database is refused by name, with what there is.
 //! Never: a word of one database's dialect, or a key that has no effect.
 
+use plimsoll::limits::SEARCH_COLUMNS_MAX;
 use plimsoll::record::ColumnType;
 use serde::Deserialize;
 
 use super::found::{FoundColumn, FoundTable};
 use super::relation::relate;
-use super::{ExportColumn, Resource};
+use super::{ExportColumn, Resource, Searchable};
 use crate::error::{Error, Result};
 use crate::suggest::nearest;
 
@@ -97,6 +99,7 @@ struct ResourceToml {
     time: Option<Box<str>>,
     #[serde(default)]
     filters: Vec<Box<str>>,
+    search: Option<Vec<Box<str>>>,
     export_csv: Option<ExportToml>,
     column: Vec<ColumnToml>,
 }
@@ -164,7 +167,26 @@ impl ResourceToml {
             Ok(ExportColumn { column: resource.column(&c.column)?, title: c.title.clone() })
         });
         resource.export_csv = export.collect::<Result<_>>()?;
+        resource.search = self.search(table, &resource)?;
         Ok(resource)
+    }
+
+    /// What is searched: exactly the columns that are named, be they served or not.
+    fn search(&self, table: &FoundTable, resource: &Resource) -> Result<Option<Searchable>> {
+        let Some(names) = &self.search else {
+            let is_served = |name: &str| resource.schema.position(name).is_some();
+            return Ok(table.searching.unindexed(is_served));
+        };
+        if names.is_empty() || names.len() > SEARCH_COLUMNS_MAX {
+            return Err(Error::invalid(format!(
+                "its search names {} columns; allowed: 1 to {SEARCH_COLUMNS_MAX}",
+                names.len()
+            )));
+        }
+        for name in names {
+            position(table, name)?;
+        }
+        Ok(Some(table.searching.of(names.clone())))
     }
 
     /// The key that is named, else the one that was found.

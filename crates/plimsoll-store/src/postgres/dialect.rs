@@ -29,8 +29,9 @@ use plimsoll::record::{ColumnType, Value};
 
 use super::native::{Codec, Extent, NativeColumn, Table};
 use super::queries::push_query;
+use super::search::Found;
 use super::translate::translate;
-use crate::catalogue::{Nulls, Order, Resource};
+use crate::catalogue::{Nulls, Resource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Condition, ServedTerm};
 
@@ -213,6 +214,10 @@ pub(super) struct Select<'a> {
     pub(super) columns: &'a [usize],
     /// What decides whether a row is wanted.
     pub(super) flag: Option<&'a Expr>,
+    /// What is searched for, beside it.
+    pub(super) found: Option<&'a Found<'a>>,
+    /// Whether each row is asked for that, and not an index.
+    pub(super) walks: bool,
     /// Equalities that an index serves.
     pub(super) equal: &'a [(usize, Value)],
     /// Comparisons that cut the index's range.
@@ -238,23 +243,31 @@ pub(super) const FIELDS_IN_FRONT: usize = 3;
 pub(super) fn select(parts: &Select<'_>, range: &[Condition], window: Window) -> Sql {
     let source = parts.source;
     let mut sql = Sql::new();
-    push_head(&mut sql, source, parts.columns, parts.flag.is_some());
-    let Some(flag) = parts.flag else {
+    push_head(&mut sql, source, parts.columns, parts.is_flagged());
+    if !parts.is_flagged() {
         sql.push("(select ");
-        push_range(&mut sql, parts, parts.columns, range, None);
+        push_range(&mut sql, parts, parts.columns, range, parts.flag);
         let _ = write!(sql.text, " limit {}) as m", window.rows);
         return sql;
-    };
-    let read = distinct(parts.columns.iter().copied().chain(flag.columns()));
+    }
+    let flagged = parts.flag.iter().flat_map(|flag| flag.columns());
+    let read = distinct(parts.columns.iter().copied().chain(flagged));
     sql.push("(select ");
     for &column in &read {
         sql.column("t", source, column).push(", ");
     }
-    sql.push("t.plimsoll_bytes, ");
-    translate(&mut sql, source, flag);
+    sql.push("t.plimsoll_bytes, ").push(if parts.walks { "t.plimsoll_found" } else { "" });
+    if let Some(flag) = parts.flag {
+        sql.push(if parts.walks { " and " } else { "" });
+        translate(&mut sql, source, flag);
+    }
     // Both look one row ahead at most, so the window is not kept anywhere.
     sql.push(" as plimsoll_wanted, row_number() over () as plimsoll_place");
     sql.push(", lead(true) over () is null as plimsoll_last from (select ");
+    if let Some(found) = parts.found {
+        found.push(&mut sql);
+        sql.push(" as plimsoll_found, ");
+    }
     push_range(&mut sql, parts, &read, range, None);
     let _ = write!(
         sql.text,
@@ -344,6 +357,11 @@ fn push_range(
         sql.condition(source, condition);
         glue = " and ";
     }
+    if let Some(found) = parts.gathered() {
+        sql.push(glue);
+        found.push(sql);
+        glue = " and ";
+    }
     if let Some(wanted) = wanted {
         sql.push(glue);
         translate(sql, source, wanted);
@@ -420,28 +438,4 @@ pub(super) fn push_key(sql: &mut Sql, source: Source<'_>, key: &[Value]) -> Resu
         glue = " and ";
     }
     Ok(())
-}
-
-/// `create index … on table (columns)` that would serve `order`, and does not stop writers.
-pub(super) fn create_index(source: Source<'_>, order: &Order) -> String {
-    let (mut names, mut words) = (String::new(), String::new());
-    for term in order.terms() {
-        let column = &source.resource.schema.columns[term.column];
-        let glue = if names.is_empty() { "" } else { ", " };
-        let direction = match (term.descending, column.nullable) {
-            (false, true) => " NULLS FIRST",
-            (false, false) => "",
-            (true, true) => " DESC NULLS LAST",
-            (true, false) => " DESC",
-        };
-        // Writing to a String cannot fail.
-        let _ = write!(names, "{glue}{}{direction}", quote(&column.name));
-        let _ = write!(words, "_{}{}", column.name, if term.descending { "_desc" } else { "" });
-    }
-    // PostgreSQL cuts names at 63 bytes.
-    let mut name = format!("{}_by{words}", source.table.name);
-    while name.len() > 63 {
-        name.pop();
-    }
-    format!("CREATE INDEX CONCURRENTLY {} ON {} ({names});", quote(&name), source.qualified())
 }

@@ -111,6 +111,11 @@ pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
     })
 }
 
+/// Whether a statement was ended before it was done, as its time limit does.
+pub(super) fn is_cut_short(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::QUERY_CANCELED)
+}
+
 fn classify(told: &DbError) -> (ErrorKind, &'static str) {
     let code = told.code();
     let is = |states: &[SqlState]| states.contains(code);

@@ -10,6 +10,7 @@
 //! Never: a statement of its own; see `survey`.
 
 use std::collections::BTreeMap;
+use std::mem::take;
 use std::sync::Arc;
 
 use plimsoll::limits::ROW_BYTES_MAX;
@@ -17,14 +18,16 @@ use plimsoll::record::{Column, ColumnType};
 use tokio_postgres::Client;
 
 use super::connection::Link;
+use super::dialect::quote;
 use super::hosts::Hosts;
 use super::native::Table;
 use super::open::{Known, PostgresConfig};
-use super::survey::{Field, Path, Seen, look};
+use super::searching::{Indexed, searching};
+use super::survey::{Field, Listed, Path, Seen, look};
 use super::types::other_kinds;
 use crate::catalogue::{
-    FoundColumn, FoundIndex, FoundTable, Handle, IndexColumn, Notes, Nulls, Resource, TableKind,
-    all, looks_secret,
+    FoundColumn, FoundIndex, FoundTable, Handle, IndexColumn, Notes, Nulls, Resource, Searching,
+    TableKind, all, looks_secret,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::pending::Pending;
@@ -70,7 +73,7 @@ pub(super) async fn complete(
     let seen = look(client).await?;
     for resource in resources {
         let of = seen.iter().find(|seen| seen.table.resource_name() == resource.name);
-        let Some(Seen { table, fields, paths, .. }) = of else {
+        let Some(Seen { table, fields, paths, searches, .. }) = of else {
             return Err(Error::new(
                 ErrorKind::NotFound,
                 format!("the database has no table {}: run plimsoll migrate", resource.name),
@@ -90,6 +93,9 @@ pub(super) async fn complete(
         for index in paths.iter().filter_map(|path| index(path, &place)) {
             index.add_to(resource, &Some);
         }
+        if let Some(search) = &mut resource.search {
+            *search = searches_of(table, fields, searches).of(take(&mut search.columns));
+        }
         let (schema, name) = ((&*table.schema).into(), (&*table.name).into());
         let unique = unique_sets(paths, &place);
         let row_bytes_max = ROW_BYTES_MAX as u64;
@@ -100,7 +106,7 @@ pub(super) async fn complete(
 }
 
 fn found(seen: Seen, row_bytes_max: u64) -> FoundTable {
-    let Seen { table, fields, paths, references } = seen;
+    let Seen { table, fields, paths, references, searches } = seen;
     let kind = match &*table.kind {
         "v" => TableKind::View,
         "m" => TableKind::MaterializedView,
@@ -124,6 +130,7 @@ fn found(seen: Seen, row_bytes_max: u64) -> FoundTable {
         unique: unique_sets(&paths, &place),
         row_bytes_max,
     };
+    let searching = searches_of(&table, &fields, &searches);
     let notes = notes(native, fields.iter().map(|f| f.column.kind).collect());
     FoundTable {
         name: table.resource_name(),
@@ -136,7 +143,14 @@ fn found(seen: Seen, row_bytes_max: u64) -> FoundTable {
         indexes,
         references,
         notes: Some(notes),
+        searching,
     }
+}
+
+fn searches_of(table: &Listed, fields: &[Field], indexed: &[Indexed]) -> Searching {
+    let qualified = format!("{}.{}", quote(&table.schema), quote(&table.name));
+    let can_be_indexed = matches!(&*table.kind, "r" | "p" | "m");
+    searching((qualified, &table.name, can_be_indexed), fields, indexed)
 }
 
 fn column(field: Field) -> FoundColumn {

@@ -14,9 +14,10 @@ use super::connection::Link;
 use super::dialect::{self, Select, Sql};
 use super::failure::explain;
 use super::pace::Pace;
+use super::part::Part;
 use super::queries::{explaining, refuse_costly, settings};
 use super::ranges::ranges;
-use super::reader::{Came, Part, Slice};
+use super::reader::{Came, Slice};
 use super::transaction::fetch;
 use crate::catalogue::{BoundQuery, Nulls};
 use crate::error::{Error, ErrorKind, Result};
@@ -32,7 +33,7 @@ pub(super) fn page(
     what: &str,
     (query, part, request, from): (&BoundQuery, Part<'_>, PageRequest, Option<Position>),
 ) -> Result<Page> {
-    let Part { source, order, filter, backwards } = part;
+    let Part { source, order, filter, found, backwards } = part;
     let by_hand = |&term| ServedTerm { term, nulls: Nulls::Smallest };
     let terms: Vec<ServedTerm> = order.terms().iter().map(by_hand).collect();
     let columns = order.columns_behind(&request.columns);
@@ -40,6 +41,8 @@ pub(super) fn page(
         source,
         columns: &columns,
         flag: filter,
+        found,
+        walks: false,
         equal: &[],
         bounds: &[],
         terms: &terms,
@@ -47,8 +50,10 @@ pub(super) fn page(
     };
     let stand = |column: usize| columns.iter().position(|&c| c == column);
     let stands: Vec<usize> = order.terms().iter().filter_map(|t| stand(t.column)).collect();
-    let settings = settings(query);
+    let begin = settings(query).begin();
     let mut slice = Slice::new(request, source, columns.clone(), &stands, what, pace);
+    // One that takes too long is not run again.
+    slice.gathers = true;
     for range in ranges(source.resource, order, &terms, from.as_ref(), backwards)? {
         // One row more than is wanted tells whether more follow.
         let wanted = (slice.request.rows_max - slice.rows).saturating_add(1);
@@ -56,11 +61,15 @@ pub(super) fn page(
         // Writing to a String cannot fail.
         let _ = write!(sql.text, " limit {wanted}");
         ask_cost(link, watch, &sql, query, what)?;
-        match slice.window(link, watch, &sql, settings, wanted)? {
+        match slice.window(link, watch, &sql, &begin, wanted)? {
             Came::All(_) => {}
             Came::Full => {
                 let position = slice.stopped_at()?;
                 return Ok(slice.finish(Some(position)));
+            }
+            Came::TooSlow => {
+                let (time_ms, late) = (query.time_ms(), "the time limit was reached");
+                return Err(Error::new(ErrorKind::Busy, format!("{what}: {late} ({time_ms} ms)")));
             }
             // Without an order nobody could say where to go on.
             Came::Broken if stands.is_empty() => {

@@ -3,9 +3,11 @@
 //! Promises: disjoint, in order, and together the rows behind a position.
 //! Never: a statement.
 
+use std::fmt::Write as _;
+
 use plimsoll::limits::UNINDEXED_SORT_ROWS_MAX;
 
-use super::dialect::{self, Source};
+use super::dialect::{Source, quote};
 use crate::catalogue::{Nulls, Order, Resource, SortTerm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Condition, ServedTerm, phases, with_nulls_apart};
@@ -55,7 +57,7 @@ pub(super) fn unindexed(source: Source<'_>, order: &Order) -> Error {
             UNINDEXED_SORT_ROWS_MAX
         ),
     )
-    .with_remedy(dialect::create_index(source, order))
+    .with_remedy(create_index(source, order))
 }
 
 /// The refusal of rows that no index finds, with the index to make.
@@ -70,5 +72,29 @@ pub(super) fn unsought(source: Source<'_>, column: usize) -> Result<Error> {
             source.name(column)
         ),
     );
-    Ok(error.with_remedy(dialect::create_index(source, &order)))
+    Ok(error.with_remedy(create_index(source, &order)))
+}
+
+/// `create index … on table (columns)` that would serve `order`, and does not stop writers.
+fn create_index(source: Source<'_>, order: &Order) -> String {
+    let (mut names, mut words) = (String::new(), String::new());
+    for term in order.terms() {
+        let column = &source.resource.schema.columns[term.column];
+        let glue = if names.is_empty() { "" } else { ", " };
+        let direction = match (term.descending, column.nullable) {
+            (false, true) => " NULLS FIRST",
+            (false, false) => "",
+            (true, true) => " DESC NULLS LAST",
+            (true, false) => " DESC",
+        };
+        // Writing to a String cannot fail.
+        let _ = write!(names, "{glue}{}{direction}", quote(&column.name));
+        let _ = write!(words, "_{}{}", column.name, if term.descending { "_desc" } else { "" });
+    }
+    // PostgreSQL cuts names at 63 bytes.
+    let mut name = format!("{}_by{words}", source.table.name);
+    while name.len() > 63 {
+        name.pop();
+    }
+    format!("CREATE INDEX CONCURRENTLY {} ON {} ({names});", quote(&name), source.qualified())
 }

@@ -19,7 +19,6 @@
 
 use std::time::{Duration, Instant};
 
-use plimsoll::expr::Expr;
 use plimsoll::limits::{FRAME_BYTES, SLICE_MS_MAX};
 use plimsoll::record::{Row as _, Value};
 use tokio_postgres::Client;
@@ -27,25 +26,27 @@ use tokio_postgres::Client;
 use super::among::select_among;
 use super::connection::Link;
 use super::dialect::{self, FIELDS_IN_FRONT, Select, Source, Sql, Window};
-use super::failure::explain;
+use super::failure::{explain, is_cut_short};
 use super::hosts::Need;
 use super::native::{Codec, Table};
 use super::pace::Pace;
+use super::part::Part;
 use super::query_page;
-use super::ranges::{ranges, unindexed, unsought};
+use super::ranges::{unindexed, unsought};
 use super::row::MessageRow;
+use super::search::Found;
 use super::small::{SMALL_TABLE, is_small};
-use super::transaction::{Settings, fetch};
-use crate::catalogue::{Nulls, Order, Resource};
+use super::transaction::{Settings, fetch_begun};
+use crate::catalogue::Resource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::{append, too_large};
 use crate::horizon::Horizon;
 use crate::pending::Watch;
-use crate::plan::{Access, Condition, ServedTerm, access, seek};
+use crate::plan::{Condition, access, seek};
 use crate::read::{Page, PageEnd, PageRequest, Position, Scope};
 
 /// A statement that reads a window through an index.
-const WINDOW: Settings = Settings { timeout_ms: 10_000, sorts: false, finds_own: false };
+pub(super) const WINDOW: Settings = Settings { timeout_ms: 10_000, sorts: false, finds_own: false };
 /// How often a window that has read nothing yet is begun again, on another host if there is one.
 const TRIES_MAX: u32 = 3;
 /// Between two tries; a server that restarts takes seconds.
@@ -72,7 +73,7 @@ pub(super) fn slice(
             let sql = dialect::select_key(source, &request.columns, &key)?;
             let columns = request.columns.to_vec();
             let mut slice = Slice::new(request, source, columns, &[], &what, pace);
-            slice.window(link, watch, &sql, WINDOW, u64::MAX)?;
+            slice.window(link, watch, &sql, &WINDOW.begin(), u64::MAX)?;
             Ok(slice.finish(None))
         }
         Scope::Among { column, values, each_max } => {
@@ -85,80 +86,36 @@ pub(super) fn slice(
             let mut slice = Slice::new(request, source, columns, &[], &what, pace);
             slice.places = Some(Vec::new());
             let settings = if is_indexed { WINDOW } else { SMALL_TABLE };
-            let came = slice.window(link, watch, &sql, settings, u64::MAX)?;
+            let came = slice.window(link, watch, &sql, &settings.begin(), u64::MAX)?;
             let is_whole = matches!(came, Came::All(_));
             Ok(slice.finish((!is_whole).then(|| Position(Vec::new()))))
         }
-        Scope::Range { filter, order, from, backwards } => {
-            let part = Part { source, order: &order, filter: filter.as_deref(), backwards };
+        Scope::Range { filter, search, order, from, backwards } => {
+            let access = access(&resource, &order, filter.as_deref());
+            let found = search.as_ref().map(|search| Found::new(&resource, search)).transpose()?;
+            if found.is_none() && !access.served && !is_small(link, watch, source, &what)? {
+                return Err(unindexed(source, &order));
+            }
+            let (found, filter) = (found.as_ref(), filter.as_deref());
+            let part = Part { source, order: &order, filter, found, backwards };
             if let Some(query) = &resource.query {
                 return query_page::page(link, watch, pace, &what, (query, part, request, from));
-            }
-            let access = access(&resource, &order, filter.as_deref());
-            if !access.served && !is_small(link, watch, source, &what)? {
-                return Err(unindexed(source, &order));
             }
             part.slice(link, watch, pace, &what, (request, access, from))
         }
     }
 }
 
-/// Which part of an order is read.
-pub(super) struct Part<'a> {
-    pub(super) source: Source<'a>,
-    pub(super) order: &'a Order,
-    pub(super) filter: Option<&'a Expr>,
-    pub(super) backwards: bool,
-}
-
-impl Part<'_> {
-    /// Window after window, until the slice is full or its time is over.
-    fn slice(
-        &self,
-        link: &mut Link,
-        watch: &Watch,
-        pace: &Pace,
-        what: &str,
-        (request, access, from): (PageRequest, Access, Option<Position>),
-    ) -> Result<Page> {
-        let Part { source, order, filter, backwards } = *self;
-        let by_hand = |&term| ServedTerm { term, nulls: Nulls::Smallest };
-        let all = || -> Vec<ServedTerm> { order.terms().iter().map(by_hand).collect() };
-        let terms = if access.served { access.terms.clone() } else { all() };
-        let columns = order.columns_behind(&request.columns);
-        let select = Select {
-            source,
-            columns: &columns,
-            flag: filter,
-            equal: &access.equal,
-            bounds: &access.bounds,
-            terms: &terms,
-            backwards,
-        };
-        let stand = |column: usize| columns.iter().position(|&c| c == column);
-        let stands: Vec<usize> = order.terms().iter().filter_map(|t| stand(t.column)).collect();
-        let settings = if access.served { WINDOW } else { SMALL_TABLE };
-        let mut slice = Slice::new(request, source, columns.clone(), &stands, what, pace);
-        let mut next = from;
-        loop {
-            let ranges = ranges(source.resource, order, &terms, next.as_ref(), backwards)?;
-            match slice.ranges(link, watch, &select, &ranges, settings)? {
-                End::Exhausted => return Ok(slice.finish(None)),
-                End::Stopped(position) => return Ok(slice.finish(Some(position))),
-                End::Window(position) => next = Some(position),
-            }
-        }
-    }
-}
-
 /// How a pass over ranges ended.
-enum End {
+pub(super) enum End {
     /// No row follows.
     Exhausted,
     /// The slice is full, or its time is over.
     Stopped(Position),
     /// The window is used up, the slice is not.
     Window(Position),
+    /// What is searched for could not be gathered in time.
+    TooSlow,
 }
 
 pub(super) struct Slice<'a> {
@@ -184,6 +141,8 @@ pub(super) struct Slice<'a> {
     /// The row limit is reached: only look whether another row follows.
     looking_ahead: bool,
     full: bool,
+    /// A statement that takes too long is not tried again: the rows can be read another way.
+    pub(super) gathers: bool,
 }
 
 impl<'a> Slice<'a> {
@@ -214,29 +173,31 @@ impl<'a> Slice<'a> {
             last_written: None,
             looking_ahead: false,
             full: false,
+            gathers: false,
         }
     }
 
     /// Reads one window of each range until something stops it.
-    fn ranges(
+    pub(super) fn ranges(
         &mut self,
         link: &mut Link,
         watch: &Watch,
         select: &Select<'_>,
         ranges: &[Vec<Condition>],
-        settings: Settings,
+        begin: &str,
     ) -> Result<End> {
         for range in ranges {
-            let window = self.next_window(select.flag.is_some());
+            let window = self.next_window(select.is_flagged());
             let sql = dialect::select(select, range, window);
             let wanted = window.rows;
             let began = Instant::now();
-            let came = self.window(link, watch, &sql, settings, wanted)?;
+            let came = self.window(link, watch, &sql, begin, wanted)?;
             let whole = match came {
                 Came::All(rows) => rows < wanted && self.last_place() != window.scanned,
                 Came::Broken | Came::Full => false,
+                Came::TooSlow => return Ok(End::TooSlow),
             };
-            if select.flag.is_some() && !matches!(came, Came::Broken) {
+            if select.is_flagged() && !matches!(came, Came::Broken) {
                 let looked_at = self.last_place();
                 self.scanned += looked_at;
                 self.pace.scanned(looked_at, began.elapsed());
@@ -276,7 +237,7 @@ impl<'a> Slice<'a> {
         link: &mut Link,
         watch: &Watch,
         sql: &Sql,
-        settings: Settings,
+        begin: &str,
         wanted: u64,
     ) -> Result<Came> {
         let what = self.what;
@@ -285,7 +246,7 @@ impl<'a> Slice<'a> {
             tries += 1;
             let mut came = 0;
             let read = link.run(watch, async |client| {
-                Ok(self.read(client, sql, settings, wanted, &mut came).await)
+                Ok(self.read(client, sql, begin, wanted, &mut came).await)
             });
             if self.largest_row_bytes > FRAME_BYTES as u64 {
                 link.swelled();
@@ -294,6 +255,9 @@ impl<'a> Slice<'a> {
                 Ok(Ok(came)) => return Ok(came),
                 Ok(Err(Broken::Row(error))) => return Err(error),
                 Ok(Err(Broken::Server(error))) => {
+                    if self.gathers && came == 0 && is_cut_short(&error) {
+                        return Ok(Came::TooSlow);
+                    }
                     link.give_up_if_lost(&error);
                     explain(what, &error)
                 }
@@ -319,11 +283,11 @@ impl<'a> Slice<'a> {
         &mut self,
         client: &Client,
         sql: &Sql,
-        settings: Settings,
+        begin: &str,
         wanted: u64,
         came: &mut u64,
     ) -> std::result::Result<Came, Broken> {
-        let mut rows = fetch(client, sql, settings).await.map_err(Broken::Server)?;
+        let mut rows = fetch_begun(client, sql, begin).await.map_err(Broken::Server)?;
         let bytes_before = self.request.out.len();
         let rows_before = self.rows;
         self.last = None;
@@ -435,6 +399,8 @@ pub(super) enum Came {
     Full,
     /// The connection broke after some rows.
     Broken,
+    /// None in its time.
+    TooSlow,
 }
 
 /// What went wrong with a statement.

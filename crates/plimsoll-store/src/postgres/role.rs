@@ -45,7 +45,13 @@ pub fn reading_role(url: &str, tables: &[FoundTable], served: &[Resource]) -> Re
         let columns = if resource.schema.columns.len() == table.columns.len() {
             String::new()
         } else {
-            let names: Vec<String> = resource.column_names().into_iter().map(quote).collect();
+            let mut names: Vec<String> = resource.column_names().into_iter().map(quote).collect();
+            let searched = resource.search.iter().filter(|search| search.index.is_some());
+            for name in searched.flat_map(|search| &search.columns).map(|name| quote(name)) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
             format!(" ({})", names.join(", "))
         };
         put(&mut sql, format_args!("GRANT SELECT{columns} ON {name} TO {ROLE};"));

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Promises: one transaction for all ranges, and it ends with the last row that was sent, not with
-//! the last that a client took; nothing is sorted but what a query gives.
+//! the last that a client took; nothing is sorted but what is searched for and what a query gives.
 //! Never: an order of a table that no index has, or a transaction left open behind an error.
 
 use tokio_postgres::Client;
@@ -17,6 +17,7 @@ use super::native::{Codec, Table};
 use super::queries::{explaining, refuse_costly};
 use super::ranges::{ranges, unindexed};
 use super::row::MessageRow;
+use super::search::{Found, gather_whole};
 use super::transaction::{rows_of, whole};
 use crate::catalogue::{BoundQuery, Nulls};
 use crate::error::Result;
@@ -38,6 +39,8 @@ pub(super) fn snapshot(
     let (filter, order, columns) =
         (request.filter.clone(), request.order.clone(), request.columns.clone());
     let access = access(&resource, &order, filter.as_deref());
+    let search = request.search.clone();
+    let found = search.as_ref().map(|search| Found::new(&resource, search)).transpose()?;
     let query = resource.query.as_ref();
     if !access.served && query.is_none() {
         return Err(unindexed(source, &order));
@@ -53,6 +56,8 @@ pub(super) fn snapshot(
         source,
         columns: &columns,
         flag: filter.as_deref(),
+        found: found.as_ref(),
+        walks: false,
         equal: &access.equal,
         bounds: &access.bounds,
         terms: &terms,
@@ -64,7 +69,11 @@ pub(super) fn snapshot(
     let fail = |e: tokio_postgres::Error| explain(&what, &e);
     let read = link.run(watch, async |client| {
         let timeout_ms = query.map_or(request.timeout_ms, BoundQuery::time_ms);
-        client.batch_execute(&whole(timeout_ms, query.is_some())).await.map_err(fail)?;
+        let begin = match &found {
+            Some(_) => gather_whole(timeout_ms),
+            None => whole(timeout_ms, query.is_some()),
+        };
+        client.batch_execute(&begin).await.map_err(fail)?;
         if let Some(query) = query {
             for sql in &texts {
                 let rows = rows_of(client, &explaining(sql)).await.map_err(fail)?;

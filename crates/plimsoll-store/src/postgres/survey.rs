@@ -1,8 +1,8 @@
 //! What PostgreSQL's own catalogues say of a database's tables.
 //!
 //! ```text
-//!   pg_class ─> pg_attribute  ─> columns       four statements, whatever the number of tables
-//!            ├> pg_index      ─> key, unique sets, access paths
+//!   pg_class ─> pg_attribute  ─> columns       five statements, whatever the number of tables
+//!            ├> pg_index      ─> key, unique sets, access paths, what is searched
 //!            └> pg_constraint ─> foreign keys
 //! ```
 //!
@@ -20,11 +20,12 @@ use tokio_postgres::{Client, Row};
 
 use super::failure::explain;
 use super::native::{Codec, NativeColumn};
+use super::searching::{Indexed, SEARCHES};
 use super::types::{MADE, types};
 use crate::catalogue::Reference;
 use crate::error::Result;
 
-/// All four together; a database that does not answer by then is not waited for.
+/// All five together; a database that does not answer by then is not waited for.
 const BEGIN: &str = "begin isolation level repeatable read read only; \
                      set local statement_timeout = '20s'; set local lock_timeout = '20s'";
 
@@ -111,6 +112,7 @@ pub(super) struct Seen {
     pub(super) fields: Vec<Field>,
     pub(super) paths: Vec<Path>,
     pub(super) references: Vec<Reference>,
+    pub(super) searches: Vec<Indexed>,
 }
 
 impl Listed {
@@ -195,11 +197,15 @@ async fn tables(client: &Client) -> Result<Vec<Seen>> {
         references.entry(row.get(0)).or_default().push(reference);
     };
     each(client, REFERENCES, refers).await?;
+    let mut searches: BTreeMap<i64, Vec<Indexed>> = BTreeMap::new();
+    let indexed = |row: &Row| searches.entry(row.get(0)).or_default().push(Indexed::of(row));
+    each(client, SEARCHES, indexed).await?;
     let seen = listed.into_iter().map(|(oid, table)| Seen {
         table,
         fields: fields.remove(&oid).unwrap_or_default(),
         paths: paths.remove(&oid).unwrap_or_default(),
         references: references.remove(&oid).unwrap_or_default(),
+        searches: searches.remove(&oid).unwrap_or_default(),
     });
     Ok(seen.collect())
 }

@@ -33,7 +33,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    fn begin(self) -> String {
+    pub(super) fn begin(self) -> String {
         let planner = if self.sorts {
             ""
         } else {
@@ -72,9 +72,13 @@ impl Rows {
 
 /// Sends the three and waits for the statement to begin to answer.
 pub(super) async fn fetch(client: &Client, sql: &Sql, settings: Settings) -> Result<Rows, Error> {
-    let begin = settings.begin();
+    fetch_begun(client, sql, &settings.begin()).await
+}
+
+/// As [`fetch`], with a beginning of the caller's own.
+pub(super) async fn fetch_begun(client: &Client, sql: &Sql, begin: &str) -> Result<Rows, Error> {
     let params = sql.params.iter().map(|value| (Bind(value), Type::UNKNOWN));
-    let mut begun = pin!(client.batch_execute(&begin));
+    let mut begun = pin!(client.batch_execute(begin));
     let mut answer = pin!(client.query_typed_raw(&sql.text, params));
     let mut commit = pin!(client.batch_execute("commit"));
     // A request is on its way once its future was polled, so this order is the order of sending.

@@ -127,11 +127,27 @@ pub(super) fn select(parts: &Select<'_>, phase: &[Condition]) -> Sql {
     for &column in parts.columns {
         sql.push(", ").column(parts.resource, column);
     }
+    push_ranged(&mut sql, parts, phase);
+    sql
+}
+
+/// ` from table where equal and phase order by …`
+pub(super) fn push_ranged(sql: &mut Sql, parts: &Select<'_>, phase: &[Condition]) {
     sql.push(" from ").source(parts.resource);
     if parts.resource.query.is_none() {
         sql.indexed(parts.index);
     }
-    let mut glue = " where ";
+    let glue = push_narrowed(sql, parts, " where ");
+    push_conditions(sql, parts.resource, phase, glue);
+    push_order(sql, parts);
+}
+
+/// What of the filter cuts a range of the index; the glue for what follows.
+pub(super) fn push_narrowed(
+    sql: &mut Sql,
+    parts: &Select<'_>,
+    mut glue: &'static str,
+) -> &'static str {
     for (column, value) in parts.equal {
         sql.push(glue);
         sql.condition(parts.resource, &Condition::Same(*column, value.clone()));
@@ -139,21 +155,32 @@ pub(super) fn select(parts: &Select<'_>, phase: &[Condition]) -> Sql {
     }
     for bound in parts.bounds {
         sql.push(glue);
-        translate(&mut sql, parts.resource, bound);
+        translate(sql, parts.resource, bound);
         glue = " and ";
     }
-    for condition in phase {
+    glue
+}
+
+pub(super) fn push_conditions(
+    sql: &mut Sql,
+    resource: &Resource,
+    conditions: &[Condition],
+    mut glue: &str,
+) {
+    for condition in conditions {
         sql.push(glue);
-        sql.condition(parts.resource, condition);
+        sql.condition(resource, condition);
         glue = " and ";
     }
+}
+
+pub(super) fn push_order(sql: &mut Sql, parts: &Select<'_>) {
     let mut glue = " order by ";
     for term in parts.order.terms() {
         sql.push(glue).column(parts.resource, term.column);
         sql.push(if term.descending == parts.backwards { " asc" } else { " desc" });
         glue = ", ";
     }
-    sql
 }
 
 /// `select columns from table where key`

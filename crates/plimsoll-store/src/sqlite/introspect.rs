@@ -11,6 +11,7 @@
 //! column is `any` unless its declaration gives it INTEGER or REAL affinity, and even then each
 //! value comes back as what it is.
 
+use std::mem::take;
 use std::path::Path;
 
 use plimsoll::record::{Column, ColumnType, Schema};
@@ -19,9 +20,10 @@ use rusqlite::Connection;
 use super::beside::Beside;
 use super::connection::{Bounds, Role, open};
 use super::failure::explain;
+use super::fts;
 use crate::catalogue::{
-    FoundColumn, FoundIndex, FoundTable, Index, IndexColumn, Nulls, Reference, Resource, TableKind,
-    all,
+    FoundColumn, FoundIndex, FoundTable, Index, IndexColumn, Nulls, Reference, Resource, Searching,
+    TableKind, all,
 };
 use crate::error::Result;
 
@@ -54,18 +56,39 @@ fn look(file: &Path) -> Result<Vec<FoundTable>> {
     let connection = open(file, Role::Reader, Bounds::SETUP)?;
     let fail = |e| explain(&format!("looking at {}", file.display()), &e);
     let tables = tables(&connection).map_err(fail)?;
-    tables.iter().map(|table| found(&connection, table).map_err(fail)).collect()
+    let declared = fts::declared(&connection).map_err(fail)?;
+    let found = |table| found(&connection, table, &declared).map_err(fail);
+    tables.iter().map(found).collect()
 }
 
 /// Fills in the access paths of resources that a pack defined.
 pub(super) fn complete(connection: &Connection, resources: &mut [Resource]) -> Result<()> {
+    let looking = |e| explain("looking at what is searched", &e);
+    let declared = fts::declared(connection).map_err(looking)?;
     for resource in resources {
         let what = format!("looking at {}", resource.name);
         let fail = |e| explain(&what, &e);
         let rowid = rowid_key(connection, resource).map_err(fail)?;
         drop(access_paths(connection, resource, rowid).map_err(fail)?);
+        if let Some(search) = &mut resource.search {
+            let columns = &resource.schema.columns;
+            let of = fts::Of {
+                table: &resource.name,
+                columns: columns.iter().map(|c| (&*c.name, c.kind)).collect(),
+                row_id: rowid.map(|key| &*columns[key].name),
+                has_row_ids: rowid.is_some()
+                    || has_row_ids(connection, &resource.name).map_err(fail)?,
+            };
+            *search = fts::searching(&declared, &of).of(take(&mut search.columns));
+        }
     }
     Ok(())
+}
+
+fn has_row_ids(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+    let text = "select exists (select 1 from pragma_table_list \
+                where schema = 'main' and name = ?1 and type = 'table' and not wr)";
+    connection.query_row(text, [table], |r| r.get(0))
 }
 
 /// Why a table whose only key looks like a secret is not served unasked.
@@ -125,7 +148,11 @@ fn fields(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Field>> 
     rows.collect()
 }
 
-fn found(connection: &Connection, table: &Table) -> rusqlite::Result<FoundTable> {
+fn found(
+    connection: &Connection,
+    table: &Table,
+    declared: &[fts::Declared],
+) -> rusqlite::Result<FoundTable> {
     let fields = fields(connection, &table.name)?;
     let mut columns: Vec<FoundColumn> = fields
         .iter()
@@ -168,18 +195,10 @@ fn found(connection: &Connection, table: &Table) -> rusqlite::Result<FoundTable>
         key = vec![columns.len() - 1];
         rowid = Some(key[0]);
     }
-    let why = match table.kind {
-        TableKind::Table if key.is_empty() || key_has_null && rowid.is_none() => {
-            Some("it has no key, and a column of its own hides the row id")
-        }
-        TableKind::Table if key.iter().any(|&c| columns[c].is_secret()) => Some(SECRET_KEY),
-        TableKind::Table => None,
-        TableKind::Foreign => Some("a virtual table has no index to page by"),
-        TableKind::View | TableKind::MaterializedView => {
-            Some("a view has no key to page by; name one in a resources file")
-        }
-    };
+    let has_key = !key.is_empty() && (!key_has_null || rowid.is_some());
+    let why = why_not(table, has_key, key.iter().any(|&c| columns[c].is_secret()));
     let indexes = indexes(connection, table, &columns, &key, rowid)?;
+    let searching = searching(table, &columns, rowid, declared);
     Ok(FoundTable {
         name: table.name.clone(),
         qualified: table.name.clone(),
@@ -191,7 +210,38 @@ fn found(connection: &Connection, table: &Table) -> rusqlite::Result<FoundTable>
         indexes,
         references: references(connection, &table.name)?,
         notes: None,
+        searching,
     })
+}
+
+/// Why a table cannot be served unasked.
+fn why_not(table: &Table, has_key: bool, is_secret: bool) -> Option<&'static str> {
+    match table.kind {
+        TableKind::Table if !has_key => {
+            Some("it has no key, and a column of its own hides the row id")
+        }
+        TableKind::Table if is_secret => Some(SECRET_KEY),
+        TableKind::Table => None,
+        TableKind::Foreign => Some("a virtual table has no index to page by"),
+        TableKind::View | TableKind::MaterializedView => {
+            Some("a view has no key to page by; name one in a resources file")
+        }
+    }
+}
+
+fn searching(
+    table: &Table,
+    columns: &[FoundColumn],
+    rowid: Option<usize>,
+    declared: &[fts::Declared],
+) -> Searching {
+    let of = fts::Of {
+        table: &table.name,
+        columns: columns.iter().map(|c| (&*c.column.name, c.column.kind)).collect(),
+        row_id: rowid.map(|key| &*columns[key].column.name),
+        has_row_ids: table.kind == TableKind::Table && !table.without_rowid,
+    };
+    fts::searching(declared, &of)
 }
 
 fn column(name: &str, declared: &str, kind: ColumnType, field: &Field) -> FoundColumn {

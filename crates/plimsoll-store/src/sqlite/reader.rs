@@ -25,12 +25,14 @@ use super::among::among;
 use super::dialect::{self, Select, Sql};
 use super::failure::explain;
 use super::row::CursorRow;
+use super::search::found;
 use super::value::{Bind, typed};
 use crate::catalogue::{BoundQuery, Order, Resource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::append;
 use crate::plan::{access, phases};
 use crate::read::{Page, PageEnd, PageRequest, Position, Scope};
+use crate::search::Search;
 
 /// Rows between two looks at the clock.
 const ROWS_PER_LOOK: u64 = 32;
@@ -54,10 +56,14 @@ pub(super) fn slice(
             let slice = Slice::new(request, None, &what, abandoned);
             among(connection, slice, column, &values, each_max)
         }
-        Scope::Range { filter, order, from, backwards } => {
+        Scope::Range { filter, search, order, from, backwards } => {
             let (filter, order, backwards) = (filter.clone(), order.clone(), *backwards);
             let access = access(&request.resource, &order, filter.as_deref());
-            if !access.served && request.resource.query.is_none() {
+            let find = |search: &Arc<Search>| {
+                found(connection, &request.resource, search, &order, &access)
+            };
+            let found = search.as_ref().map(find).transpose()?;
+            if found.is_none() && !access.served && request.resource.query.is_none() {
                 refuse_unindexed(connection, &request.resource, &order)?;
             }
             let ranges = phases(&request.resource, &order, from.as_ref(), backwards)?;
@@ -74,8 +80,14 @@ pub(super) fn slice(
                 backwards,
             };
             let mut slice = Slice::new(request, Some((&order, &columns)), &what, abandoned);
+            if let Some(found) = &found {
+                slice.request.rows_max = slice.request.rows_max.min(found.rows_max());
+            }
             for range in &ranges {
-                let sql = dialect::select(&select, range);
+                let sql = match &found {
+                    Some(found) => found.select(&select, range, true),
+                    None => dialect::select(&select, range),
+                };
                 if slice.run(connection, &sql)? {
                     return slice.finish(true);
                 }

@@ -1,9 +1,11 @@
 //! A whole selection from one snapshot.
 //!
-//! Promises: one transaction for all ranges; nothing is sorted but what a query gives; the reading
-//! ends within some rows of its time limit, or of nobody waiting for it.
+//! Promises: one transaction for all ranges; nothing is sorted but the few rows of a search, and
+//! what a query gives; the reading ends within some rows of its time limit, or of nobody waiting
+//! for it.
 //! Never: an order of a table that no index has.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plimsoll::record::ColumnType;
@@ -13,10 +15,12 @@ use super::dialect::{self, Select};
 use super::failure::explain;
 use super::reader::unindexed;
 use super::row::CursorRow;
+use super::search::found;
 use super::value::Bind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::append;
 use crate::plan::{access, phases};
+use crate::search::Search;
 use crate::snapshot::SnapshotRequest;
 
 /// Rows between two looks at the clock.
@@ -34,7 +38,10 @@ pub(super) fn snapshot(
     let (filter, order, columns) =
         (request.filter.clone(), request.order.clone(), request.columns.clone());
     let access = access(&resource, &order, filter.as_deref());
-    if !access.served && resource.query.is_none() {
+    let find = |search: &Arc<Search>| found(connection, &resource, search, &order, &access);
+    let search = request.search.clone();
+    let found = search.as_ref().map(find).transpose()?;
+    if found.is_none() && !access.served && resource.query.is_none() {
         return Err(unindexed(&resource, &order));
     }
     let ranges = phases(&resource, &order, request.from.as_ref(), false)?;
@@ -54,7 +61,10 @@ pub(super) fn snapshot(
     let transaction = connection.unchecked_transaction().map_err(fail)?;
     let (mut written, mut scanned) = (0, 0_u64);
     for range in &ranges {
-        let sql = dialect::select(&select, range);
+        let sql = match &found {
+            Some(found) => found.select(&select, range, false),
+            None => dialect::select(&select, range),
+        };
         let mut statement = transaction.prepare_cached(&sql.text).map_err(fail)?;
         let params = rusqlite::params_from_iter(sql.params.iter().map(Bind));
         let mut rows = statement.query(params).map_err(fail)?;

@@ -20,8 +20,8 @@ use plimsoll_store::catalogue::{Catalogue, ColumnRole, Migration, Resource};
 use plimsoll_store::postgres::{self, PostgresConfig, PostgresDatabase, REPLICA_LAG_MS_MAX};
 use plimsoll_store::sqlite::{SqliteConfig, SqliteDatabase, introspect, migrate};
 use plimsoll_store::{
-    Error, Order, Page, PageEnd, PageRequest, Position, Priority, ReadLane, Result, Scope, Store,
-    Write, WriteOutcome, WriteUnit,
+    Error, Order, Page, PageEnd, PageRequest, Position, Priority, ReadLane, Result, Scope, Search,
+    Store, Write, WriteOutcome, WriteUnit,
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -64,6 +64,12 @@ impl Served {
     /// Runs statements as another client would.
     pub(crate) fn execute(&self, sql: &str) {
         self.run(&self.name, sql);
+    }
+
+    fn hold(&self, table: &str, mode: &str) -> Held {
+        let lock = format!("begin; lock table {table} in {mode} mode");
+        let (runtime, client) = self.client(&self.name, &lock);
+        Held::Table(runtime, client)
     }
 
     fn run(&self, database: &str, sql: &str) {
@@ -210,9 +216,13 @@ impl Fixture {
             other.execute_batch("begin immediate").expect("the lock");
             return Held::File(other);
         };
-        let lock = format!("begin; lock table {table} in share row exclusive mode");
-        let (runtime, client) = served.client(&served.name, &lock);
-        Held::Table(runtime, client)
+        served.hold(table, "share row exclusive")
+    }
+
+    /// Keeps everybody from a table of PostgreSQL's.
+    pub(crate) fn hold_all(&self, table: &str) -> Held {
+        let served = self.postgres.as_ref().expect("a server");
+        served.hold(table, "access exclusive")
     }
 
     pub(crate) fn file(&self) -> PathBuf {
@@ -354,6 +364,7 @@ pub(crate) fn request(table: &Arc<Resource>, order: &str) -> PageRequest {
         resource: table.clone(),
         scope: Scope::Range {
             filter: None,
+            search: None,
             order: Arc::new(Order::parse(table, order).expect("an order")),
             from: None,
             backwards: false,
@@ -375,6 +386,12 @@ pub(crate) fn filtered(mut request: PageRequest, filter: &str) -> PageRequest {
     let Scope::Range { filter, .. } = &mut request.scope else { panic!("a key has no filter") };
     *filter = Some(Arc::new(expr));
     request
+}
+
+pub(crate) fn searched(mut request: PageRequest, text: &str) -> Result<PageRequest> {
+    let Scope::Range { search, .. } = &mut request.scope else { panic!("a key has no search") };
+    *search = Some(Arc::new(Search::parse(text)?));
+    Ok(request)
 }
 
 pub(crate) fn from(mut request: PageRequest, at: Option<Position>, back: bool) -> PageRequest {

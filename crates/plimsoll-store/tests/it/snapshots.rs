@@ -57,6 +57,7 @@ fn snapshot(
     let request = SnapshotRequest {
         resource: Arc::clone(table),
         filter,
+        search: None,
         order: Arc::new(Order::parse(table, order)?),
         from,
         horizon: None,

@@ -77,6 +77,7 @@ fn sorted(
     let request = SortRequest {
         resource: table.clone(),
         filter: None,
+        search: None,
         order: Arc::new(Order::parse(table, order).expect("an order")),
         from,
         columns: table.all_columns().into(),

@@ -2,7 +2,8 @@ use plimsoll::record::{Column, ColumnType};
 
 use super::resources;
 use crate::catalogue::{
-    FoundColumn, FoundIndex, FoundTable, IndexColumn, Nulls, Reference, TableKind, resources_text,
+    FoundColumn, FoundIndex, FoundTable, IndexColumn, Nulls, Reference, Searching, TableKind,
+    resources_text,
 };
 
 fn column(name: &str, kind: ColumnType) -> FoundColumn {
@@ -39,6 +40,7 @@ fn table(name: &str) -> FoundTable {
             their_columns: vec!["id".into()],
         }],
         notes: None,
+        searching: Searching::none(),
     }
 }
 

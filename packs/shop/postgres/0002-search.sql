@@ -1,0 +1,4 @@
+-- Words in the code and the name of products, for search. `simple` knows no language: a word is
+-- found as it is written, in either case.
+
+CREATE INDEX products_search ON products USING gin (to_tsvector('simple', sku || ' ' || name));
