@@ -21,7 +21,7 @@ use crate::params::decode;
 use crate::problem::{Kind, Problem, Result};
 use crate::router::RouteLabel;
 use crate::routes::{
-    aggregate, analytics, export, get, health, list, metrics, stream, system, write,
+    aggregate, analytics, export, exports, get, health, list, metrics, stream, system, write,
 };
 use crate::served::Served;
 
@@ -37,6 +37,8 @@ pub(crate) enum Action {
     Trends,
     Top,
     Aggregate,
+    Exports,
+    Link,
     Memory,
     Reload,
     Health,
@@ -44,6 +46,14 @@ pub(crate) enum Action {
     Ready,
     Metrics,
     Nothing,
+}
+
+impl Action {
+    /// Whether it has nothing for a method but GET and HEAD.
+    fn only_reads(self) -> bool {
+        use Action::{Aggregate, Collection, Exports, Reload, Row};
+        !matches!(self, Collection | Row | Aggregate | Exports | Reload)
+    }
 }
 
 /// A route's service. Cheap to clone: the router clones it per request.
@@ -114,10 +124,8 @@ impl Inner {
             ));
         }
         let reads = matches!(*method, Method::GET | Method::HEAD);
-        match self.action {
-            Action::Collection | Action::Row | Action::Aggregate | Action::Reload => {}
-            _ if reads => {}
-            _ => return Err(Problem::method(method, "GET, HEAD")),
+        if !reads && self.action.only_reads() {
+            return Err(Problem::method(method, "GET, HEAD"));
         }
         match self.action {
             Action::Collection => {
@@ -159,6 +167,8 @@ impl Inner {
                 Method::POST | Method::QUERY => aggregate::aggregate(context, &request, body).await,
                 _ => Err(Problem::method(method, "POST, QUERY")),
             },
+            Action::Exports => exports::create(context, &request, body).await,
+            Action::Link => Ok(exports::fetch(context, &request).await),
             Action::Memory => system::memory(context, &request),
             Action::Reload if *method == Method::POST => system::reload(context, &request).await,
             Action::Reload => Err(Problem::method(method, "POST")),

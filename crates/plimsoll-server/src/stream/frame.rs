@@ -23,14 +23,14 @@ use tokio::sync::mpsc;
 use super::admit::{FRAME_CAPACITY, Permit};
 
 /// What the producer says.
-pub(super) enum Said {
+pub(crate) enum Said {
     Data(Bytes),
     End,
     Cut,
 }
 
 /// A buffer on its way to the client.
-pub(super) struct Sent {
+pub(crate) struct Sent {
     buffer: Vec<u8>,
     home: mpsc::Sender<Vec<u8>>,
     _extra: Option<Reservation>,
@@ -40,7 +40,7 @@ pub(super) struct Sent {
 impl Sent {
     /// The buffer as bytes that come home when they are sent. `extra` stands for what it has
     /// beyond a frame's capacity.
-    pub(super) fn bytes(
+    pub(crate) fn bytes(
         buffer: Vec<u8>,
         home: mpsc::Sender<Vec<u8>>,
         extra: Option<Reservation>,
@@ -69,13 +69,13 @@ impl Drop for Sent {
 }
 
 /// The response's body.
-pub(super) struct Frames {
+pub(crate) struct Frames {
     frames: mpsc::Receiver<Said>,
     done: bool,
 }
 
 impl Frames {
-    pub(super) fn new(frames: mpsc::Receiver<Said>) -> Self {
+    pub(crate) fn new(frames: mpsc::Receiver<Said>) -> Self {
         Self { frames, done: false }
     }
 }

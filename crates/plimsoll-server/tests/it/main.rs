@@ -7,6 +7,7 @@ mod aggregate_model;
 mod aggregate_refused;
 mod analytics;
 mod client;
+mod exports;
 mod include;
 mod lists;
 mod operations;

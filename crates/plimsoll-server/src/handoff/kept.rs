@@ -1,0 +1,101 @@
+//! The file of an export that runs, or ran: written once from front to end, read by whoever has
+//! its link.
+//!
+//! ```text
+//!   fill ── append ──> file without a name ──> follow, follow, ...   each by its own positions
+//!     └── progress: bytes so far, and how it ended ──^ they wait for it
+//! ```
+//!
+//! Promises: what is told as written can be read; the disk has it back with the last who holds it.
+//! Never: a byte changed that was told.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::disk::DiskSpace;
+
+/// How far the writing is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) bytes: u64,
+    pub(crate) end: Option<End>,
+}
+
+/// How the writing ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With the last row; and when, as a number that only grows.
+    Whole(u64),
+    /// Before it.
+    Failed,
+}
+
+/// The file. Dropping the last handle gives its bytes back.
+pub(crate) struct KeptFile {
+    pub(super) file: Arc<File>,
+    progress: watch::Sender<Progress>,
+    space: Arc<DiskSpace>,
+    bytes_taken: AtomicU64,
+}
+
+impl KeptFile {
+    /// A file whose place among the files was taken in `space`.
+    pub(super) fn new(file: Arc<File>, space: Arc<DiskSpace>) -> Self {
+        let progress = watch::Sender::new(Progress::default());
+        Self { file, progress, space, bytes_taken: AtomicU64::new(0) }
+    }
+
+    /// Takes over bytes that were taken in the space.
+    pub(super) fn owns(&self, bytes: u64) {
+        self.bytes_taken.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Tells that so many bytes more were written.
+    pub(super) fn wrote(&self, bytes: u64) {
+        self.progress.send_modify(|progress| progress.bytes += bytes);
+    }
+
+    pub(super) fn ended(&self, end: End) {
+        self.progress.send_modify(|progress| progress.end = Some(end));
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        *self.progress.borrow()
+    }
+
+    /// Follows it from now on.
+    pub(crate) fn follow(self: &Arc<Self>) -> Follower {
+        Follower { file: Arc::clone(self), progress: self.progress.subscribe() }
+    }
+
+    /// Whether somebody waits for the rest of it.
+    pub(super) fn is_followed(&self) -> bool {
+        self.progress.receiver_count() > 0
+    }
+}
+
+/// Somebody who has, or will have, bytes of it. As long as there is one, it is written on.
+pub(crate) struct Follower {
+    pub(crate) file: Arc<KeptFile>,
+    pub(super) progress: watch::Receiver<Progress>,
+}
+
+impl Follower {
+    /// Waits for the end of the writing, at most so long.
+    pub(crate) async fn end(&mut self, timeout: Duration) -> Option<Progress> {
+        let ended = self.progress.wait_for(|progress| progress.end.is_some());
+        let ended = tokio::time::timeout(timeout, ended).await.ok()?;
+        ended.ok().map(|progress| *progress)
+    }
+}
+
+impl Drop for KeptFile {
+    fn drop(&mut self) {
+        self.space.give_back(*self.bytes_taken.get_mut());
+        self.space.give_back_file();
+    }
+}
