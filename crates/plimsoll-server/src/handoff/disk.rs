@@ -3,6 +3,7 @@
 //! Promises: bytes are taken before they are written, and given back with the file.
 //! Never: more than the bound, whoever writes at once.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Bytes and files, and how many there may be.
@@ -19,38 +20,59 @@ impl DiskSpace {
     }
 
     /// Takes so many bytes; false where they are not there.
-    pub(super) fn take(&self, bytes: u64) -> bool {
+    fn take(&self, bytes: u64) -> bool {
         let more = |used: u64| used.checked_add(bytes).filter(|&used| used <= self.bytes_max);
         self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
-    pub(super) fn give_back(&self, bytes: u64) {
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
-    /// Takes the place of a file; false where none is free.
-    pub(super) fn take_file(&self) -> bool {
+    /// Takes the place of a file; `None` where none is free.
+    pub(super) fn place(self: &Arc<Self>) -> Option<Place> {
         let more = |files: usize| (files < self.files_max).then_some(files + 1);
-        self.files.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+        let taken = self.files.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.is_ok().then(|| Place { space: Arc::clone(self), bytes: AtomicU64::new(0) })
     }
+}
 
-    pub(super) fn give_back_file(&self) {
-        self.files.fetch_sub(1, Ordering::Relaxed);
+/// The place of a file, and the bytes that were taken for it. Dropping it gives all back.
+pub(crate) struct Place {
+    space: Arc<DiskSpace>,
+    bytes: AtomicU64,
+}
+
+impl Place {
+    /// Takes so many bytes; false where they are not there.
+    pub(super) fn take(&self, bytes: u64) -> bool {
+        let taken = self.space.take(bytes);
+        if taken {
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        taken
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.space.bytes.fetch_sub(*self.bytes.get_mut(), Ordering::Relaxed);
+        self.space.files.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::DiskSpace;
 
     #[test]
     fn what_is_taken_is_bounded_and_comes_back() {
-        let space = DiskSpace::new(10, 1);
-        assert!(space.take(7) && !space.take(4) && space.take(3) && !space.take(u64::MAX));
-        space.give_back(7);
-        assert!(space.take(7) && !space.take(1));
-        assert!(space.take_file() && !space.take_file());
-        space.give_back_file();
-        assert!(space.take_file());
+        let space = Arc::new(DiskSpace::new(10, 2));
+        let [one, two] = [space.place(), space.place()].map(|place| place.expect("a place"));
+        assert!(space.place().is_none());
+        assert!(one.take(7) && !two.take(4) && two.take(3) && !two.take(u64::MAX));
+        drop(one);
+        let three = space.place().expect("a place");
+        assert!(three.take(7) && !two.take(1));
+        drop((two, three));
+        assert!(space.place().is_some_and(|place| place.take(10)));
     }
 }

@@ -19,6 +19,7 @@ use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use plimsoll_store::Spool;
 
+use super::disk::Place;
 use super::export::{Export, Turn};
 use super::kept::{End, Follower, KeptFile};
 use crate::app::Context;
@@ -31,16 +32,18 @@ const OVER: &str = "the time for which its file is kept is over";
 /// Writes the first frame, and the others in a task of their own.
 ///
 /// # Errors
-/// 429 without the place of a file, 507 without room on the disk, 500 for a body that is cut or a
-/// disk that fails.
+/// 507 without room on the disk, 500 for a body that is cut or a disk that fails.
 ///
 /// # Cancel safety
 /// Dropping the future drops the body, and the link is as it was.
-pub(crate) async fn begin(context: &Arc<Context>, turn: Turn, body: Body) -> Result<Follower> {
-    let handoffs = &context.handoffs;
-    let space = handoffs.take_file()?;
-    let spool = Spool::create(&handoffs.directory).inspect_err(|_| space.give_back_file())?;
-    let kept = Arc::new(KeptFile::new(Arc::clone(&spool.file), space));
+pub(crate) async fn begin(
+    context: &Arc<Context>,
+    turn: Turn,
+    place: Place,
+    body: Body,
+) -> Result<Follower> {
+    let spool = Spool::create(&context.handoffs.directory)?;
+    let kept = Arc::new(KeptFile::new(Arc::clone(&spool.file), place));
     let mut fill = Fill { context: Arc::clone(context), body, spool: Some(spool), kept };
     let more = fill.frame().await?;
     let (kept, export) = (Arc::clone(&fill.kept), Arc::clone(turn.export()));
@@ -76,8 +79,7 @@ impl Fill {
 
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
         let length = bytes.len() as u64;
-        self.context.handoffs.take_bytes(length)?;
-        self.kept.owns(length);
+        self.context.handoffs.take_bytes(&self.kept.place, length)?;
         let Some(mut spool) = self.spool.take() else {
             return Err(Problem::internal(&"a write to the file of an export was broken off"));
         };

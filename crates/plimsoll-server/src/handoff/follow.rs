@@ -57,7 +57,10 @@ pub(crate) fn follow(
             () = gone.closed() => context.metrics.stream_left(),
         }
     });
-    Body::new(Frames::new(frames))
+    Body::new(match part.to {
+        Some(to) => Frames::sized(frames, to - part.from),
+        None => Frames::new(frames),
+    })
 }
 
 struct Reader {

@@ -11,12 +11,12 @@
 
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::disk::DiskSpace;
+use super::disk::Place;
 
 /// How far the writing is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,20 +38,12 @@ pub(crate) enum End {
 pub(crate) struct KeptFile {
     pub(super) file: Arc<File>,
     progress: watch::Sender<Progress>,
-    space: Arc<DiskSpace>,
-    bytes_taken: AtomicU64,
+    pub(super) place: Place,
 }
 
 impl KeptFile {
-    /// A file whose place among the files was taken in `space`.
-    pub(super) fn new(file: Arc<File>, space: Arc<DiskSpace>) -> Self {
-        let progress = watch::Sender::new(Progress::default());
-        Self { file, progress, space, bytes_taken: AtomicU64::new(0) }
-    }
-
-    /// Takes over bytes that were taken in the space.
-    pub(super) fn owns(&self, bytes: u64) {
-        self.bytes_taken.fetch_add(bytes, Ordering::Relaxed);
+    pub(super) fn new(file: Arc<File>, place: Place) -> Self {
+        Self { file, progress: watch::Sender::new(Progress::default()), place }
     }
 
     /// Tells that so many bytes more were written.
@@ -95,7 +87,10 @@ impl Follower {
 
 impl Drop for KeptFile {
     fn drop(&mut self) {
-        self.space.give_back(*self.bytes_taken.get_mut());
-        self.space.give_back_file();
+        // The disk takes its time with a large file: not on a thread that moves others' bytes.
+        if let Ok(runtime) = Handle::try_current() {
+            let file = Arc::clone(&self.file);
+            runtime.spawn_blocking(move || drop(file));
+        }
     }
 }

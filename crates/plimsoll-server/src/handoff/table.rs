@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plimsoll::budget::{Consumer, Node};
 
-use super::disk::DiskSpace;
+use super::disk::{DiskSpace, Place};
 use super::export::{Asked, Export};
 use super::link::{Id, Link, LinkKey};
 use crate::app;
@@ -114,10 +114,10 @@ impl Handoffs {
     ///
     /// # Errors
     /// 429 when all of them are written or read.
-    pub(super) fn take_file(&self) -> Result<Arc<DiskSpace>> {
+    pub(crate) fn place(&self) -> Result<Place> {
         for _ in 0..=self.space.files_max {
-            if self.space.take_file() {
-                return Ok(Arc::clone(&self.space));
+            if let Some(place) = self.space.place() {
+                return Ok(place);
             }
             if !self.evict() {
                 break;
@@ -130,14 +130,14 @@ impl Handoffs {
         Err(Problem::new(Kind::QueueFull, why).retry_after(5))
     }
 
-    /// Takes so many bytes of the disk, if need be those of files that are whole and that nobody
-    /// reads.
+    /// Takes so many bytes of the disk for a file, if need be those of files that are whole and
+    /// that nobody reads.
     ///
     /// # Errors
     /// 507 when there are none of these.
-    pub(super) fn take_bytes(&self, bytes: u64) -> Result<()> {
+    pub(super) fn take_bytes(&self, place: &Place, bytes: u64) -> Result<()> {
         for _ in 0..=self.space.files_max {
-            if self.space.take(bytes) {
+            if place.take(bytes) {
                 return Ok(());
             }
             if !self.evict() {

@@ -6,8 +6,8 @@
 //!      └──────────────── the empty buffer comes home ◄──────────────────┘
 //! ```
 //!
-//! Promises: a body ends cleanly only where the producer said so; a producer that went away
-//! without a word is a failure.
+//! Promises: a body ends cleanly only where the producer said so, or has given all the bytes it
+//! was to have; a producer that went away without a word is a failure.
 //! Never: a copy.
 
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use std::task::{Context, Poll, ready};
 
 use axum::body::HttpBody;
 use bytes::Bytes;
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
 use plimsoll::budget::Reservation;
 use tokio::sync::mpsc;
 
@@ -71,12 +71,19 @@ impl Drop for Sent {
 /// The response's body.
 pub(crate) struct Frames {
     frames: mpsc::Receiver<Said>,
+    /// Bytes still to come, where their number is known.
+    left: Option<u64>,
     done: bool,
 }
 
 impl Frames {
     pub(crate) fn new(frames: mpsc::Receiver<Said>) -> Self {
-        Self { frames, done: false }
+        Self { frames, left: None, done: false }
+    }
+
+    /// Of so many bytes: with the last of them it is at its end, and nobody has to ask again.
+    pub(crate) fn sized(frames: mpsc::Receiver<Said>, bytes: u64) -> Self {
+        Self { frames, left: Some(bytes), done: bytes == 0 }
     }
 }
 
@@ -92,7 +99,13 @@ impl HttpBody for Frames {
             return Poll::Ready(None);
         }
         match ready!(self.frames.poll_recv(cx)) {
-            Some(Said::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            Some(Said::Data(bytes)) => {
+                if let Some(left) = &mut self.left {
+                    *left = left.saturating_sub(bytes.len() as u64);
+                    self.done = *left == 0;
+                }
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
             Some(Said::End) => {
                 self.done = true;
                 Poll::Ready(None)
@@ -106,5 +119,9 @@ impl HttpBody for Frames {
 
     fn is_end_stream(&self) -> bool {
         self.done
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

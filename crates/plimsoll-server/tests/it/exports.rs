@@ -476,7 +476,7 @@ fn an_export_beyond_the_disk_it_may_take_never_ends_cleanly_and_its_link_says_so
         let full = none.server.get(&link).problem(507, "disk-full");
         assert!(full["detail"].as_str().expect("text").contains("exports.disk_max"), "{full}");
     }
-    assert_eq!(none.files(), (0, 0));
+    none.server.wait_until("nothing is left", || none.files() == (0, 0));
 }
 
 #[test]
@@ -555,8 +555,24 @@ fn a_slow_client_holds_no_connection_and_gets_every_byte() {
         let head = shop.server.ask("HEAD", &link, &[], b"");
         head.header("content-length") == Some(&*whole.len().to_string())
     });
-    assert_eq!(world.store.stats().connections_used, 0);
+    shop.server.wait_until("its connection is free", || world.store.stats().connections_used == 0);
     let mut taken = Vec::new();
     slow.reader.read_to_end(&mut taken).expect("the rest");
     assert!(taken == whole, "{} bytes of {}", taken.len(), whole.len());
+}
+
+#[test]
+fn a_part_that_was_sent_whole_is_no_download_that_a_client_left() {
+    let world = world(MANY);
+    let shop = shop(&world);
+    let link = shop.goods();
+    let whole = shop.server.get(&link).body;
+    for _ in 0..20 {
+        let part = shop.range(&link, "bytes=100000-399999");
+        assert!((part.status, &*part.body) == (206, &whole[100_000..400_000]));
+    }
+    shop.server.wait_until("bytes come back", || shop.server.held("stream") == 0);
+    let metrics = shop.server.get("/metrics");
+    let left = metrics.text().lines().find(|line| line.starts_with("spacetime_streams_left_total"));
+    assert_eq!(left, Some("spacetime_streams_left_total 0"));
 }

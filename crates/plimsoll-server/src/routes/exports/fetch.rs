@@ -133,8 +133,10 @@ async fn first_rows(context: &Arc<Context>, turn: Turn, request: &Parts) -> Resu
     if let Some(id) = request.extensions.get::<RequestId>() {
         reading.extensions.insert(id.clone());
     }
+    // Rows may take long to sort: not for a file that has no place.
+    let place = context.handoffs.place()?;
     let response = export(context, served, &reading, false).await?;
-    begin(context, turn, response.into_body()).await
+    begin(context, turn, place, response.into_body()).await
 }
 
 /// Everything, while it is written.
