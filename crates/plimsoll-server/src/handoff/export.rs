@@ -4,10 +4,13 @@
 //!   untaken ── GET ──> beginning ── first rows ──> kept ──────────> gone (why)
 //!      ^                  │ refused, or client     │ expired, evicted, failed
 //!      └──────────────────┘ gone before them       └ runs, or is whole: its progress says
+//!
+//!   the download, which there is one of: given with the beginning, or later where a part was
+//!   what it began with
 //! ```
 //!
-//! Promises: of all who come at once one begins it; whoever is refused before the first rows
-//! leaves the link as it was.
+//! Promises: of all who come at once one begins it, and one gets the download; whoever is refused
+//! before the first byte leaves the link as it was.
 //! Never: rows kept beyond the link's end.
 
 use std::mem::replace;
@@ -21,6 +24,7 @@ use tokio::sync::Notify;
 
 use super::kept::{End, KeptFile};
 use super::link::{Id, Link};
+use super::range::Range;
 use crate::session::PLIMSOLL_SESSION;
 
 /// What was asked for. Checked when it was, and again when it runs: the catalogue may be another.
@@ -82,8 +86,15 @@ pub(crate) struct Export {
 
 enum State {
     Untaken,
-    Beginning,
-    Kept(Arc<KeptFile>),
+    /// `given`: for the download, or else for a part.
+    Beginning {
+        given: bool,
+    },
+    Kept {
+        file: Arc<KeptFile>,
+        /// Whether the download was.
+        given: bool,
+    },
     Gone(&'static str),
 }
 
@@ -91,16 +102,28 @@ enum State {
 pub(crate) enum Taken {
     /// To its first rows, for the one who has the turn.
     First(Turn),
-    /// To nothing yet: somebody else waits for the first rows.
+    /// To nothing yet: somebody else waits for the first rows, of a part.
     Beginning,
-    /// To a file.
+    /// To a file, for the one who has its download.
+    Download(Download),
+    /// To a file, for parts of it.
     Kept(Arc<KeptFile>),
+    /// To parts alone: somebody else has the download.
+    Given,
     /// To nothing any more.
     Gone(&'static str),
 }
 
 /// The turn to begin an export. Dropped before it has begun, the link is as it was.
 pub(crate) struct Turn(Arc<Export>);
+
+/// The one download of a file that a part began with. Dropped before it is sent, it can be had
+/// again.
+pub(crate) struct Download {
+    export: Arc<Export>,
+    pub(crate) file: Arc<KeptFile>,
+    sent: bool,
+}
 
 impl Export {
     pub(super) fn new(link: Link, asked: Asked, reservation: Reservation) -> Self {
@@ -117,16 +140,26 @@ impl Export {
         self.link.id
     }
 
-    /// Takes the turn where nobody had it.
-    pub(crate) fn take(self: &Arc<Self>) -> Taken {
+    /// Takes the turn where nobody had it; and with it, or later, the download where all of it is
+    /// asked for.
+    pub(crate) fn take(self: &Arc<Self>, range: Range) -> Taken {
+        let all = range == Range::Whole;
         let mut state = self.lock();
-        match &*state {
+        match &mut *state {
             State::Untaken => {
-                *state = State::Beginning;
+                *state = State::Beginning { given: range.is_all() };
                 Taken::First(Turn(Arc::clone(self)))
             }
-            State::Beginning => Taken::Beginning,
-            State::Kept(file) => Taken::Kept(Arc::clone(file)),
+            State::Beginning { given: true } | State::Kept { given: true, .. } if all => {
+                Taken::Given
+            }
+            State::Beginning { .. } => Taken::Beginning,
+            State::Kept { file, given } if all => {
+                *given = true;
+                let (export, file) = (Arc::clone(self), Arc::clone(file));
+                Taken::Download(Download { export, file, sent: false })
+            }
+            State::Kept { file, .. } => Taken::Kept(Arc::clone(file)),
             State::Gone(why) => Taken::Gone(why),
         }
     }
@@ -134,15 +167,15 @@ impl Export {
     /// What it leads to, without taking it: no file is one that has not begun.
     pub(crate) fn look(&self) -> Result<Option<Arc<KeptFile>>, &'static str> {
         match &*self.lock() {
-            State::Untaken | State::Beginning => Ok(None),
-            State::Kept(file) => Ok(Some(Arc::clone(file))),
+            State::Untaken | State::Beginning { .. } => Ok(None),
+            State::Kept { file, .. } => Ok(Some(Arc::clone(file))),
             State::Gone(why) => Err(why),
         }
     }
 
     /// Lets the file go.
     pub(super) fn leave(&self, why: &'static str) {
-        if let State::Kept(_) = replace(&mut *self.lock(), State::Gone(why)) {
+        if let State::Kept { .. } = replace(&mut *self.lock(), State::Gone(why)) {
             self.file_gone.notify_one();
         }
     }
@@ -154,7 +187,7 @@ impl Export {
     /// When its file was whole, where it is and nobody reads it.
     pub(super) fn idle_since(&self) -> Option<u64> {
         match &*self.lock() {
-            State::Kept(file) if Arc::strong_count(file) == 1 => match file.progress().end {
+            State::Kept { file, .. } if Arc::strong_count(file) == 1 => match file.progress().end {
                 Some(End::Whole(since)) => Some(since),
                 _ => None,
             },
@@ -170,7 +203,10 @@ impl Export {
 impl Turn {
     /// There are rows: from now on the link leads to them.
     pub(super) fn begun(self, file: &Arc<KeptFile>) {
-        *self.0.lock() = State::Kept(Arc::clone(file));
+        let mut state = self.0.lock();
+        if let State::Beginning { given } = *state {
+            *state = State::Kept { file: Arc::clone(file), given };
+        }
     }
 
     pub(crate) fn export(&self) -> &Arc<Export> {
@@ -181,8 +217,26 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut state = self.0.lock();
-        if let State::Beginning = *state {
+        if let State::Beginning { .. } = *state {
             *state = State::Untaken;
+        }
+    }
+}
+
+impl Download {
+    /// From now on it is the client's.
+    pub(crate) fn send(mut self) -> Arc<KeptFile> {
+        self.sent = true;
+        Arc::clone(&self.file)
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        if let State::Kept { given, .. } = &mut *self.export.lock()
+            && !self.sent
+        {
+            *given = false;
         }
     }
 }

@@ -77,6 +77,12 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
+    /// How many there are, where it is whole.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        let Progress { bytes, end } = self.file.progress();
+        matches!(end, Some(End::Whole(_))).then_some(bytes)
+    }
+
     /// Waits for the end of the writing, at most so long.
     pub(crate) async fn end(&mut self, timeout: Duration) -> Option<Progress> {
         let ended = self.progress.wait_for(|progress| progress.end.is_some());

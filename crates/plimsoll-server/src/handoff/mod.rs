@@ -22,7 +22,7 @@ mod link;
 mod range;
 mod table;
 
-pub(crate) use export::{Asked, Caller, Export, Taken, Turn};
+pub(crate) use export::{Asked, Caller, Download, Export, Taken, Turn};
 pub(crate) use fill::begin;
 pub(crate) use follow::{Part, follow};
 pub(crate) use kept::{End, Follower};

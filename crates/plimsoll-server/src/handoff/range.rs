@@ -54,6 +54,11 @@ impl Range {
         }
     }
 
+    /// Whether it is everything, however long that is.
+    pub(crate) fn is_all(self) -> bool {
+        matches!(self, Self::Whole | Self::From(0))
+    }
+
     /// The first byte, and the one behind the last, of a file of so many; `None` where it has
     /// none of them.
     pub(crate) fn within(self, bytes: u64) -> Option<(u64, u64)> {

@@ -205,10 +205,16 @@ fn a_download_manager_that_begins_with_a_range_gets_every_part_of_one_export() {
         parts.extend(shop.range(&link, &format!("bytes={from}-{to}")).body);
     }
     assert!(parts == whole);
+    // What it has seen by then is not the download, of which there is one.
+    let all = shop.server.get(&link);
+    assert!((all.status, &all.body) == (200, &whole));
+    assert_eq!(all.header("content-length"), Some(&*whole.len().to_string()));
     shop.server.get(&link).problem(410, "gone");
+    assert_eq!(shop.range(&link, "bytes=0-0").status, 206);
     let link = shop.goods();
     let all = shop.range(&link, "bytes=0-");
     assert!((all.status, &all.body) == (200, &whole), "everything is sent at once");
+    shop.server.get(&link).problem(410, "gone");
     let link = shop.goods();
     let other = [("range", "bytes=9-"), ("if-range", "\"x-0\"")];
     let fresh = shop.server.ask("GET", &link, &other, b"");

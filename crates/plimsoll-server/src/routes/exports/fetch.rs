@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!   signature ─> end ─> table ─> conditions ─> HEAD: headers
-//!      404       410     404       304, 412    GET:  untaken ─> the export runs ─> 200
-//!                                              GET with Range: kept ─> whole? ─> 206, 416
-//!                                              GET: taken or gone ─> 410
+//!      404       410     404       304, 412    GET:  not given yet ─> 200, else 410
+//!                                              GET with Range: file whole? ─> 206, 416
+//!                                              either: the first one makes the export run
 //! ```
 //!
-//! A download manager may begin with a range: then the export runs into its file, and every range
-//! of it is answered from there. Only a range that is everything is answered at once, as a whole.
+//! A download manager may begin with a range, to see whether it can: then the export runs into its
+//! file, every range of it is answered from there, and so is the download. Only a range that is
+//! everything is answered at once, as the download.
 //!
 //! Promises: of two who come at once one gets the file; bytes of two exports never come together;
 //! an answer says nothing to a cache or to the next site.
@@ -26,7 +27,9 @@ use super::super::stream::{X_ACCEL_BUFFERING, content_type};
 use crate::app::Context;
 use crate::etag;
 use crate::exchange::refused;
-use crate::handoff::{End, Export, Follower, Part, Range, Taken, Turn, begin, follow, matches};
+use crate::handoff::{
+    Download, End, Export, Follower, Part, Range, Taken, Turn, begin, follow, matches,
+};
 use crate::problem::{Kind, Problem, Result};
 use crate::request_id::RequestId;
 
@@ -58,17 +61,21 @@ async fn answer(context: &Arc<Context>, request: &Parts) -> Result<Response<Body
     if request.method == Method::HEAD {
         return head(&export);
     }
-    match (Range::read(&request.headers, &tag), export.take()) {
-        (_, Taken::Gone(why)) => Err(gone(why)),
-        (Range::Several, _) => several(&export),
-        (Range::Whole | Range::From(0), Taken::First(turn)) => whole(context, turn, request).await,
-        (range, Taken::First(turn)) => {
+    let range = Range::read(&request.headers, &tag);
+    if range == Range::Several {
+        return several(&export);
+    }
+    match export.take(range) {
+        Taken::First(turn) if range.is_all() => whole(context, turn, request).await,
+        Taken::First(turn) => {
             let follower = first_rows(context, turn, request).await?;
             part(context, &export, follower, range, request).await
         }
-        (Range::Whole, _) => Err(taken()),
-        (_, Taken::Beginning) => Err(running()),
-        (range, Taken::Kept(file)) => part(context, &export, file.follow(), range, request).await,
+        Taken::Beginning => Err(running()),
+        Taken::Download(download) => again(context, &export, download, request).await,
+        Taken::Kept(file) => part(context, &export, file.follow(), range, request).await,
+        Taken::Given => Err(taken()),
+        Taken::Gone(why) => Err(gone(why)),
     }
 }
 
@@ -112,10 +119,8 @@ fn described(export: &Export, body: Body) -> Response<Body> {
 fn head(export: &Export) -> Result<Response<Body>> {
     let file = export.look().map_err(gone)?;
     let mut response = described(export, Body::empty());
-    if let Some(progress) = file.map(|file| file.progress())
-        && let Some(End::Whole(_)) = progress.end
-    {
-        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(progress.bytes));
+    if let Some(bytes) = file.and_then(|file| file.follow().bytes()) {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
     }
     Ok(response)
 }
@@ -147,6 +152,20 @@ async fn whole(context: &Arc<Context>, turn: Turn, request: &Parts) -> Result<Re
     let follower = first_rows(context, turn, request).await?;
     let body = follow(context, permit, follower, Part { from: 0, to: None }, id(context, request));
     Ok(described(&export, body))
+}
+
+/// Everything, of a file that a part began with.
+async fn again(
+    context: &Arc<Context>,
+    export: &Export,
+    download: Download,
+    request: &Parts,
+) -> Result<Response<Body>> {
+    let permit = context.admission.admit().await?;
+    context.metrics.stream_started();
+    let follower = download.send().follow();
+    let part = Part { from: 0, to: follower.bytes() };
+    Ok(described(export, follow(context, permit, follower, part, id(context, request))))
 }
 
 /// A part of what was written, once all of it is.
