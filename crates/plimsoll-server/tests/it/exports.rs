@@ -13,12 +13,12 @@ use serde_json::{Value as Json, json};
 use crate::client::{Answer, Connection};
 use crate::support::{NOW_MICROS, TestServer, World, failing_after, start_with, world};
 
-const MANY: u64 = 20_000;
+pub(crate) const MANY: u64 = 20_000;
 const JSON_BODY: (&str, &str) = ("content-type", "application/json");
 
 /// A server with a clock and a spill directory of the test's own.
-struct Shop {
-    server: TestServer,
+pub(crate) struct Shop {
+    pub(crate) server: TestServer,
     now: Arc<AtomicI64>,
     spill: tempfile::TempDir,
 }
@@ -27,7 +27,10 @@ fn shop(world: &World) -> Shop {
     shop_with(world, |_| {})
 }
 
-fn shop_with(world: &World, change: impl FnOnce(&mut plimsoll_server::ServerConfig)) -> Shop {
+pub(crate) fn shop_with(
+    world: &World,
+    change: impl FnOnce(&mut plimsoll_server::ServerConfig),
+) -> Shop {
     let spill = tempfile::tempdir().expect("a folder");
     let now = Arc::new(AtomicI64::new(NOW_MICROS));
     let clock = Arc::clone(&now);
@@ -40,11 +43,11 @@ fn shop_with(world: &World, change: impl FnOnce(&mut plimsoll_server::ServerConf
 }
 
 impl Shop {
-    fn ask(&self, definition: &Json) -> Answer {
+    pub(crate) fn ask(&self, definition: &Json) -> Answer {
         self.server.ask("POST", "/api/v2/exports", &[JSON_BODY], definition.to_string().as_bytes())
     }
 
-    fn link(&self, definition: &Json) -> String {
+    pub(crate) fn link(&self, definition: &Json) -> String {
         let answer = self.ask(definition);
         assert_eq!(answer.status, 201, "{}", answer.text());
         let url = answer.json()["url"].as_str().expect("a link").to_owned();
@@ -52,20 +55,20 @@ impl Shop {
         url
     }
 
-    fn goods(&self) -> String {
+    pub(crate) fn goods(&self) -> String {
         self.link(&json!({"resource": "goods"}))
     }
 
-    fn range(&self, link: &str, range: &str) -> Answer {
+    pub(crate) fn range(&self, link: &str, range: &str) -> Answer {
         self.server.ask("GET", link, &[("range", range)], b"")
     }
 
-    fn pass(&self, seconds: i64) {
+    pub(crate) fn pass(&self, seconds: i64) {
         self.now.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
     }
 
     /// Bytes and number of files in the spill directory that are open, named or not.
-    fn files(&self) -> (u64, usize) {
+    pub(crate) fn files(&self) -> (u64, usize) {
         let mut found = (0, 0);
         for entry in std::fs::read_dir("/proc/self/fd").expect("descriptors").flatten() {
             let target = std::fs::read_link(entry.path()).unwrap_or_default();
@@ -79,7 +82,7 @@ impl Shop {
 }
 
 /// Reads a little of the file and goes away.
-fn broken_off(shop: &Shop, link: &str, bytes: usize) -> Vec<u8> {
+pub(crate) fn broken_off(shop: &Shop, link: &str, bytes: usize) -> Vec<u8> {
     // HTTP/1.0 has no chunks, so the bytes can be compared as they come.
     let mut client = Connection::open(shop.server.address);
     client.send_raw(format!("GET {link} HTTP/1.0\r\n\r\n").as_bytes()).expect("sends");

@@ -8,6 +8,7 @@ mod aggregate_refused;
 mod analytics;
 mod client;
 mod exports;
+mod exports_under_way;
 mod include;
 mod lists;
 mod operations;
