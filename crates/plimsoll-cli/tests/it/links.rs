@@ -44,8 +44,10 @@ fn an_export_by_link_takes_the_memory_of_a_stream_and_leaves_no_file_to_a_kill()
         return;
     };
     let folder = folder();
-    let demo = ["--demo", "--products", "300000", "--orders", "10", "--memory", "32M"];
-    let server = Server::of(&binary, folder.path(), &demo);
+    let demo = ["seed", "--products", "300000", "--orders", "10", "--customers", "10"];
+    Tool::of(&binary, folder.path(), &demo).run().expect(0, &[]);
+    let limited = ["--memory", "32M"];
+    let server = Server::of(&binary, folder.path(), &limited);
     let direct = server.get("/products/export?format=ndjson").body;
     assert!(direct.len() as u64 > LIMIT_BYTES, "{} bytes", direct.len());
     let link = link(&server, r#"{"resource":"products","format":"ndjson"}"#);
@@ -62,7 +64,7 @@ fn an_export_by_link_takes_the_memory_of_a_stream_and_leaves_no_file_to_a_kill()
     server.kill();
     let left: Vec<_> = std::fs::read_dir(folder.path().join("data/spill")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
-    let again = Server::of(&binary, folder.path(), &demo);
+    let again = Server::of(&binary, folder.path(), &limited);
     let gone = again.get(&link);
     assert_eq!(gone.status, 404, "links end with the server");
 }
