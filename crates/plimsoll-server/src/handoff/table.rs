@@ -38,7 +38,14 @@ pub(crate) struct Handoffs {
     /// What stands before the path of a link.
     public_url: Box<str>,
     finished: AtomicU64,
-    table: Mutex<HashMap<Id, Arc<Export>>>,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    exports: HashMap<Id, Arc<Export>>,
+    /// When those that have ended were looked for.
+    purged_seconds: i64,
 }
 
 impl Handoffs {
@@ -69,28 +76,22 @@ impl Handoffs {
         expires_seconds: i64,
     ) -> Result<String> {
         let mut table = self.lock();
-        if table.len() >= self.exports_max {
-            table.retain(|_, export| export.link.expires_seconds > now_seconds);
-        }
-        if table.len() >= self.exports_max {
-            let gone = table.values().find(|export| export.is_gone()).map(|export| export.id());
-            let Some(gone) = gone else {
-                metrics.rejected("exports");
-                return Err(self.full(&table, now_seconds));
-            };
-            table.remove(&gone);
+        table.purge(now_seconds);
+        if table.exports.len() >= self.exports_max && !table.forget_one_that_is_gone() {
+            metrics.rejected("exports");
+            return Err(self.full(&table, now_seconds));
         }
         let reservation = self
             .consumer
             .try_reserve(ENTRY_BYTES + asked.bytes())
             .inspect_err(|_| metrics.rejected("memory"))?;
         let link = Link { id: self.key.id(), expires_seconds };
-        table.insert(link.id, Arc::new(Export::new(link, asked, reservation)));
+        table.exports.insert(link.id, Arc::new(Export::new(link, asked, reservation)));
         Ok(format!("{}{}", self.public_url, self.key.write(link)))
     }
 
-    fn full(&self, table: &HashMap<Id, Arc<Export>>, now_seconds: i64) -> Problem {
-        let next = table.values().map(|export| export.link.expires_seconds).min();
+    fn full(&self, table: &Table, now_seconds: i64) -> Problem {
+        let next = table.exports.values().map(|export| export.link.expires_seconds).min();
         let left = (next.unwrap_or_default() - now_seconds).clamp(1, RETRY_SECONDS_MAX);
         let why = format!(
             "{} links to exports are given out already, which is the limit (exports.max); try \
@@ -107,7 +108,7 @@ impl Handoffs {
 
     /// The export of a link.
     pub(crate) fn find(&self, link: Link) -> Option<Arc<Export>> {
-        self.lock().get(&link.id).cloned()
+        self.lock().exports.get(&link.id).cloned()
     }
 
     /// Takes the place of a file, if need be that of one that is whole and that nobody reads.
@@ -158,7 +159,7 @@ impl Handoffs {
     /// Lets one file go; false where there is none to.
     fn evict(&self) -> bool {
         let table = self.lock();
-        let idle = table.values().filter_map(|export| Some((export.idle_since()?, export)));
+        let idle = table.exports.values().filter_map(|export| Some((export.idle_since()?, export)));
         let oldest = idle.min_by_key(|(since, _)| *since);
         oldest.is_some_and(|(_, export)| {
             export.leave(EVICTED);
@@ -171,7 +172,23 @@ impl Handoffs {
         self.finished.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Id, Arc<Export>>> {
+    fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    /// Forgets those that have ended. Looks once a second: the ends are whole seconds.
+    fn purge(&mut self, now_seconds: i64) {
+        if self.purged_seconds != now_seconds {
+            self.purged_seconds = now_seconds;
+            self.exports.retain(|_, export| export.link.expires_seconds > now_seconds);
+        }
+    }
+
+    /// Makes room; false where every link can still be used.
+    fn forget_one_that_is_gone(&mut self) -> bool {
+        let gone = self.exports.values().find(|export| export.is_gone()).map(|export| export.id());
+        gone.is_some_and(|id| self.exports.remove(&id).is_some())
     }
 }
