@@ -24,6 +24,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::accept::Phase;
 use crate::config::{Build, Clock, ProcessProbe, ServerConfig, ServerLimits};
 use crate::cursor::CursorKey;
+use crate::handoff::Handoffs;
 use crate::metrics::{Gauges, Metrics};
 use crate::reload::Reload;
 use crate::request_id::RequestIds;
@@ -101,6 +102,7 @@ pub(crate) struct Core {
     pub(crate) reports: Semaphore,
     pub(crate) snapshots: Snapshots,
     pub(crate) sorts: Sorts,
+    pub(crate) handoffs: Handoffs,
     pub(crate) reload: Reload,
     writable: bool,
 }
@@ -140,6 +142,7 @@ impl Server {
             reports: Semaphore::new(config.limits.reports_max),
             snapshots: Snapshots::new(&config)?,
             sorts: Sorts::new(&config)?,
+            handoffs: Handoffs::new(&config, &http)?,
             cursors: CursorKey::new(config.cursor_key),
             request_ids: RequestIds::new(),
             phase: watch::Sender::new(Phase::Serving),

@@ -91,6 +91,14 @@ pub struct ServerLimits {
     pub sorts_max: usize,
     /// A stream with `consistency=snapshot` holds its snapshot at most this long.
     pub snapshot_timeout: Duration,
+    /// Links to exports that can be used at one time.
+    pub exports_max: usize,
+    /// Files of exports by link at one time.
+    pub exports_kept_max: usize,
+    /// Bytes of these files together.
+    pub exports_bytes_max: u64,
+    /// Such a file is kept this long at most once it is whole.
+    pub export_kept: Duration,
     /// Reports made at once.
     pub reports_max: usize,
     /// A report is given up after this.
@@ -115,6 +123,11 @@ impl Default for ServerLimits {
             request_timeout: Duration::from_secs(30),
             sorts_max: 2,
             snapshot_timeout: Duration::from_secs(30 * 60),
+            exports_max: 1024,
+            // Each is an open file, beside as many connections as there may be.
+            exports_kept_max: 64,
+            exports_bytes_max: 4 << 30,
+            export_kept: Duration::from_secs(30 * 60),
             reports_max: 2,
             report_timeout: Duration::from_secs(30),
             leave_delay: Duration::ZERO,
@@ -144,11 +157,14 @@ pub struct ServerConfig {
     pub http_cap_bytes: u64,
     /// An existing directory on a real disk, for what is sorted and does not fit into memory.
     pub spill_directory: PathBuf,
+    /// What stands before the path in links that leave the server, e.g. `https://data.example.org`;
+    /// without it they are paths.
+    pub public_url: Option<Box<str>>,
     /// Where the limit came from, for people, e.g. `--memory-limit`.
     pub limit_source: Box<str>,
     /// Bounds.
     pub limits: ServerLimits,
-    /// Signs cursors. The same key after a restart keeps them valid.
+    /// Signs cursors, and a key made of it links. The same key after a restart keeps them valid.
     pub cursor_key: [u8; 32],
     /// Whether POST, PATCH and DELETE are served at all.
     pub writable: bool,

@@ -22,8 +22,8 @@ use crate::params::decode;
 use crate::problem::{Kind, Problem, Result};
 use crate::router::RouteLabel;
 use crate::routes::{
-    aggregate, analytics, export, get, health, list, metrics, queries, search, stream, system,
-    write,
+    aggregate, analytics, export, exports, get, health, list, metrics, queries, search, stream,
+    system, write,
 };
 use crate::served::Served;
 
@@ -41,6 +41,8 @@ pub(crate) enum Action {
     Top,
     Aggregate,
     Queries,
+    Exports,
+    Link,
     Memory,
     Reload,
     Health,
@@ -48,6 +50,14 @@ pub(crate) enum Action {
     Ready,
     Metrics,
     Nothing,
+}
+
+impl Action {
+    /// Whether it has nothing for a method but GET and HEAD.
+    fn only_reads(self) -> bool {
+        use Action::{Aggregate, Collection, Exports, Reload, Row};
+        !matches!(self, Collection | Row | Aggregate | Exports | Reload)
+    }
 }
 
 /// A route's service. Cheap to clone: the router clones it per request.
@@ -118,10 +128,8 @@ impl Inner {
             ));
         }
         let reads = matches!(*method, Method::GET | Method::HEAD);
-        match self.action {
-            Action::Collection | Action::Row | Action::Aggregate | Action::Reload => {}
-            _ if reads => {}
-            _ => return Err(Problem::method(method, "GET, HEAD")),
+        if !reads && self.action.only_reads() {
+            return Err(Problem::method(method, "GET, HEAD"));
         }
         match self.action {
             Action::Collection
@@ -138,6 +146,8 @@ impl Inner {
                 _ => Err(Problem::method(method, "POST, QUERY")),
             },
             Action::Queries => queries::all(context, &request),
+            Action::Exports => exports::create(context, &request, body).await,
+            Action::Link => Ok(exports::fetch(context, &request).await),
             Action::Memory => system::memory(context, &request),
             Action::Reload if *method == Method::POST => system::reload(context, &request).await,
             Action::Reload => Err(Problem::method(method, "POST")),

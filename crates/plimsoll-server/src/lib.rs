@@ -27,6 +27,7 @@ mod cursor;
 mod endpoint;
 mod etag;
 mod exchange;
+mod handoff;
 mod held;
 mod include;
 mod links;

@@ -12,6 +12,8 @@
 //!   {prefix}/{path}...               the same, for the short paths of packs
 //!   {prefix}/analytics/aggregate     every resource
 //!   {prefix}/analytics/...           summary, top-{path}   where there is a mapping
+//!   {prefix}/exports                 gives a link to an export
+//!   {prefix}/exports/{id}            what the link leads to
 //!   {prefix}/system/memory           the ledger
 //!   {prefix}/system/catalog/reload   looks at the database again
 //!
@@ -32,7 +34,7 @@ use crate::endpoint::{Action, Endpoint};
 use crate::served::Served;
 
 /// First segments that are ours under one of the prefixes.
-const RESERVED: [&str; 13] = [
+const RESERVED: [&str; 14] = [
     "api",
     "system",
     "analytics",
@@ -43,6 +45,7 @@ const RESERVED: [&str; 13] = [
     "readyz",
     "assets",
     "docs",
+    "exports",
     "tables",
     "queries",
     "v2",
@@ -83,6 +86,8 @@ pub(crate) fn build(context: &Arc<Context>) -> Result<Router, Error> {
         routes.add(&format!("/analytics/top-{noun}"), Action::Top, None, &PREFIXES);
     }
     routes.add("/analytics/aggregate", Action::Aggregate, None, &PREFIXES);
+    routes.add("/exports", Action::Exports, None, &PREFIXES);
+    routes.add("/exports/{id}", Action::Link, None, &PREFIXES);
     routes.add("/system/memory", Action::Memory, None, &PREFIXES);
     routes.add("/system/catalog/reload", Action::Reload, None, &PREFIXES);
     routes.fixed(&["/api/health", "/healthz"], &Action::Health);

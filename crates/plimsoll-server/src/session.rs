@@ -13,7 +13,7 @@ use plimsoll_store::Horizon;
 
 use crate::problem::{Kind, Problem, Result};
 
-const PLIMSOLL_SESSION: HeaderName = HeaderName::from_static("plimsoll-session");
+pub(crate) const PLIMSOLL_SESSION: HeaderName = HeaderName::from_static("plimsoll-session");
 
 /// What has to be seen by the one who asks with these headers.
 pub(crate) fn horizon(headers: &HeaderMap) -> Result<Option<Horizon>> {

@@ -292,7 +292,7 @@ pub struct Aggregated {
 #[derive(Debug)]
 pub struct Spool {
     /// Read it with positions; where its own stands is not said.
-    pub file: File,
+    pub file: Arc<File>,
     /// Its length.
     pub bytes: u64,
 }

@@ -12,6 +12,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind as IoKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::aggregate::{Aggregated, Spool};
@@ -29,9 +30,9 @@ pub(crate) fn put_away(
 ) -> Result<()> {
     let mut spool = match made.spool.take() {
         Some(spool) => spool,
-        None => make(&directory()?)?,
+        None => Spool::create(&directory()?)?,
     };
-    append(&mut spool, &made.out)?;
+    spool.append(&made.out)?;
     if let Some(digest) = &mut made.digest {
         digest.update(&made.out);
     }
@@ -40,31 +41,42 @@ pub(crate) fn put_away(
     Ok(())
 }
 
-/// Makes an empty one.
-fn make(directory: &Path) -> Result<Spool> {
-    let number = std::process::id();
-    for _ in 0..NAMES_MAX {
-        let made = MADE.fetch_add(1, Ordering::Relaxed);
-        let path = directory.join(format!("answer-{number}-{made}"));
-        let mut options = OpenOptions::new();
-        match options.read(true).write(true).create_new(true).mode(0o600).open(&path) {
-            Ok(file) => {
-                std::fs::remove_file(&path).map_err(|e| failed("naming", &e))?;
-                return Ok(Spool { file, bytes: 0 });
+impl Spool {
+    /// Makes an empty one in `directory`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::DiskFull`], [`ErrorKind::Io`].
+    pub fn create(directory: &Path) -> Result<Self> {
+        let number = std::process::id();
+        for _ in 0..NAMES_MAX {
+            let made = MADE.fetch_add(1, Ordering::Relaxed);
+            let path = directory.join(format!("answer-{number}-{made}"));
+            let mut options = OpenOptions::new();
+            match options.read(true).write(true).create_new(true).mode(0o600).open(&path) {
+                Ok(file) => {
+                    std::fs::remove_file(&path).map_err(|e| failed("naming", &e))?;
+                    return Ok(Self { file: Arc::new(file), bytes: 0 });
+                }
+                Err(e) if e.kind() == IoKind::AlreadyExists => {}
+                Err(e) => return Err(failed("making", &e)),
             }
-            Err(e) if e.kind() == IoKind::AlreadyExists => {}
-            Err(e) => return Err(failed("making", &e)),
         }
+        Err(Error::new(
+            ErrorKind::Io,
+            "the spill directory is full of the names of temporary files",
+        ))
     }
-    Err(Error::new(ErrorKind::Io, "the spill directory is full of the names of temporary files"))
-}
 
-/// Appends to it.
-fn append(spool: &mut Spool, bytes: &[u8]) -> Result<()> {
-    let mut file: &File = &spool.file;
-    file.write_all(bytes).map_err(|e| failed("writing", &e))?;
-    spool.bytes += bytes.len() as u64;
-    Ok(())
+    /// Appends to it. After an error nothing is promised of what it holds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::DiskFull`], [`ErrorKind::Io`].
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut file: &File = &self.file;
+        file.write_all(bytes).map_err(|e| failed("writing", &e))?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
 }
 
 fn failed(doing: &str, error: &std::io::Error) -> Error {

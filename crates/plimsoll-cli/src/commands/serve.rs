@@ -57,6 +57,7 @@ pub(crate) fn run(
         budget: memory.budget.clone(),
         http_cap_bytes: memory.limit.bytes,
         spill_directory: spill.clone(),
+        public_url: setup.config.optional_text("http.public_url").map(Into::into),
         limit_source: memory.limit.source.to_string().into(),
         limits: limits(&setup.config)?,
         cursor_key: database::cursor_key(setup.data())?,
@@ -87,6 +88,8 @@ fn limits(config: &Config) -> anyhow::Result<ServerLimits> {
         stall_timeout: time("http.stall_timeout"),
         drain_timeout: time("http.drain_timeout"),
         reports_max: usize::try_from(config.integer("analytics.max"))?,
+        exports_max: usize::try_from(config.integer("exports.max"))?,
+        exports_bytes_max: config.bytes("exports.disk_max").unwrap_or(u64::MAX),
         ..ServerLimits::default()
     })
 }

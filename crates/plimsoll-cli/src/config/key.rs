@@ -43,6 +43,8 @@ pub(crate) enum Kind {
     Replicas,
     /// An address or a name of this host.
     Host,
+    /// Where others reach the server.
+    Url,
     /// A whole number.
     Integer { min: u64, max: u64 },
     /// A length of time, in milliseconds.
@@ -68,7 +70,7 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 
 /// All settings, in the order they are shown.
-pub(crate) static KEYS: [Key; 19] = [
+pub(crate) static KEYS: [Key; 22] = [
     Key {
         name: "memory.limit",
         flag: "--memory",
@@ -128,6 +130,13 @@ pub(crate) static KEYS: [Key; 19] = [
     plain("http.host", "--host", Kind::Host, "127.0.0.1"),
     // Port 0 asks the system for a free one.
     plain("http.port", "--port", Kind::Integer { min: 0, max: 65_535 }, "8000"),
+    Key {
+        name: "http.public_url",
+        flag: "--http-public-url",
+        kind: Kind::Url,
+        preset: Preset::Unset("none: links to exports are paths"),
+        other_variables: &[],
+    },
     plain(
         "http.connections_max",
         "--http-connections-max",
@@ -155,6 +164,9 @@ pub(crate) static KEYS: [Key; 19] = [
     ),
     plain("stream.max", "--stream-max", Kind::Integer { min: 1, max: 10_000 }, "256"),
     plain("analytics.max", "--analytics-max", Kind::Integer { min: 1, max: 64 }, "2"),
+    plain("exports.max", "--exports-max", Kind::Integer { min: 1, max: 100_000 }, "1024"),
+    // Below it not even a small export is sure to find room beside another.
+    plain("exports.disk_max", "--exports-disk-max", Kind::Bytes { min: 1 << 20 }, "4G"),
     plain("log.format", "--log-format", Kind::Choice(&["auto", "pretty", "json"]), "auto"),
     plain(
         "log.level",

@@ -133,6 +133,15 @@ impl Config {
         }
     }
 
+    /// A word that may be unset.
+    pub(crate) fn optional_text(&self, name: &str) -> Option<&str> {
+        match &self.setting(name).value {
+            Value::Text(text) => Some(text),
+            Value::Unset => None,
+            other => panic!("{name} is not text but {other:?}"),
+        }
+    }
+
     /// Somebody's own database, where one is named.
     pub(crate) fn database(&self) -> Option<&Database> {
         match &self.setting("database.url").value {

@@ -56,6 +56,9 @@ impl Kind {
                 "URLs such as postgres://user@host2/app, parted by commas; eight at most".into()
             }
             Self::Host => "an address such as 127.0.0.1 or ::1, or a name of this host".into(),
+            Self::Url => {
+                "a URL such as https://data.example.org, without query and fragment".into()
+            }
             Self::Integer { min, max } => format!("an integer from {min} to {max}"),
             Self::Duration { min_ms, max_ms } => format!(
                 "a time from {} to {}, such as 500ms, 30s or 2m",
@@ -85,6 +88,7 @@ impl Kind {
             Self::Database => database(text).map(Value::Database),
             Self::Replicas => replicas(text).map(Value::Replicas),
             Self::Host => is_host(text).then(|| Value::Text(text.to_owned())).ok_or_else(refused),
+            Self::Url => is_url(text).then(|| Value::Text(text.to_owned())).ok_or_else(refused),
             Self::Integer { min, max } => whole(text)
                 .filter(|n| (min..=max).contains(n))
                 .map(Value::Integer)
@@ -118,6 +122,16 @@ fn is_host(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
         && text.contains(|c: char| c.is_ascii_alphabetic());
     name || text.parse::<IpAddr>().is_ok()
+}
+
+/// What a path can be put behind: scheme, host, perhaps a port and a path, all of it visible.
+fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let odd =
+        |c: char| !c.is_ascii_graphic() || matches!(c, '?' | '#' | '"' | '<' | '>' | '\\' | '@');
+    rest.is_some_and(|rest| {
+        rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[') && !rest.contains(odd)
+    })
 }
 
 /// Digits alone: `parse` would also take a plus sign.
@@ -170,6 +184,8 @@ mod tests {
             (seconds, "0s", Value::DurationMs(0)),
             (Kind::Host, "::1", Value::Text("::1".into())),
             (Kind::Host, "localhost", Value::Text("localhost".into())),
+            (Kind::Url, "https://a.example/b", Value::Text("https://a.example/b".into())),
+            (Kind::Url, "http://[::1]:80", Value::Text("http://[::1]:80".into())),
             (Kind::Switch, "Off", Value::Switch(false)),
             (Kind::Switch, "1", Value::Switch(true)),
             (Kind::Choice(&["a", "b"]), "b", Value::Text("b".into())),
@@ -188,6 +204,10 @@ mod tests {
             (port, &["", "0", "65536", "+80", "-1", "8e3", "80 80", "99999999999999999999"]),
             (seconds, &["", "30", "s", "1.5s", "999ms", "61s", "2h", "-5s", "30 sec"]),
             (Kind::Host, &["", "1.2.3", "256.0.0.1", "a b", "host:80", "[::1]", "h\u{f6}st"]),
+            (
+                Kind::Url,
+                &["", "a.example", "ftp://a", "https://", "https:///x", "http://a?b", "http://u@a"],
+            ),
             (Kind::Switch, &["", "2", "maybe"]),
             (Kind::Choice(&["json"]), &["", "JSON", "yaml"]),
             (Kind::Directory, &["", " ", "~", "~/spill", "a\0b"]),

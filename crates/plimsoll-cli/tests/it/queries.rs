@@ -166,6 +166,23 @@ fn a_query_is_streamed_exported_filtered_sorted_and_aggregated() {
 }
 
 #[test]
+fn a_link_to_a_query_leads_to_its_rows_once_and_its_values_are_checked_when_it_is_made() {
+    on_both(&[], |server| {
+        let ask = |body: Json| server.client().post("/api/v2/exports", &body.to_string()).unwrap();
+        let params = json!({"from": "2026-01", "to": "2026-03"});
+        let made = ask(json!({"query": "by_day", "params": params, "format": "ndjson"}));
+        assert_eq!(made.status, 201, "{made:?}");
+        let link = made.json()["url"].as_str().unwrap().to_owned();
+        assert_eq!(lines(server, &link), expected(&days("2026-01", "2026-03")));
+        assert_eq!(server.get(&link).status, 410);
+        let refused = ask(json!({"query": "said", "params": {"said": "a", "n": "x"}}));
+        assert_eq!(refused.status, 400, "{refused:?}");
+        let both = ask(json!({"query": "said", "resource": "sales", "params": {"said": "a"}}));
+        assert_eq!(both.json()["pointer"], "/query", "{both:?}");
+    });
+}
+
+#[test]
 fn a_query_without_a_key_is_one_page_that_says_whether_there_is_more() {
     on_both(&[], |server| {
         let first = server.get("/api/v2/queries/said?said=a&n=5&limit=3").json();

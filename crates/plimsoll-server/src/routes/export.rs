@@ -36,9 +36,8 @@ pub(crate) async fn export(
     };
     let titled = titled(served, &params, format);
     let mut response = send(context, served, request, params, titled).await?;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_DISPOSITION, disposition(context, served, format));
+    let name = file_name(context, served, format);
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, attachment(&name));
     Ok(response)
 }
 
@@ -54,19 +53,22 @@ fn titled(served: &Served, params: &StreamParams, format: Format) -> Titled {
     Titled { format, titles, csv: params.csv, columns }
 }
 
-/// `attachment; filename="goods_2026-01-31.csv"` and the same for names beyond ASCII.
-fn disposition(context: &Context, served: &Served, format: Format) -> HeaderValue {
+/// E.g. `goods_2026-01-31.csv`.
+pub(super) fn file_name(context: &Context, served: &Served, format: Format) -> String {
     let name = served.resource.path.as_deref().unwrap_or(&served.resource.name);
     let now = Timestamp::from_micros(context.clock.now_micros()).to_string();
     let day = now.get(..10).unwrap_or(&now);
-    let extension = format.extension();
-    let plain: String = name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' })
-        .collect();
+    format!("{name}_{day}.{}", format.extension())
+}
+
+/// `attachment; filename="goods_2026-01-31.csv"` and the same for names beyond ASCII.
+pub(super) fn attachment(name: &str) -> HeaderValue {
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' }
+    };
     let text = format!(
-        "attachment; filename=\"{plain}_{day}.{extension}\"; \
-         filename*=UTF-8''{}_{day}.{extension}",
+        "attachment; filename=\"{}\"; filename*=UTF-8''{}",
+        name.chars().map(plain).collect::<String>(),
         encode_segment(name)
     );
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("attachment"))

@@ -6,6 +6,7 @@
 pub(crate) mod aggregate;
 pub(crate) mod analytics;
 pub(crate) mod export;
+pub(crate) mod exports;
 pub(crate) mod get;
 pub(crate) mod health;
 pub(crate) mod list;

@@ -33,7 +33,8 @@ pub(crate) const STREAM_BYTES: u64 =
 /// The right to stream. Everything it stands for is given back when it is dropped.
 pub(crate) struct Permit {
     _reservation: Reservation,
-    _slot: OwnedSemaphorePermit,
+    /// None where another stream's slot stands for both.
+    _slot: Option<OwnedSemaphorePermit>,
     admission: Arc<Admission>,
 }
 
@@ -81,6 +82,28 @@ impl Admission {
         Ok(self.consumer.try_reserve(bytes)?)
     }
 
+    /// A permit beside that of a stream that was admitted just now: its client reads what the
+    /// stream writes, and both are one export.
+    ///
+    /// # Errors
+    /// 503 with the holders.
+    pub(crate) fn beside(self: &Arc<Self>) -> Result<Permit> {
+        let reservation = self
+            .consumer
+            .try_reserve(STREAM_BYTES)
+            .inspect_err(|_| self.metrics.rejected("memory"))?;
+        Ok(self.permit(reservation, None))
+    }
+
+    fn permit(
+        self: &Arc<Self>,
+        reservation: Reservation,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> Permit {
+        self.active.fetch_add(1, Ordering::Relaxed);
+        Permit { _reservation: reservation, _slot: slot, admission: Arc::clone(self) }
+    }
+
     /// Waits for a permit.
     ///
     /// # Errors
@@ -105,8 +128,7 @@ impl Admission {
         drop(place);
         let reservation = answer.inspect_err(|_| self.metrics.rejected("memory"))?;
         self.metrics.admitted(started.elapsed());
-        self.active.fetch_add(1, Ordering::Relaxed);
-        Ok(Permit { _reservation: reservation, _slot: slot, admission: Arc::clone(self) })
+        Ok(self.permit(reservation, Some(slot)))
     }
 }
 

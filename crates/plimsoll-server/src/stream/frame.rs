@@ -6,8 +6,8 @@
 //!      └──────────────── the empty buffer comes home ◄──────────────────┘
 //! ```
 //!
-//! Promises: a body ends cleanly only where the producer said so; a producer that went away
-//! without a word is a failure.
+//! Promises: a body ends cleanly only where the producer said so, or has given all the bytes it
+//! was to have; a producer that went away without a word is a failure.
 //! Never: a copy.
 
 use std::pin::Pin;
@@ -16,21 +16,21 @@ use std::task::{Context, Poll, ready};
 
 use axum::body::HttpBody;
 use bytes::Bytes;
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
 use plimsoll::budget::Reservation;
 use tokio::sync::mpsc;
 
 use super::admit::{FRAME_CAPACITY, Permit};
 
 /// What the producer says.
-pub(super) enum Said {
+pub(crate) enum Said {
     Data(Bytes),
     End,
     Cut,
 }
 
 /// A buffer on its way to the client.
-pub(super) struct Sent {
+pub(crate) struct Sent {
     buffer: Vec<u8>,
     home: mpsc::Sender<Vec<u8>>,
     _extra: Option<Reservation>,
@@ -40,7 +40,7 @@ pub(super) struct Sent {
 impl Sent {
     /// The buffer as bytes that come home when they are sent. `extra` stands for what it has
     /// beyond a frame's capacity.
-    pub(super) fn bytes(
+    pub(crate) fn bytes(
         buffer: Vec<u8>,
         home: mpsc::Sender<Vec<u8>>,
         extra: Option<Reservation>,
@@ -69,14 +69,21 @@ impl Drop for Sent {
 }
 
 /// The response's body.
-pub(super) struct Frames {
+pub(crate) struct Frames {
     frames: mpsc::Receiver<Said>,
+    /// Bytes still to come, where their number is known.
+    left: Option<u64>,
     done: bool,
 }
 
 impl Frames {
-    pub(super) fn new(frames: mpsc::Receiver<Said>) -> Self {
-        Self { frames, done: false }
+    pub(crate) fn new(frames: mpsc::Receiver<Said>) -> Self {
+        Self { frames, left: None, done: false }
+    }
+
+    /// Of so many bytes: with the last of them it is at its end, and nobody has to ask again.
+    pub(crate) fn sized(frames: mpsc::Receiver<Said>, bytes: u64) -> Self {
+        Self { frames, left: Some(bytes), done: bytes == 0 }
     }
 }
 
@@ -92,7 +99,13 @@ impl HttpBody for Frames {
             return Poll::Ready(None);
         }
         match ready!(self.frames.poll_recv(cx)) {
-            Some(Said::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            Some(Said::Data(bytes)) => {
+                if let Some(left) = &mut self.left {
+                    *left = left.saturating_sub(bytes.len() as u64);
+                    self.done = *left == 0;
+                }
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
             Some(Said::End) => {
                 self.done = true;
                 Poll::Ready(None)
@@ -106,5 +119,9 @@ impl HttpBody for Frames {
 
     fn is_end_stream(&self) -> bool {
         self.done
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

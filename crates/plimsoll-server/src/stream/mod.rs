@@ -16,8 +16,9 @@ mod snapshot;
 mod sorted;
 mod spooled;
 
-pub(crate) use admit::{Admission, FRAME_CAPACITY};
+pub(crate) use admit::{Admission, FRAME_CAPACITY, FRAMES, Permit};
 pub(crate) use emit::{Emission, Emitted, Range, Source, emit};
+pub(crate) use frame::{Frames, Said, Sent};
 pub(crate) use snapshot::{Snapshot, Snapshots};
 pub(crate) use sorted::{Sorted, Sorts};
-pub(crate) use spooled::{Finished, send};
+pub(crate) use spooled::{Finished, Unread, read, send};

@@ -67,7 +67,6 @@ async fn produce(
         Said::Data(Sent::bytes(buffer, home.clone(), extra, Arc::clone(&permit)))
     };
     if let Some(Spool { file, bytes }) = spool {
-        let file = Arc::new(file);
         let mut buffer = Vec::with_capacity(FRAME_CAPACITY);
         let mut at = 0;
         while at < bytes {
@@ -95,13 +94,18 @@ async fn produce(
 }
 
 /// Why there are no bytes.
-enum Unread {
+pub(crate) enum Unread {
     Stopping,
     Failed(std::io::Error),
 }
 
 /// The bytes from `at` on that fit the buffer, on a thread that may wait for the disk.
-async fn read(file: &Arc<File>, mut buffer: Vec<u8>, at: u64, end: u64) -> Result<Vec<u8>, Unread> {
+pub(crate) async fn read(
+    file: &Arc<File>,
+    mut buffer: Vec<u8>,
+    at: u64,
+    end: u64,
+) -> Result<Vec<u8>, Unread> {
     let file = Arc::clone(file);
     let length = usize::try_from(end - at).unwrap_or(usize::MAX).min(FRAME_CAPACITY);
     let reading = tokio::task::spawn_blocking(move || {

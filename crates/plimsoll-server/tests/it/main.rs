@@ -7,6 +7,8 @@ mod aggregate_model;
 mod aggregate_refused;
 mod analytics;
 mod client;
+mod exports;
+mod exports_under_way;
 mod include;
 mod lists;
 mod operations;

@@ -188,3 +188,19 @@ fn metrics_tell_who_is_there_and_who_is_read_from_by_role() {
         assert!(page.text().lines().any(|found| found == line), "{line} in\n{}", page.text());
     }
 }
+
+#[test]
+fn what_an_app_has_written_is_in_the_export_that_it_sends_a_browser_to() {
+    let world = world(10);
+    let noting = Noting { inner: world.store.clone(), asked: Arc::default() };
+    let server = start_with(&world, |config| config.store = noting.store());
+    let headers = [("content-type", "application/json"), ("plimsoll-session", WRITTEN)];
+    let made = server.ask("POST", "/exports", &headers, br#"{"resource":"goods"}"#);
+    assert_eq!(made.status, 201, "{}", made.text());
+    assert_eq!(noting.asked(), [horizon(WRITTEN)]);
+    let link = made.header("location").expect("a link").to_owned();
+    // A browser knows nothing of it, and what it says for itself does not count.
+    let file = server.ask("GET", &link, &[("plimsoll-session", BEGUN)], b"");
+    assert_eq!((file.status, file.header("plimsoll-session")), (200, None));
+    assert_eq!(noting.asked(), [horizon(WRITTEN)]);
+}
