@@ -48,6 +48,7 @@ kinds! {
     SortInvalid 400 "sort-invalid" "The sort cannot be read",
     SortUnindexed 400 "sort-unindexed" "The sort has no index",
     CursorInvalid 400 "cursor-invalid" "The cursor does not belong to this request",
+    Forbidden 403 "forbidden" "This is not allowed to the one who asks",
     NotFound 404 "not-found" "There is nothing here",
     MethodNotAllowed 405 "method-not-allowed" "The method is not allowed here",
     UnsupportedFormat 406 "unsupported-format" "None of the accepted formats is served here",
@@ -205,6 +206,12 @@ impl From<plimsoll_store::Error> for Problem {
             ErrorKind::OutOfBudget => plain(Kind::MemoryBudget).retry_after(2),
             ErrorKind::DiskFull => plain(Kind::DiskFull),
             ErrorKind::ReadOnly => Self::method(&axum::http::Method::POST, "GET, HEAD"),
+            ErrorKind::Denied => {
+                tracing::warn!(target: "http", error = %error, "the database denies a right");
+                let why = "the database does not allow this to the role that asks; the log of the \
+                           server has more under this request's id";
+                Self::new(Kind::Forbidden, why)
+            }
             ErrorKind::Stopped => {
                 tracing::warn!(target: "http", error = %error, "the store has stopped");
                 Self::new(Kind::NotReady, "the store has stopped; try again after the restart")

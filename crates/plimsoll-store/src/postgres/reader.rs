@@ -22,12 +22,12 @@ use std::time::{Duration, Instant};
 use plimsoll::expr::Expr;
 use plimsoll::limits::{FRAME_BYTES, SLICE_MS_MAX};
 use plimsoll::record::{Row as _, Value};
-use tokio_postgres::Client;
 
 use super::among::select_among;
 use super::connection::Link;
 use super::dialect::{self, FIELDS_IN_FRONT, Select, Source, Sql, Window};
 use super::failure::explain;
+use super::guise::Acting;
 use super::hosts::Need;
 use super::native::{Codec, Table};
 use super::pace::Pace;
@@ -320,7 +320,7 @@ impl<'a> Slice<'a> {
 
     async fn read(
         &mut self,
-        client: &Client,
+        client: &Acting<'_>,
         sql: &Sql,
         settings: Settings,
         wanted: u64,

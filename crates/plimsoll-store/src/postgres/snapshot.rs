@@ -54,7 +54,7 @@ pub(super) fn snapshot(
     let codecs: Vec<Codec> = columns.iter().map(|&c| table.columns[c].codec).collect();
     let fail = |e: tokio_postgres::Error| explain(&what, &e);
     let read = link.run(watch, async |client| {
-        let begin = whole(request.timeout_ms);
+        let begin = whole(client, request.timeout_ms);
         client.batch_execute(&begin).await.map_err(fail)?;
         let shape = (&*codecs, table.row_bytes_max);
         let written = all(client, &texts, shape, &what, &mut request).await?;

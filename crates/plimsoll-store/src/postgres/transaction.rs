@@ -5,6 +5,8 @@
 //!   <──                                 rows .. rows           done      one round trip
 //! ```
 //!
+//! Where the connection acts as somebody, the beginning makes the transaction theirs.
+//!
 //! Promises: nothing that is set outlives the transaction; the statement has a time limit.
 //! Never: a name for the statement, which a pooler would have to know.
 
@@ -18,6 +20,7 @@ use tokio_postgres::{Client, Error, Row, RowStream};
 
 use super::control::FIND_OWN;
 use super::dialect::Sql;
+use super::guise::Acting;
 use super::value::Bind;
 
 /// What holds for one statement.
@@ -46,9 +49,18 @@ impl Settings {
     }
 }
 
+/// How a transaction begins, as whom its connection acts.
+fn begin(acting: &Acting<'_>, settings: Settings) -> String {
+    let mut begin = settings.begin();
+    if let Some(guise) = acting.guise {
+        begin.push_str(&guise.begin());
+    }
+    begin
+}
+
 /// How a transaction begins that has one snapshot for several statements.
-pub(super) fn whole(timeout_ms: u64) -> String {
-    let begin = Settings { timeout_ms, sorts: false, finds_own: false }.begin();
+pub(super) fn whole(acting: &Acting<'_>, timeout_ms: u64) -> String {
+    let begin = begin(acting, Settings { timeout_ms, sorts: false, finds_own: false });
     begin.replacen("begin read only", "begin isolation level repeatable read read only", 1)
 }
 
@@ -71,8 +83,12 @@ impl Rows {
 }
 
 /// Sends the three and waits for the statement to begin to answer.
-pub(super) async fn fetch(client: &Client, sql: &Sql, settings: Settings) -> Result<Rows, Error> {
-    let begin = settings.begin();
+pub(super) async fn fetch(
+    client: &Acting<'_>,
+    sql: &Sql,
+    settings: Settings,
+) -> Result<Rows, Error> {
+    let begin = begin(client, settings);
     let params = sql.params.iter().map(|value| (Bind(value), Type::UNKNOWN));
     let mut begun = pin!(client.batch_execute(&begin));
     let mut answer = pin!(client.query_typed_raw(&sql.text, params));

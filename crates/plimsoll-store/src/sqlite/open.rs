@@ -239,7 +239,7 @@ impl Database for SqliteDatabase {
             )));
         }
         let (promise, pending) = Pending::new();
-        self.shared.writer.push(priority, Job { unit, promise });
+        self.shared.writer.push(priority, Job { unit, promise, identity: None });
         pending
     }
 

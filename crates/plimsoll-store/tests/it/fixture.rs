@@ -66,6 +66,12 @@ impl Served {
         self.run(&self.name, sql);
     }
 
+    /// Statements of another client, which stays in its transaction until it is given back.
+    pub(crate) fn execute_and_hold(&self, sql: &str) -> Held {
+        let (runtime, client) = self.client(&self.name, sql);
+        Held::Table(runtime, client)
+    }
+
     fn run(&self, database: &str, sql: &str) {
         drop(self.client(database, sql));
     }
