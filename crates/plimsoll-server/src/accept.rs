@@ -90,6 +90,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 ///     limit_source: "the example".into(),
 ///     limits: ServerLimits::default(),
 ///     cursor_key: [7; 32],
+///     access: None,
 ///     writable: true,
 ///     clock: Arc::new(|| 0),
 ///     process: Arc::new(Nobody),

@@ -9,7 +9,6 @@
 //! Promises: made or refused before the first connection; a request sees one catalogue.
 //! Never: state of a single request.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,9 +20,11 @@ use plimsoll_store::{Resource, Store};
 use tokio::sync::{Semaphore, watch};
 
 use crate::accept::Phase;
+use crate::access::{Access, Principal, Tables};
 use crate::config::{Build, Clock, ProcessProbe, ServerConfig, ServerLimits};
 use crate::cursor::CursorKey;
 use crate::metrics::{Gauges, Metrics};
+use crate::problem::Result;
 use crate::reload::Reload;
 use crate::request_id::RequestIds;
 use crate::router::{self, RouteLabel};
@@ -68,7 +69,30 @@ pub(crate) struct Context {
     core: Arc<Core>,
     pub(crate) store: Store,
     /// Every resource by its table's name.
-    pub(crate) tables: BTreeMap<Box<str>, Arc<Served>>,
+    pub(crate) tables: Tables,
+    pub(crate) cursors: CursorKey,
+    /// Whoever asks, where that was asked: the three above are theirs.
+    pub(crate) principal: Option<Arc<Principal>>,
+}
+
+impl Context {
+    /// The same as somebody may use it.
+    ///
+    /// # Errors
+    /// When the database cannot be asked as them.
+    pub(crate) fn acting(&self, principal: &Arc<Principal>) -> Result<Arc<Self>> {
+        let store = match principal.identity() {
+            Some(identity) => self.store.acting_as(identity)?,
+            None => self.store.clone(),
+        };
+        Ok(Arc::new(Self {
+            core: Arc::clone(&self.core),
+            store,
+            tables: self.tables.seen_by(principal),
+            cursors: self.core.cursors.bound_to(principal.mark()),
+            principal: Some(Arc::clone(principal)),
+        }))
+    }
 }
 
 impl Deref for Context {
@@ -88,7 +112,7 @@ pub(crate) struct Core {
     pub(crate) process: Arc<dyn ProcessProbe>,
     pub(crate) build: Build,
     pub(crate) started: Instant,
-    pub(crate) cursors: CursorKey,
+    cursors: CursorKey,
     pub(crate) request_ids: RequestIds,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) phase: watch::Sender<Phase>,
@@ -99,6 +123,7 @@ pub(crate) struct Core {
     pub(crate) snapshots: Snapshots,
     pub(crate) sorts: Sorts,
     pub(crate) reload: Reload,
+    pub(crate) access: Option<Access>,
     writable: bool,
 }
 
@@ -109,6 +134,9 @@ impl Server {
     /// [`Error::Invalid`] for a resource whose path is reserved, [`Error::Budget`] for a cap that
     /// the budget cannot have.
     pub fn new(config: ServerConfig) -> Result<Arc<Self>, Error> {
+        if let Some(access) = &config.access {
+            access.check(&config.store)?;
+        }
         let http = config.budget.child("http", config.http_cap_bytes)?;
         let metrics = Arc::new(Metrics::new(&config.build));
         let admission = Arc::new(Admission::new(
@@ -150,6 +178,7 @@ impl Server {
             metrics,
             admission,
             reload: Reload::new(config.catalogue_source),
+            access: config.access,
             writable: config.writable,
         });
         let server = Arc::new(Self {
@@ -183,7 +212,13 @@ impl Face {
             Ok((resource.name.clone(), Arc::new(served)))
         };
         let tables = store.catalogue().resources().map(served).collect::<Result<_, Error>>()?;
-        let context = Arc::new(Context { core: Arc::clone(core), store, tables });
+        let context = Arc::new(Context {
+            core: Arc::clone(core),
+            store,
+            tables: Tables::new(tables),
+            cursors: core.cursors.clone(),
+            principal: None,
+        });
         Ok(Self { router: router::build(&context)?, context })
     }
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use plimsoll::budget::Budget;
 use plimsoll_store::{Catalogue, Store};
 
+use crate::access::Access;
+
 /// Where the time comes from.
 pub trait Clock: Send + Sync {
     /// Microseconds since 1970, UTC.
@@ -150,6 +152,8 @@ pub struct ServerConfig {
     pub limits: ServerLimits,
     /// Signs cursors. The same key after a restart keeps them valid.
     pub cursor_key: [u8; 32],
+    /// Who may ask for what. Without it everybody may ask for everything.
+    pub access: Option<Access>,
     /// Whether POST, PATCH and DELETE are served at all.
     pub writable: bool,
     /// The time.

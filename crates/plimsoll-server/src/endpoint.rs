@@ -1,8 +1,10 @@
 //! One route's service: finds the resource, checks the method, calls the handler.
 //!
-//! Promises: 404 and 405 are problems like any other; an alias says where the canonical path is.
+//! Promises: nothing is looked for before whoever asks may have it; 404 and 405 are problems like
+//! any other; an alias says where the canonical path is.
 //! Never: work on a request that its method already rules out.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,10 +12,12 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use axum::body::Body;
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Request, Response, header};
 use plimsoll_store::nearest;
 use tower::Service;
 
+use crate::access::{Need, Verb};
 use crate::app::Context;
 use crate::exchange::refused;
 use crate::links;
@@ -104,8 +108,9 @@ impl Service<Request<Body>> for Endpoint {
 
 impl Inner {
     async fn dispatch(&self, request: Request<Body>) -> Result<Response<Body>> {
-        let context = &self.context;
-        let (request, body) = request.into_parts();
+        let (mut request, body) = request.into_parts();
+        let need = self.need(&request)?;
+        let context = &self.context.admit(&need, &mut request)?;
         let (method, path) = (&request.method, request.uri.path());
         if self.action == Action::Nothing {
             return Err(Problem::new(
@@ -121,7 +126,7 @@ impl Inner {
         }
         match self.action {
             Action::Collection => {
-                let served = self.served(path)?;
+                let served = self.served(context, path)?;
                 match *method {
                     Method::GET | Method::HEAD => list::list(context, &served, &request).await,
                     Method::POST if served.writable => {
@@ -131,7 +136,7 @@ impl Inner {
                 }
             }
             Action::Row => {
-                let served = self.served(path)?;
+                let served = self.served(context, path)?;
                 match *method {
                     Method::GET | Method::HEAD => get::get(context, &served, &request).await,
                     Method::PATCH if served.writable => {
@@ -144,11 +149,11 @@ impl Inner {
                 }
             }
             Action::Stream => {
-                let served = self.served(path)?;
+                let served = self.served(context, path)?;
                 stream::stream(context, &served, &request).await
             }
             Action::Export | Action::ExportCsv => {
-                let served = self.served(path)?;
+                let served = self.served(context, path)?;
                 let csv_only = self.action == Action::ExportCsv;
                 export::export(context, &served, &request, csv_only).await
             }
@@ -170,17 +175,37 @@ impl Inner {
         }
     }
 
+    /// What whoever asks must have been given.
+    fn need(&self, request: &Parts) -> Result<Need> {
+        let reads = matches!(request.method, Method::GET | Method::HEAD);
+        let verb = match self.action {
+            Action::Health | Action::Live | Action::Ready => return Ok(Need::Open),
+            Action::Metrics => return Ok(Need::Metrics),
+            Action::Memory | Action::Reload => return Ok(Need::Admin),
+            Action::Summary | Action::Trends | Action::Top => return Ok(Need::Mapping),
+            // The body names what is aggregated.
+            Action::Aggregate | Action::Nothing => return Ok(Need::Known),
+            Action::Collection | Action::Row if reads => Verb::Read,
+            Action::Collection | Action::Row => Verb::Write,
+            Action::Stream | Action::Export | Action::ExportCsv => Verb::Export,
+        };
+        let name = match &self.served {
+            Some(served) => served.resource.name.clone(),
+            None => table_named(request.uri.path())?.into(),
+        };
+        Ok(Need::Named(verb, name))
+    }
+
     /// The resource: this route's own, or the one the path names.
-    fn served(&self, path: &str) -> Result<Arc<Served>> {
+    fn served(&self, context: &Context, path: &str) -> Result<Arc<Served>> {
         if let Some(served) = &self.served {
             return Ok(Arc::clone(served));
         }
-        let segment = path.split('/').nth(4).unwrap_or_default();
-        let name = decode(segment, "the table in the path")?;
-        if let Some(served) = self.context.tables.get(&*name) {
+        let name = table_named(path)?;
+        if let Some(served) = context.tables.whole(&name) {
             return Ok(Arc::clone(served));
         }
-        let names: Vec<&str> = self.context.tables.keys().map(|n| &**n).take(50).collect();
+        let names: Vec<&str> = context.tables.keys().take(50).collect();
         let mut problem = Problem::new(
             Kind::NotFound,
             format!("there is no resource '{}'", plimsoll::error::excerpt(&name)),
@@ -190,6 +215,11 @@ impl Inner {
         }
         Err(problem.with("allowed", names))
     }
+}
+
+/// The table of `/api/v2/tables/{table}`.
+fn table_named(path: &str) -> Result<Cow<'_, str>> {
+    decode(path.split('/').nth(4).unwrap_or_default(), "the table in the path")
 }
 
 fn allow(served: &Served, writable: &'static str) -> &'static str {

@@ -48,6 +48,7 @@ kinds! {
     SortInvalid 400 "sort-invalid" "The sort cannot be read",
     SortUnindexed 400 "sort-unindexed" "The sort has no index",
     CursorInvalid 400 "cursor-invalid" "The cursor does not belong to this request",
+    Unauthorized 401 "unauthorized" "Who asks is not known",
     Forbidden 403 "forbidden" "This is not allowed to the one who asks",
     NotFound 404 "not-found" "There is nothing here",
     MethodNotAllowed 405 "method-not-allowed" "The method is not allowed here",
@@ -79,6 +80,7 @@ struct Inner {
     members: Map<String, Json>,
     allow: Option<&'static str>,
     retry_after_seconds: Option<u32>,
+    challenge: Option<&'static str>,
 }
 
 impl Problem {
@@ -90,6 +92,7 @@ impl Problem {
             members: Map::new(),
             allow: None,
             retry_after_seconds: None,
+            challenge: None,
         }))
     }
 
@@ -102,6 +105,12 @@ impl Problem {
     /// Says when to come back.
     pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
         self.0.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// Says how to make oneself known.
+    pub(crate) fn challenge(mut self, challenge: &'static str) -> Self {
+        self.0.challenge = Some(challenge);
         self
     }
 
@@ -134,6 +143,10 @@ impl Problem {
 
     pub(crate) fn allow(&self) -> Option<&'static str> {
         self.0.allow
+    }
+
+    pub(crate) fn challenge_text(&self) -> Option<&'static str> {
+        self.0.challenge
     }
 
     pub(crate) fn retry_after_seconds(&self) -> Option<u32> {

@@ -60,6 +60,7 @@ pub(crate) fn run(
         limit_source: memory.limit.source.to_string().into(),
         limits: limits(&setup.config)?,
         cursor_key: database::cursor_key(setup.data())?,
+        access: None,
         writable,
         clock: Arc::new(database::now_micros),
         process: Arc::new(process::OwnProcess { spill }),

@@ -1,6 +1,7 @@
 //! The server's promises, each in a module of its own, over a real SQLite file, or once more a
 //! real PostgreSQL database, and real sockets.
 
+mod access;
 mod admission;
 mod aggregate;
 mod aggregate_model;
@@ -18,5 +19,6 @@ mod slow_clients;
 mod snapshots;
 mod streams;
 mod support;
+mod tenants;
 mod unindexed;
 mod writes;

@@ -201,10 +201,11 @@ fn resource<'c>(context: &'c Context, top: &Object<'_, '_>) -> Result<&'c Arc<Re
         return Err(top.invalid("resource", "is missing: name a table or the path of one"));
     };
     let by_path = || context.tables.values().find(|s| s.resource.path.as_deref() == Some(&*name));
-    if let Some(served) = context.tables.get(&*name).or_else(by_path) {
+    if let Some(served) = context.tables.get(&name).or_else(by_path) {
         return Ok(&served.resource);
     }
-    let names: Vec<&str> = context.tables.keys().map(|n| &**n).take(50).collect();
+    context.may_read(&name)?;
+    let names: Vec<&str> = context.tables.keys().take(50).collect();
     let why = format!("is '{}', and there is no resource of this name", excerpt(&name));
     Err(suggest(top.invalid("resource", &why), &name, &names))
 }
