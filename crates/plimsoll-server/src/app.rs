@@ -20,7 +20,7 @@ use plimsoll_store::{Resource, Store};
 use tokio::sync::{Semaphore, watch};
 
 use crate::accept::Phase;
-use crate::access::{Access, Principal, Tables};
+use crate::access::{Access, Audit, Principal, Tables};
 use crate::config::{Build, Clock, ProcessProbe, ServerConfig, ServerLimits};
 use crate::cursor::CursorKey;
 use crate::metrics::{Gauges, Metrics};
@@ -124,6 +124,7 @@ pub(crate) struct Core {
     pub(crate) sorts: Sorts,
     pub(crate) reload: Reload,
     pub(crate) access: Option<Access>,
+    pub(crate) audit: Option<Arc<Audit>>,
     writable: bool,
 }
 
@@ -137,6 +138,9 @@ impl Server {
         if let Some(access) = &config.access {
             access.check(&config.store)?;
         }
+        let clock = &config.clock;
+        let audit = config.audit.as_deref().map(|file| Audit::open(file, Arc::clone(clock)));
+        let audit = audit.transpose()?;
         let http = config.budget.child("http", config.http_cap_bytes)?;
         let metrics = Arc::new(Metrics::new(&config.build));
         let admission = Arc::new(Admission::new(
@@ -179,6 +183,7 @@ impl Server {
             admission,
             reload: Reload::new(config.catalogue_source),
             access: config.access,
+            audit,
             writable: config.writable,
         });
         let server = Arc::new(Self {

@@ -154,6 +154,9 @@ pub struct ServerConfig {
     pub cursor_key: [u8; 32],
     /// Who may ask for what. Without it everybody may ask for everything.
     pub access: Option<Access>,
+    /// The file in which each export has a row before it begins and one behind it. Without it none
+    /// has.
+    pub audit: Option<PathBuf>,
     /// Whether POST, PATCH and DELETE are served at all.
     pub writable: bool,
     /// The time.

@@ -12,8 +12,9 @@
 //! The plain form `base64url({"id":100})` is accepted where the order is the integer key alone
 //! and nothing is filtered: it says no more than the address of a row does.
 //!
-//! Promises: a cursor that was changed, or that belongs to another resource, sort, filter, server or
-//! somebody else, is refused; the MAC is compared in constant time; values fit the order's columns.
+//! Promises: a cursor that was changed, or that belongs to another resource, sort, filter, server
+//! or somebody else, is refused; the MAC is compared in constant time; values fit the order's
+//! columns.
 //! Never: a secret inside, only what the row already showed.
 
 mod values;

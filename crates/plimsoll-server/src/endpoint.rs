@@ -42,6 +42,7 @@ pub(crate) enum Action {
     Top,
     Aggregate,
     Memory,
+    Audit,
     Reload,
     Health,
     Live,
@@ -148,14 +149,8 @@ impl Inner {
                     _ => Err(Problem::method(method, allow(&served, "GET, HEAD, PATCH, DELETE"))),
                 }
             }
-            Action::Stream => {
-                let served = self.served(context, path)?;
-                stream::stream(context, &served, &request).await
-            }
-            Action::Export | Action::ExportCsv => {
-                let served = self.served(context, path)?;
-                let csv_only = self.action == Action::ExportCsv;
-                export::export(context, &served, &request, csv_only).await
+            Action::Stream | Action::Export | Action::ExportCsv => {
+                self.all_rows(context, &mut request).await
             }
             Action::Summary => analytics::summary(context, &request).await,
             Action::Trends => analytics::trends(context, &request).await,
@@ -165,6 +160,7 @@ impl Inner {
                 _ => Err(Problem::method(method, "POST, QUERY")),
             },
             Action::Memory => system::memory(context, &request),
+            Action::Audit => system::audit(context, &request).await,
             Action::Reload if *method == Method::POST => system::reload(context, &request).await,
             Action::Reload => Err(Problem::method(method, "POST")),
             Action::Health => health::health(context, &request).await,
@@ -175,13 +171,29 @@ impl Inner {
         }
     }
 
+    /// Every row of a selection, between its two rows of the audit.
+    async fn all_rows(
+        &self,
+        context: &Arc<Context>,
+        request: &mut Parts,
+    ) -> Result<Response<Body>> {
+        let served = &self.served(context, request.uri.path())?;
+        let what = if self.action == Action::Stream { "stream" } else { "export" };
+        let audited = context.begin_audit(what, &served.resource.name, request).await?;
+        let csv_only = self.action == Action::ExportCsv;
+        audited.watch(match self.action {
+            Action::Stream => stream::stream(context, served, request).await,
+            _ => export::export(context, served, request, csv_only).await,
+        })
+    }
+
     /// What whoever asks must have been given.
     fn need(&self, request: &Parts) -> Result<Need> {
         let reads = matches!(request.method, Method::GET | Method::HEAD);
         let verb = match self.action {
             Action::Health | Action::Live | Action::Ready => return Ok(Need::Open),
             Action::Metrics => return Ok(Need::Metrics),
-            Action::Memory | Action::Reload => return Ok(Need::Admin),
+            Action::Memory | Action::Audit | Action::Reload => return Ok(Need::Admin),
             Action::Summary | Action::Trends | Action::Top => return Ok(Need::Mapping),
             // The body names what is aggregated.
             Action::Aggregate | Action::Nothing => return Ok(Need::Known),

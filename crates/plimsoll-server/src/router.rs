@@ -10,6 +10,7 @@
 //!   {prefix}/analytics/aggregate     every resource
 //!   {prefix}/analytics/...           summary, top-{path}   where there is a mapping
 //!   {prefix}/system/memory           the ledger
+//!   {prefix}/system/audit            who exported what
 //!   {prefix}/system/catalog/reload   looks at the database again
 //!
 //!   prefix: /api/v2 (canonical), /api, nothing
@@ -79,6 +80,7 @@ pub(crate) fn build(context: &Arc<Context>) -> Result<Router, Error> {
     }
     routes.add("/analytics/aggregate", Action::Aggregate, None, &PREFIXES);
     routes.add("/system/memory", Action::Memory, None, &PREFIXES);
+    routes.add("/system/audit", Action::Audit, None, &PREFIXES);
     routes.add("/system/catalog/reload", Action::Reload, None, &PREFIXES);
     routes.fixed(&["/api/health", "/healthz"], &Action::Health);
     routes.fixed(&["/livez"], &Action::Live);

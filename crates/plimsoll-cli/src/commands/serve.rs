@@ -3,7 +3,8 @@
 //! Promises: says the limit, where it came from and three requests to try; stops cleanly on
 //! SIGTERM and SIGINT and then says its memory peak; looks at somebody's own database again on
 //! SIGHUP.
-//! Never: listens beyond this machine without being told that nobody is asked who they are.
+//! Never: listens beyond this machine without an access file, or being told that nobody is asked
+//! who they are.
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
@@ -24,7 +25,7 @@ use crate::config::Config;
 use crate::database::Use;
 use crate::exit::{Outcome, Usage};
 use crate::memory::Memory;
-use crate::{database, process, setup};
+use crate::{access, database, process, setup};
 
 /// Threads of the runtime at most: they move bytes, and the database's threads make them. Half the
 /// cores are theirs, for a thread that is woken on another core for every answer costs more than
@@ -42,7 +43,8 @@ pub(crate) fn run(
         bail!(Usage("--demo fills the embedded database, and --database names another".to_owned()));
     }
     let spill = setup.spill()?;
-    let listener = listen(&setup.config, args.insecure)?;
+    let access = access::access(&setup.config)?;
+    let listener = listen(&setup.config, access.is_some(), args.insecure)?;
     let packs = &*setup.packs(packs)?;
     let source = setup.source(packs)?;
     let opened = setup.open(source.as_ref(), packs, Use::Server)?;
@@ -60,7 +62,8 @@ pub(crate) fn run(
         limit_source: memory.limit.source.to_string().into(),
         limits: limits(&setup.config)?,
         cursor_key: database::cursor_key(setup.data())?,
-        access: None,
+        access,
+        audit: access::audit(&setup.config, setup.data()),
         writable,
         clock: Arc::new(database::now_micros),
         process: Arc::new(process::OwnProcess { spill }),
@@ -92,14 +95,23 @@ fn limits(config: &Config) -> anyhow::Result<ServerLimits> {
     })
 }
 
-fn listen(config: &Config, insecure: bool) -> anyhow::Result<TcpListener> {
+fn listen(config: &Config, asks: bool, insecure: bool) -> anyhow::Result<TcpListener> {
     let (host, port) = (config.text("http.host"), u16::try_from(config.integer("http.port"))?);
     let what = || format!("listening on {host}:{port}");
     let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs().with_context(what)?.collect();
-    if !insecure && addresses.iter().any(|a| !a.ip().is_loopback()) {
+    let beyond = !insecure && addresses.iter().any(|a| !a.ip().is_loopback());
+    if beyond && !asks {
         bail!(Usage(format!(
             "http.host {host} is reachable from other machines, and requests are not \
-             authenticated: put a proxy in front and listen on 127.0.0.1, or add --insecure"
+             authenticated: name an access file (--access FILE, see `plimsoll key new`), or put a \
+             proxy in front and listen on 127.0.0.1, or add --insecure"
+        )));
+    }
+    if beyond && config.database().is_some() && config.path("database.resources").is_none() {
+        bail!(Usage(format!(
+            "http.host {host} is reachable from other machines, and nobody has reviewed what of \
+             the database is served: name a resources file (--resources FILE, see \
+             `plimsoll init`), or listen on 127.0.0.1, or add --insecure"
         )));
     }
     TcpListener::bind(addresses.as_slice()).with_context(what)

@@ -40,7 +40,13 @@ impl Client {
         self.ask("POST", path, "Content-Type: application/json\r\n", body)
     }
 
-    fn ask(&mut self, method: &str, path: &str, headers: &str, body: &str) -> io::Result<Answer> {
+    pub(crate) fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> io::Result<Answer> {
         let mut answer = self.begin(method, path, headers, body)?;
         let chunked = answer.header("transfer-encoding") == Some("chunked");
         match answer.header("content-length").map(str::parse) {

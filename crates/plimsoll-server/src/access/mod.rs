@@ -11,6 +11,7 @@
 //! as anybody else.
 //! Never: a word about which part of a key or token was wrong, or one of them in the log.
 
+mod audit;
 mod file;
 mod jwt;
 mod key;
@@ -28,6 +29,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use plimsoll_store::{Identity, Store, nearest};
 
+pub(crate) use audit::{Audit, Counting, RowCount};
 pub use file::Secret;
 pub use key::NewKey;
 pub(crate) use principal::Principal;

@@ -29,13 +29,16 @@ pub(crate) fn access(text: &str) -> Access {
 
 /// A token of ours, which holds for a minute.
 pub(crate) fn token(claims: Json) -> String {
-    use base64::Engine as _;
-    let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
     let mut claims = claims;
     claims["exp"] = (NOW_MICROS / 1_000_000 + 60).into();
-    let header = json!({"alg": "HS256"}).to_string();
-    let message =
-        format!("{}.{}", encode(header.as_bytes()), encode(claims.to_string().as_bytes()));
+    signed(&json!({"alg": "HS256"}), &claims)
+}
+
+fn signed(header: &Json, claims: &Json) -> String {
+    use base64::Engine as _;
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+    let (header, claims) = (header.to_string(), claims.to_string());
+    let message = format!("{}.{}", encode(header.as_bytes()), encode(claims.as_bytes()));
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET), message.as_bytes());
     format!("{message}.{}", encode(tag.as_ref()))
 }
@@ -178,6 +181,42 @@ fn whoever_is_not_known_gets_the_health_pages_and_nothing_else() {
     assert_eq!(server.ask("GET", "/goods", &twice[..1], b"").status, 200);
     let put = server.ask("PUT", "/goods", &[], b"");
     put.problem(401, "unauthorized");
+}
+
+#[test]
+fn a_token_that_is_not_good_here_is_401_without_a_reason() {
+    let (_world, server) = served(1);
+    let (hs256, now) = (json!({"alg": "HS256"}), NOW_MICROS / 1_000_000);
+    let good = json!({"sub": "u", "scope": "read:goods", "exp": now + 60});
+    let ask = |token: &str| {
+        server.ask("GET", "/goods", &[("authorization", &format!("Bearer {token}"))], b"")
+    };
+    assert_eq!(ask(&signed(&hs256, &good)).status, 200);
+    let with = |name: &str, value: Json| {
+        let mut claims = good.clone();
+        claims[name] = value;
+        claims
+    };
+    let mut tokens = vec![
+        signed(&hs256, &with("exp", json!(now))),
+        signed(&hs256, &with("exp", json!("4102444800"))),
+        signed(&hs256, &with("exp", Json::Null)),
+        signed(&hs256, &with("nbf", json!(now + 60))),
+        signed(&hs256, &with("nbf", json!("0"))),
+        signed(&hs256, &with("sub", json!(7))),
+        signed(&hs256, &with("scope", json!({}))),
+    ];
+    for alg in ["none", "HS512", "RS256", "hs256"] {
+        tokens.push(signed(&json!({"alg": alg}), &good));
+    }
+    let whole = signed(&hs256, &good);
+    let (message, _) = whole.rsplit_once('.').expect("a signature");
+    tokens.extend([format!("{message}."), message.to_owned(), format!("{whole}.x")]);
+    let details: Vec<Json> = tokens
+        .iter()
+        .map(|token| ask(token).problem(401, "unauthorized")["detail"].clone())
+        .collect();
+    assert!(details.iter().all(|detail| *detail == details[0]), "{details:?}");
 }
 
 #[test]

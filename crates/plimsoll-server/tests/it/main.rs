@@ -7,6 +7,7 @@ mod aggregate;
 mod aggregate_model;
 mod aggregate_refused;
 mod analytics;
+mod audit;
 mod client;
 mod include;
 mod lists;

@@ -257,6 +257,7 @@ pub(crate) fn config(store: Store) -> ServerConfig {
         limits: ServerLimits::default(),
         cursor_key: [7; 32],
         access: None,
+        audit: None,
         writable: true,
         clock: Arc::new(|| NOW_MICROS),
         process: Arc::new(FixedProcess),

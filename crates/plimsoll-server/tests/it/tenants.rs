@@ -154,7 +154,10 @@ fn every_route_shows_a_tenant_its_own_rows_and_no_others() {
 fn a_tenant_writes_its_own_rows_and_finds_no_others() {
     let Some(tenants) = tenants() else { return };
     for (kind, tenant) in tenants.both() {
-        let good = |of: &str| json!({"code": format!("{kind}-{of}"), "name": "n", "kind": of, "price": "1.00"});
+        let good = |of: &str| {
+            let code = format!("{kind}-{of}");
+            json!({"code": code, "name": "n", "kind": of, "price": "1.00"})
+        };
         let made = tenant.send("POST", "/goods", &[("idempotency-key", "k")], &good(kind));
         assert_eq!(made.status, 201, "{}", made.text());
         let location = made.header("location").expect("a place").to_owned();
@@ -192,5 +195,26 @@ fn a_table_that_the_role_may_not_read_is_a_403_and_the_others_are_served() {
     As::key(&tenants.server, 2).get("/goods/4").problem(403, "forbidden");
     let claims = json!({"sub": "u", "scope": "read:*", "role": "postgres", "kind": "a"});
     As::token(&tenants.server, claims).get("/goods/4").problem(401, "unauthorized");
+    tenants.end();
+}
+
+#[test]
+fn a_tenant_of_a_hostile_name_reads_its_own_rows() {
+    let Some(tenants) = tenants() else { return };
+    let own = As::key(&tenants.server, 3);
+    let hostile = ["'", "\\", "\\'", "', true) --", "$$", "\n", "é☃", "1; reset role"];
+    for (number, kind) in hostile.iter().enumerate() {
+        let good =
+            json!({"code": format!("H{number}"), "name": "n", "kind": kind, "price": "1.00"});
+        assert_eq!(own.send("POST", "/goods", &[], &good).status, 201, "{kind}");
+    }
+    for kind in hostile {
+        let claims =
+            json!({"sub": "u", "scope": "read:* export:*", "role": tenants.role, "kind": kind});
+        let answer = As::token(&tenants.server, claims).get("/goods/stream?format=ndjson");
+        assert_eq!((answer.status, kinds(answer.text(), "kind")), (200, vec![kind.to_owned()]));
+    }
+    let nul = json!({"sub": "u", "scope": "read:*", "role": tenants.role, "kind": "a\u{0}"});
+    As::token(&tenants.server, nul).get("/goods").problem(401, "unauthorized");
     tenants.end();
 }
