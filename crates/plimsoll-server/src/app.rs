@@ -123,7 +123,7 @@ pub(crate) struct Core {
     pub(crate) snapshots: Snapshots,
     pub(crate) sorts: Sorts,
     pub(crate) reload: Reload,
-    pub(crate) access: Option<Access>,
+    access: Option<RwLock<Arc<Access>>>,
     pub(crate) audit: Option<Arc<Audit>>,
     writable: bool,
 }
@@ -182,7 +182,7 @@ impl Server {
             metrics,
             admission,
             reload: Reload::new(config.catalogue_source),
-            access: config.access,
+            access: config.access.map(|access| RwLock::new(Arc::new(access))),
             audit,
             writable: config.writable,
         });
@@ -202,9 +202,33 @@ impl Server {
         Arc::clone(&self.face.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Knows these from now on, e.g. when a file has changed. Requests under way go on as whoever
+    /// they came from.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where nobody is asked who they are, or the database cannot be asked as
+    /// one of these; those that were known stay.
+    pub fn replace_access(&self, access: Access) -> Result<(), Error> {
+        let Some(known) = &self.core.access else {
+            let why = "the server was started without an access file, and goes on without one";
+            return Err(Error::Invalid(why.to_owned()));
+        };
+        access.check(&self.face().context.store)?;
+        *known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(access);
+        Ok(())
+    }
+
     /// Serves this from now on. Requests under way keep theirs.
     pub(crate) fn show(&self, face: Face) {
         *self.face.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(face);
+    }
+}
+
+impl Core {
+    /// Who may ask for what, if anybody is asked.
+    pub(crate) fn access(&self) -> Option<Arc<Access>> {
+        let known = self.access.as_ref()?;
+        Some(Arc::clone(&known.read().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn run(
         },
     })?;
     let greeting = greeting(&listener, memory, &opened.store)?;
-    serve(server, listener, &greeting)?;
+    serve(server, listener, &greeting, setup.config.clone())?;
     opened.store.close().context("closing the database")?;
     let peak = ByteSize::new(process::resident_peak_bytes());
     writeln!(std::io::stderr(), "stopped; VmHWM {peak} of {}", ByteSize::new(memory.limit.bytes))?;
@@ -117,7 +117,25 @@ fn listen(config: &Config, asks: bool, insecure: bool) -> anyhow::Result<TcpList
     TcpListener::bind(addresses.as_slice()).with_context(what)
 }
 
-fn serve(server: Arc<Server>, listener: TcpListener, greeting: &str) -> anyhow::Result<()> {
+/// Reads the access file again, if there is one. What becomes of it stands in the log.
+fn reload_access(server: &Server, config: &Config) {
+    let replaced = match access::access(config) {
+        Ok(None) => return,
+        Ok(Some(access)) => server.replace_access(access).map_err(anyhow::Error::from),
+        Err(why) => Err(why),
+    };
+    match replaced {
+        Ok(()) => tracing::info!(target: "http", "the access file was read again"),
+        Err(why) => tracing::warn!(target: "http", "those who were known stay: {why:#}"),
+    }
+}
+
+fn serve(
+    server: Arc<Server>,
+    listener: TcpListener,
+    greeting: &str,
+    config: Config,
+) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads((cores / 2).clamp(1, RUNTIME_THREADS_MAX))
@@ -136,6 +154,10 @@ fn serve(server: Arc<Server>, listener: TcpListener, greeting: &str) -> anyhow::
         let reloading = Arc::clone(&server);
         tokio::spawn(async move {
             while hangup.recv().await.is_some() {
+                let (knowing, config) = (Arc::clone(&reloading), config.clone());
+                let read = tokio::task::spawn_blocking(move || reload_access(&knowing, &config));
+                // The old ones stay where it panicked.
+                drop(read.await);
                 // What becomes of it stands in the log.
                 drop(reloading.reload().await);
             }

@@ -5,12 +5,16 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::corpus::{file, folder};
 use crate::http::{Answer, Client};
 use crate::postgres::{Database, psql};
 use crate::server::Server;
 use crate::tool::Tool;
+
+/// A file is read again within this.
+const SEEN_WITHIN: Duration = Duration::from_secs(30);
 
 /// A new key and its entry.
 fn new_key(folder: &Path, name: &str, scopes: &[&str]) -> (String, String) {
@@ -33,16 +37,20 @@ fn get(server: &Server, key: &str, path: &str) -> Answer {
 #[test]
 fn a_new_key_is_let_in_by_the_entry_that_is_printed_with_it() {
     let folder = folder();
-    let (key, entry) = new_key(folder.path(), "reports@app", &["read:*", "export:products"]);
+    let (key, entry) =
+        new_key(folder.path(), "reports@app", &["read:*", "export:products", "write:products"]);
     assert!(key.starts_with("plk_") && !entry.contains(&key), "{entry}");
     let (other, _) = new_key(folder.path(), "reports@app", &["read:*"]);
     assert_ne!(key, other);
     // The whole of what is printed is an access file.
     let access = file(folder.path(), "access.toml", format!("# keys\n{entry}"));
-    let server = Server::start(folder.path(), &["--access", &access, "--demo", "--products", "9"]);
+    let server = Server::start(folder.path(), &["--access", &access]);
     assert_eq!(server.get("/products").status, 401);
     assert_eq!(server.get("/livez").status, 200);
     assert_eq!(get(&server, &other, "/products").status, 401);
+    let headers = format!("Authorization: Bearer {key}\r\nContent-Type: application/json\r\n");
+    let made = "{\"sku\":\"a\",\"name\":\"Tea\",\"price\":\"2.50\"}";
+    assert_eq!(server.client().ask("POST", "/products", &headers, made).unwrap().status, 201);
     assert_eq!(get(&server, &key, "/products?limit=1").status, 200);
     assert_eq!(get(&server, &key, "/products/export/csv").status, 200);
     assert_eq!(get(&server, &key, "/orders/stream").status, 403);
@@ -51,8 +59,34 @@ fn a_new_key_is_let_in_by_the_entry_that_is_printed_with_it() {
     let rows = std::fs::read_to_string(&audit).unwrap();
     assert_eq!(rows.lines().count(), 2, "{rows}");
     let end: serde_json::Value = serde_json::from_str(rows.lines().last().unwrap()).unwrap();
-    assert_eq!((&end["principal"], &end["rows"]), (&"reports@app".into(), &9.into()), "{end}");
+    assert_eq!((&end["principal"], &end["rows"]), (&"reports@app".into(), &1.into()), "{end}");
     assert_eq!(std::fs::metadata(&audit).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn after_sighup_a_key_that_was_taken_out_is_not_known_and_a_new_one_is() {
+    let folder = folder();
+    let (first, one) = new_key(folder.path(), "one", &["read:*"]);
+    let (second, two) = new_key(folder.path(), "two", &["read:*"]);
+    let access = file(folder.path(), "access.toml", &one);
+    let server = Server::start(folder.path(), &["--access", &access]);
+    let statuses = || [&first, &second].map(|key| get(&server, key, "/products").status);
+    let until = |wanted: [u16; 2]| {
+        let until = Instant::now() + SEEN_WITHIN;
+        while statuses() != wanted {
+            assert!(Instant::now() < until, "{:?} and not {wanted:?}", statuses());
+        }
+    };
+    assert_eq!(statuses(), [200, 401]);
+    file(folder.path(), "access.toml", format!("{one}\n{two}"));
+    server.hang_up();
+    until([200, 200]);
+    file(folder.path(), "access.toml", format!("{two}\nrole = \"none\""));
+    server.hang_up();
+    file(folder.path(), "access.toml", &two);
+    server.hang_up();
+    until([401, 200]);
+    server.stop().expect(0, &["the access file was read again"]);
 }
 
 #[test]

@@ -28,6 +28,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Response, header};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use plimsoll::budget::Reservation;
 use plimsoll::format::RowEncoder;
 use plimsoll::limits::THREAD_STACK_BYTES;
 use plimsoll::record::{Row, Timestamp};
@@ -44,6 +45,11 @@ use log::{Log, Unwritten};
 const OPEN_MAX: usize = 1_024;
 /// Bytes of a query that stand in a row: with names and places a row has less than 8 KiB.
 const QUERY_BYTES_MAX: usize = 2 << 10;
+
+/// Two rows without their query, in memory: names, places, and what holds them.
+const ROW_BYTES: u64 = 2 << 10;
+/// The query as it came and, with what JSON escapes, in each of the two rows.
+const QUERY_COPIES: u64 = 5;
 
 /// One row.
 #[derive(Serialize)]
@@ -86,7 +92,13 @@ struct Entry {
     /// Whoever waits for it.
     done: Option<oneshot::Sender<std::result::Result<(), Unwritten>>>,
     /// Given back when an end is written.
-    _place: Option<OwnedSemaphorePermit>,
+    _place: Option<Place>,
+}
+
+/// The right to an end, and the bytes of both rows.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    _held: Reservation,
 }
 
 /// The audit of a server.
@@ -198,7 +210,7 @@ struct Open {
     audit: Arc<Audit>,
     export: RequestId,
     about: About,
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<Place>,
     rows: Arc<AtomicU64>,
     bytes: u64,
     format: Option<Box<str>>,
@@ -223,17 +235,21 @@ impl Context {
         let Some(audit) = self.audit.as_ref().filter(|_| request.method != Method::HEAD) else {
             return Ok(Audited(None));
         };
-        let Ok(place) = Arc::clone(&audit.places).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&audit.places).try_acquire_owned() else {
             self.metrics.rejected("audit");
             let why = format!("{OPEN_MAX} exports wait for the audit's disk; try again");
             return Err(Problem::new(Kind::Busy, why).retry_after(1));
         };
+        let query = request.uri.query().unwrap_or_default();
+        let bytes = ROW_BYTES + QUERY_COPIES * query.len().min(QUERY_BYTES_MAX) as u64;
+        let held = self.page_bytes.try_reserve(bytes)?;
+        let place = Place { _permit: permit, _held: held };
         let request_id = request.extensions.get::<RequestId>().map_or("", RequestId::as_str);
         let about = About {
             principal: self.principal.as_ref().map(|principal| principal.name().into()),
             action,
             resource: resource.into(),
-            query: bounded(request.uri.query().unwrap_or_default()),
+            query: bounded(query),
             request_id: request_id.into(),
         };
         let export = audit.ids.of(&HeaderMap::new());

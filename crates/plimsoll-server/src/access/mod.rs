@@ -186,7 +186,7 @@ impl Context {
     /// # Errors
     /// 401 for somebody who is not known, 403 for a scope that is missing.
     pub(crate) fn admit(self: &Arc<Self>, need: &Need, request: &mut Parts) -> Result<Arc<Self>> {
-        let Some(access) = self.access.as_ref().filter(|_| *need != Need::Open) else {
+        let Some(access) = self.access().filter(|_| *need != Need::Open) else {
             return Ok(Arc::clone(self));
         };
         let principal = access.principal(&request.headers, self.clock.now_micros())?;

@@ -5,6 +5,7 @@
 
 use std::io::{Write as _, stdout};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use plimsoll::format::Ndjson;
 use plimsoll::record::Value;
@@ -35,6 +36,9 @@ insert into open values (1, 'for all'); insert into closed values (1, 'for none'
 alter table t enable row level security;
 create policy own on t using (tenant = current_setting('app.tenant')::int);
 ";
+
+/// A replica has what was made just now within this.
+const REPLAYED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A database with a role of its own.
 struct Tenants {
@@ -424,6 +428,41 @@ fn two_tenants_that_share_a_poolers_connection_never_see_each_others_rows() {
         "select pg_terminate_backend(pid) from pg_stat_activity
          where datname = current_database() and pid <> pg_backend_pid()",
     );
+}
+
+#[test]
+fn a_replica_shows_a_tenant_its_own_rows_too() {
+    let (Some(tenants), Ok(replica)) = (tenants(), std::env::var("TESTED_POSTGRES_REPLICA")) else {
+        drop(writeln!(stdout(), "SKIPPED: TESTED_POSTGRES_REPLICA names no server"));
+        return;
+    };
+    let streaming = "select count(*) from pg_stat_replication where state = 'streaming'";
+    if int(&tenants.store.query(streaming, 1).wait().expect("a row")[0][0]) == 0 {
+        drop(writeln!(stdout(), "SKIPPED: the replica does not follow its primary"));
+        return;
+    }
+    let name = tenants.served.url().rsplit('/').next().expect("a name").to_owned();
+    let config = PostgresConfig {
+        replicas: vec![format!("{replica}/{name}")],
+        replica_lag_max_ms: 60_000,
+        ..postgres_config(&tenants.served, tenants._spill.path(), false)
+    };
+    let store = open_postgres(&config, &|_| {});
+    let table = store.catalogue().table("t").expect("a table").clone();
+    let own = acting(&store, Some(&tenants.role), "1");
+    let until = Instant::now() + REPLAYED_WITHIN;
+    loop {
+        let before = store.stats().replicas.pages;
+        let rows = page(&own, request(&table, "")).map(|page| tenants_of(&page.out));
+        if let Ok(found) = rows {
+            assert!(found.iter().all(|t| *t == 1), "{found:?}");
+            if store.stats().replicas.pages > before && !found.is_empty() {
+                break;
+            }
+        }
+        assert!(Instant::now() < until, "the replica was not read from");
+    }
+    store.close().expect("closed");
 }
 
 #[test]
