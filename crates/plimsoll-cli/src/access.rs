@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use plimsoll::budget::Budget;
 use plimsoll_server::{Access, Secret};
 
 use crate::config::Config;
@@ -17,14 +18,18 @@ use crate::exit::Usage;
 
 /// A file with a thousand keys has a fifth of that.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+/// What the parser takes for each byte of it, until it is read.
+const PARSER_FACTOR: u64 = 30;
 /// The file in the data directory where no other is named.
 const AUDIT_FILE: &str = "audit.ndjson";
 
 /// Who may ask, where a file says so.
-pub(crate) fn access(config: &Config) -> anyhow::Result<Option<Access>> {
+pub(crate) fn access(config: &Config, budget: &Budget) -> anyhow::Result<Option<Access>> {
     let Some(file) = config.path("access.file") else { return Ok(None) };
     let what = || format!("the access file {}", file.display());
     let text = read(file).with_context(what)?;
+    let bytes = PARSER_FACTOR * text.len() as u64;
+    let _parsed = budget.consumer("access")?.try_reserve(bytes).with_context(what)?;
     let text = String::from_utf8(text).with_context(what)?;
     let folder = file.parent().unwrap_or(Path::new(""));
     match Access::parse(&text, &mut |secret| fetch(folder, secret)) {

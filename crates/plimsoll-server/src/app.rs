@@ -138,9 +138,8 @@ impl Server {
         if let Some(access) = &config.access {
             access.check(&config.store)?;
         }
-        let clock = &config.clock;
-        let audit = config.audit.as_deref().map(|file| Audit::open(file, Arc::clone(clock)));
-        let audit = audit.transpose()?;
+        let open_audit = |file| Audit::open(file, &config.limits, &config.clock);
+        let audit = config.audit.as_deref().map(open_audit).transpose()?;
         let http = config.budget.child("http", config.http_cap_bytes)?;
         let metrics = Arc::new(Metrics::new(&config.build));
         let admission = Arc::new(Admission::new(

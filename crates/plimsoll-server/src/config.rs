@@ -97,6 +97,8 @@ pub struct ServerLimits {
     pub reports_max: usize,
     /// A report is given up after this.
     pub report_timeout: Duration,
+    /// Exports whose end is not in the audit yet; more are refused.
+    pub audits_open_max: usize,
     /// How long new connections are still served after the shutdown began, with `/readyz` saying
     /// 503, so that whoever sends traffic here notices in time.
     pub leave_delay: Duration,
@@ -119,6 +121,8 @@ impl Default for ServerLimits {
             snapshot_timeout: Duration::from_secs(30 * 60),
             reports_max: 2,
             report_timeout: Duration::from_secs(30),
+            // Twice as many as run and wait: ends are flushed many at a time.
+            audits_open_max: 1_024,
             leave_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(10),
         }

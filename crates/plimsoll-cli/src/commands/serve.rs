@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use plimsoll::budget::Budget;
 use plimsoll::limits::SERVER_LIMIT_BYTES_MIN;
 use plimsoll::units::ByteSize;
 use plimsoll_server::{Build, CatalogueSource, Server, ServerConfig, ServerLimits};
@@ -43,7 +44,7 @@ pub(crate) fn run(
         bail!(Usage("--demo fills the embedded database, and --database names another".to_owned()));
     }
     let spill = setup.spill()?;
-    let access = access::access(&setup.config)?;
+    let access = access::access(&setup.config, &setup.memory.budget)?;
     let listener = listen(&setup.config, access.is_some(), args.insecure)?;
     let packs = &*setup.packs(packs)?;
     let source = setup.source(packs)?;
@@ -73,7 +74,9 @@ pub(crate) fn run(
         },
     })?;
     let greeting = greeting(&listener, memory, &opened.store)?;
-    serve(server, listener, &greeting, setup.config.clone())?;
+    let (config, budget) = (setup.config.clone(), memory.budget.clone());
+    let again = move |server: &Server| reload_access(server, &config, &budget);
+    serve(server, listener, &greeting, Arc::new(again))?;
     opened.store.close().context("closing the database")?;
     let peak = ByteSize::new(process::resident_peak_bytes());
     writeln!(std::io::stderr(), "stopped; VmHWM {peak} of {}", ByteSize::new(memory.limit.bytes))?;
@@ -118,8 +121,8 @@ fn listen(config: &Config, asks: bool, insecure: bool) -> anyhow::Result<TcpList
 }
 
 /// Reads the access file again, if there is one. What becomes of it stands in the log.
-fn reload_access(server: &Server, config: &Config) {
-    let replaced = match access::access(config) {
+fn reload_access(server: &Server, config: &Config, budget: &Budget) {
+    let replaced = match access::access(config, budget) {
         Ok(None) => return,
         Ok(Some(access)) => server.replace_access(access).map_err(anyhow::Error::from),
         Err(why) => Err(why),
@@ -134,7 +137,7 @@ fn serve(
     server: Arc<Server>,
     listener: TcpListener,
     greeting: &str,
-    config: Config,
+    reload_access: Arc<dyn Fn(&Server) + Send + Sync>,
 ) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -154,8 +157,8 @@ fn serve(
         let reloading = Arc::clone(&server);
         tokio::spawn(async move {
             while hangup.recv().await.is_some() {
-                let (knowing, config) = (Arc::clone(&reloading), config.clone());
-                let read = tokio::task::spawn_blocking(move || reload_access(&knowing, &config));
+                let (server, reload) = (Arc::clone(&reloading), Arc::clone(&reload_access));
+                let read = tokio::task::spawn_blocking(move || reload(&server));
                 // The old ones stay where it panicked.
                 drop(read.await);
                 // What becomes of it stands in the log.

@@ -36,13 +36,11 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::app::{Context, Error};
-use crate::config::Clock;
+use crate::config::{Clock, ServerLimits};
 use crate::problem::{Kind, Problem, Result};
 use crate::request_id::{RequestId, RequestIds};
 use log::{Log, Unwritten};
 
-/// Exports that have begun and whose end is not on disk: twice as many as streams run and wait.
-const OPEN_MAX: usize = 1_024;
 /// Bytes of a query that stand in a row: with names and places a row has less than 8 KiB.
 const QUERY_BYTES_MAX: usize = 2 << 10;
 
@@ -116,29 +114,34 @@ impl Audit {
     ///
     /// # Errors
     /// [`Error::Invalid`] where the file cannot be written.
-    pub(crate) fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Arc<Self>, Error> {
+    pub(crate) fn open(
+        path: &Path,
+        limits: &ServerLimits,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, Error> {
         let log = Log::open(path).map_err(|e| {
             Error::Invalid(format!("opening the audit file {}: {e}", path.display()))
         })?;
         let log = Arc::new(Mutex::new(log));
         // Each that has a place sends two rows, and one may ask for all to be written.
-        let (entries, inbox) = sync_channel::<Entry>(2 * OPEN_MAX + 1);
+        let entries_max = 2 * limits.audits_open_max + 1;
+        let (entries, inbox) = sync_channel::<Entry>(entries_max);
         let writes = Arc::clone(&log);
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
             .stack_size(THREAD_STACK_BYTES)
             .spawn(move || {
                 while let Ok(first) = inbox.recv() {
-                    let more = inbox.try_iter().take(2 * OPEN_MAX);
+                    let more = inbox.try_iter().take(entries_max);
                     write(&writes, std::iter::once(first).chain(more).collect());
                 }
             })
             .map_err(|e| Error::Invalid(format!("starting the thread of the audit: {e}")))?;
         Ok(Arc::new(Self {
             entries: Some(entries),
-            places: Arc::new(Semaphore::new(OPEN_MAX)),
+            places: Arc::new(Semaphore::new(limits.audits_open_max)),
             ids: RequestIds::new(),
-            clock,
+            clock: Arc::clone(clock),
             log,
             thread: Some(thread),
         }))
@@ -237,7 +240,8 @@ impl Context {
         };
         let Ok(permit) = Arc::clone(&audit.places).try_acquire_owned() else {
             self.metrics.rejected("audit");
-            let why = format!("{OPEN_MAX} exports wait for the audit's disk; try again");
+            let open = self.limits.audits_open_max;
+            let why = format!("{open} exports run or wait for the audit's disk; try again");
             return Err(Problem::new(Kind::Busy, why).retry_after(1));
         };
         let query = request.uri.query().unwrap_or_default();

@@ -159,6 +159,25 @@ fn nothing_is_exported_that_the_audit_has_no_room_for() {
 }
 
 #[test]
+fn an_export_beyond_the_audits_places_is_refused_with_a_time_to_come_back() {
+    let (world, folder) = (world(30_000), tempfile::tempdir().expect("a folder"));
+    let file = folder.path().join("audit.ndjson");
+    let server = start_with(&world, |config| {
+        config.audit = Some(file.clone());
+        config.limits.audits_open_max = 1;
+    });
+    let mut first = Connection::open(server.address);
+    first.send("GET", "/goods/stream", &[], b"");
+    assert_eq!(first.head().expect("a head").status, 200);
+    let refused = server.get("/goods/export/csv");
+    refused.problem(503, "busy");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(rows(&file).len(), 1, "what was refused has not begun");
+    drop(first);
+    server.wait_until("a place", || server.get("/goods/export?filter=id%20%3C%205").status == 200);
+}
+
+#[test]
 fn an_operator_reads_the_newest_rows_of_the_audit() {
     let audited = audited(5);
     let (one, operator) = (As::key(&audited.server, 1), As::key(&audited.server, 2));
