@@ -79,6 +79,9 @@ pub(crate) enum Command {
     Group(GroupArgs),
     /// Write the distinct rows of a file, or count them
     Distinct(DistinctArgs),
+    /// Make keys for an access file
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -92,7 +95,7 @@ pub(crate) struct ServeArgs {
     /// Make the embedded database and fill it with demo data first
     #[arg(long)]
     pub(crate) demo: bool,
-    /// Listen beyond this machine although requests are not authenticated
+    /// Listen beyond this machine although nobody is asked who they are
     #[arg(long)]
     pub(crate) insecure: bool,
     /// Seed of the demo data
@@ -217,6 +220,20 @@ pub(crate) struct SeedArgs {
     pub(crate) json: bool,
 }
 
+/// `plimsoll key`
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Print a new key, once, and the entry of the access file that lets it in
+    New {
+        /// Whose it is, as the audit will say
+        #[arg(long)]
+        name: String,
+        /// What it may do, e.g. read:*; may be repeated
+        #[arg(long = "scope", value_name = "SCOPE", default_value = "read:*")]
+        scopes: Vec<String>,
+    },
+}
+
 /// `plimsoll config`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
@@ -279,6 +296,7 @@ fn with_settings(mut command: clap::Command) -> clap::Command {
             "database.queries" => {
                 "Serve the queries in this directory's *.sql files; see docs/API.md".to_owned()
             }
+            "access.file" => "Answer only whom this file names; see `plimsoll key new`".to_owned(),
             name => format!("The setting {name}; see `plimsoll config show`"),
         };
         let flag = clap::Arg::new(key.name).long(key.flag.trim_start_matches('-')).help(help);

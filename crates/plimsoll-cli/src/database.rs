@@ -216,6 +216,14 @@ fn config(file: PathBuf, role: Use, budget: &Budget) -> SqliteConfig {
     }
 }
 
+/// Bytes that nobody can guess.
+pub(crate) fn random_bytes() -> anyhow::Result<[u8; 32]> {
+    let mut bytes = [0_u8; 32];
+    let mut random = File::open("/dev/urandom").context("opening /dev/urandom")?;
+    std::io::Read::read_exact(&mut random, &mut bytes).context("reading /dev/urandom")?;
+    Ok(bytes)
+}
+
 /// The key that signs cursors: made on first use, readable by the owner alone.
 pub(crate) fn cursor_key(data: &Path) -> anyhow::Result<[u8; 32]> {
     std::fs::create_dir_all(data)
@@ -223,9 +231,7 @@ pub(crate) fn cursor_key(data: &Path) -> anyhow::Result<[u8; 32]> {
     let path = data.join("cursor.key");
     let what = || format!("reading the key that signs cursors, {}", path.display());
     if !path.exists() {
-        let mut key = [0_u8; 32];
-        let mut random = File::open("/dev/urandom").context("opening /dev/urandom")?;
-        std::io::Read::read_exact(&mut random, &mut key).context("reading /dev/urandom")?;
+        let key = random_bytes()?;
         let new = data.join(format!("cursor.key.{}", std::process::id()));
         let mut file = std::fs::OpenOptions::new()
             .write(true)

@@ -8,6 +8,7 @@
 //! standard output, everything else on standard error.
 //! Never: memory taken before the limit is known.
 
+mod access;
 mod allocator;
 mod args;
 mod cgroup;
@@ -29,7 +30,7 @@ mod spill;
 
 use std::process::ExitCode;
 
-use args::{Cli, Command, ConfigCommand};
+use args::{Cli, Command, ConfigCommand, KeyCommand};
 use exit::Outcome;
 use plimsoll_store::catalogue::Words;
 
@@ -57,6 +58,9 @@ fn run() -> anyhow::Result<Outcome> {
         Command::Join(args) => commands::join::run(&global, &args),
         Command::Group(args) => commands::group::run(&global, &args),
         Command::Distinct(args) => commands::distinct::run(&global, &args),
+        Command::Key(KeyCommand::New { name, scopes }) => {
+            commands::key::new(&name, &scopes, &mut exit::stdout())
+        }
         Command::Config(ConfigCommand::Show { origin, json }) => {
             let config = setup::config(&global)?;
             commands::config::show(&config, origin, json, &mut exit::stdout())?;

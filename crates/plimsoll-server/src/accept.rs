@@ -42,6 +42,8 @@ const HTTP_BUFFER_BYTES: usize = 16 << 10;
 const CONNECTION_BYTES: u64 = 2 * HTTP_BUFFER_BYTES as u64 + (8 << 10);
 /// Headers of one request.
 const HEADERS_MAX: usize = 64;
+/// At the end, for the disk to take the last rows of the audit.
+const AUDIT_WAIT: Duration = Duration::from_secs(5);
 /// Pause after a failed accept, e.g. with no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -90,6 +92,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 ///     limit_source: "the example".into(),
 ///     limits: ServerLimits::default(),
 ///     cursor_key: [7; 32],
+///     access: None,
+///     audit: None,
 ///     writable: true,
 ///     clock: Arc::new(|| 0),
 ///     process: Arc::new(Nobody),
@@ -162,6 +166,12 @@ impl Server {
         }
         drop(listener);
         self.drain(connections).await;
+        if let Some(audit) = &self.core.audit {
+            let written = tokio::time::timeout(AUDIT_WAIT, audit.written());
+            if written.await.is_err() {
+                tracing::error!(target: "http", "the disk takes the end of the audit too slowly");
+            }
+        }
         Ok(())
     }
 

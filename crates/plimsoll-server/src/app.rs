@@ -22,10 +22,12 @@ use plimsoll_store::{Resource, Store};
 use tokio::sync::{Semaphore, watch};
 
 use crate::accept::Phase;
+use crate::access::{Access, Audit, Principal, Tables};
 use crate::config::{Build, Clock, ProcessProbe, ServerConfig, ServerLimits};
 use crate::cursor::CursorKey;
 use crate::handoff::Handoffs;
 use crate::metrics::{Gauges, Metrics};
+use crate::problem::Result;
 use crate::reload::Reload;
 use crate::request_id::RequestIds;
 use crate::router::{self, RouteLabel};
@@ -70,9 +72,33 @@ pub(crate) struct Context {
     core: Arc<Core>,
     pub(crate) store: Store,
     /// Every resource by its table's name.
-    pub(crate) tables: BTreeMap<Box<str>, Arc<Served>>,
+    pub(crate) tables: Tables,
     /// Every named query.
-    pub(crate) queries: BTreeMap<Box<str>, Arc<NamedQuery>>,
+    pub(crate) queries: Arc<BTreeMap<Box<str>, Arc<NamedQuery>>>,
+    pub(crate) cursors: CursorKey,
+    /// Whoever asks, where that was asked: store, tables and cursors are theirs.
+    pub(crate) principal: Option<Arc<Principal>>,
+}
+
+impl Context {
+    /// The same as somebody may use it.
+    ///
+    /// # Errors
+    /// When the database cannot be asked as them.
+    pub(crate) fn acting(&self, principal: &Arc<Principal>) -> Result<Arc<Self>> {
+        let store = match principal.identity() {
+            Some(identity) => self.store.acting_as(identity)?,
+            None => self.store.clone(),
+        };
+        Ok(Arc::new(Self {
+            core: Arc::clone(&self.core),
+            store,
+            tables: self.tables.seen_by(principal),
+            queries: Arc::clone(&self.queries),
+            cursors: self.core.cursors.bound_to(principal.mark()),
+            principal: Some(Arc::clone(principal)),
+        }))
+    }
 }
 
 impl Deref for Context {
@@ -92,7 +118,7 @@ pub(crate) struct Core {
     pub(crate) process: Arc<dyn ProcessProbe>,
     pub(crate) build: Build,
     pub(crate) started: Instant,
-    pub(crate) cursors: CursorKey,
+    cursors: CursorKey,
     pub(crate) request_ids: RequestIds,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) phase: watch::Sender<Phase>,
@@ -104,6 +130,8 @@ pub(crate) struct Core {
     pub(crate) sorts: Sorts,
     pub(crate) handoffs: Handoffs,
     pub(crate) reload: Reload,
+    access: Option<RwLock<Arc<Access>>>,
+    pub(crate) audit: Option<Arc<Audit>>,
     writable: bool,
 }
 
@@ -114,6 +142,11 @@ impl Server {
     /// [`Error::Invalid`] for a resource whose path is reserved, [`Error::Budget`] for a cap that
     /// the budget cannot have.
     pub fn new(config: ServerConfig) -> Result<Arc<Self>, Error> {
+        if let Some(access) = &config.access {
+            access.check(&config.store)?;
+        }
+        let open_audit = |file| Audit::open(file, &config.limits, &config.clock);
+        let audit = config.audit.as_deref().map(open_audit).transpose()?;
         let http = config.budget.child("http", config.http_cap_bytes)?;
         let metrics = Arc::new(Metrics::new(&config.build));
         let admission = Arc::new(Admission::new(
@@ -156,6 +189,8 @@ impl Server {
             metrics,
             admission,
             reload: Reload::new(config.catalogue_source),
+            access: config.access.map(|access| RwLock::new(Arc::new(access))),
+            audit,
             writable: config.writable,
         });
         let server = Arc::new(Self {
@@ -174,9 +209,33 @@ impl Server {
         Arc::clone(&self.face.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Knows these from now on, e.g. when a file has changed. Requests under way go on as whoever
+    /// they came from.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where nobody is asked who they are, or the database cannot be asked as
+    /// one of these; those that were known stay.
+    pub fn replace_access(&self, access: Access) -> Result<(), Error> {
+        let Some(known) = &self.core.access else {
+            let why = "the server was started without an access file, and goes on without one";
+            return Err(Error::Invalid(why.to_owned()));
+        };
+        access.check(&self.face().context.store)?;
+        *known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(access);
+        Ok(())
+    }
+
     /// Serves this from now on. Requests under way keep theirs.
     pub(crate) fn show(&self, face: Face) {
         *self.face.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(face);
+    }
+}
+
+impl Core {
+    /// Who may ask for what, if anybody is asked.
+    pub(crate) fn access(&self) -> Option<Arc<Access>> {
+        let known = self.access.as_ref()?;
+        Some(Arc::clone(&known.read().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
@@ -191,7 +250,14 @@ impl Face {
         let tables = store.catalogue().resources().map(served).collect::<Result<_, Error>>()?;
         let named = |query: &Arc<NamedQuery>| (query.name().into(), Arc::clone(query));
         let queries = store.catalogue().queries().map(named).collect();
-        let context = Arc::new(Context { core: Arc::clone(core), store, tables, queries });
+        let context = Arc::new(Context {
+            core: Arc::clone(core),
+            store,
+            tables: Tables::new(tables),
+            queries: Arc::new(queries),
+            cursors: core.cursors.clone(),
+            principal: None,
+        });
         Ok(Self { router: router::build(&context)?, context })
     }
 }

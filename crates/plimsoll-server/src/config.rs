@@ -10,6 +10,8 @@ use std::time::Duration;
 use plimsoll::budget::Budget;
 use plimsoll_store::{Catalogue, Store};
 
+use crate::access::Access;
+
 /// Where the time comes from.
 pub trait Clock: Send + Sync {
     /// Microseconds since 1970, UTC.
@@ -103,6 +105,8 @@ pub struct ServerLimits {
     pub reports_max: usize,
     /// A report is given up after this.
     pub report_timeout: Duration,
+    /// Exports whose end is not in the audit yet; more are refused.
+    pub audits_open_max: usize,
     /// How long new connections are still served after the shutdown began, with `/readyz` saying
     /// 503, so that whoever sends traffic here notices in time.
     pub leave_delay: Duration,
@@ -130,6 +134,8 @@ impl Default for ServerLimits {
             export_kept: Duration::from_secs(30 * 60),
             reports_max: 2,
             report_timeout: Duration::from_secs(30),
+            // Twice as many as run and wait: ends are flushed many at a time.
+            audits_open_max: 1_024,
             leave_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(10),
         }
@@ -166,6 +172,11 @@ pub struct ServerConfig {
     pub limits: ServerLimits,
     /// Signs cursors, and a key made of it links. The same key after a restart keeps them valid.
     pub cursor_key: [u8; 32],
+    /// Who may ask for what. Without it everybody may ask for everything.
+    pub access: Option<Access>,
+    /// The file in which each export has a row before it begins and one behind it. Without it none
+    /// has.
+    pub audit: Option<PathBuf>,
     /// Whether POST, PATCH and DELETE are served at all.
     pub writable: bool,
     /// The time.

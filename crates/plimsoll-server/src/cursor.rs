@@ -13,8 +13,9 @@
 //! The plain form `base64url({"id":100})` is accepted where the order is the integer key alone
 //! and nothing is filtered or searched for: it says no more than the address of a row does.
 //!
-//! Promises: a cursor that was changed, or that belongs to another resource, sort, filter, search
-//! or server, is refused; the MAC is compared in constant time; values fit the order's columns.
+//! Promises: a cursor that was changed, or that belongs to another resource, sort, filter, search,
+//! server or somebody else, is refused; the MAC is compared in constant time; values fit the
+//! order's columns.
 //! Never: a secret inside, only what the row already showed.
 
 mod values;
@@ -55,6 +56,7 @@ pub(crate) struct Opened {
 }
 
 /// Signs and checks.
+#[derive(Clone)]
 pub(crate) struct CursorKey([u8; 32]);
 
 impl Scope {
@@ -93,6 +95,11 @@ impl Scope {
 impl CursorKey {
     pub(crate) fn new(key: [u8; 32]) -> Self {
         Self(key)
+    }
+
+    /// The key for somebody alone, by their mark: nobody else's cursor is good under it.
+    pub(crate) fn bound_to(&self, mark: &[u8]) -> Self {
+        Self(*blake3::keyed_hash(&self.0, mark).as_bytes())
     }
 
     /// The cursor that goes on from `position`.

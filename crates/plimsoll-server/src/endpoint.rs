@@ -1,8 +1,10 @@
 //! One route's service: finds the resource, checks the method, calls the handler.
 //!
-//! Promises: 404 and 405 are problems like any other; an alias says where the canonical path is.
+//! Promises: nothing is looked for before whoever asks may have it; 404 and 405 are problems like
+//! any other; an alias says where the canonical path is.
 //! Never: work on a request that its method already rules out.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -15,6 +17,7 @@ use axum::http::{HeaderValue, Method, Request, Response, Uri, header};
 use plimsoll_store::nearest;
 use tower::Service;
 
+use crate::access::{Need, Verb};
 use crate::app::Context;
 use crate::exchange::refused;
 use crate::links;
@@ -44,6 +47,7 @@ pub(crate) enum Action {
     Exports,
     Link,
     Memory,
+    Audit,
     Reload,
     Health,
     Live,
@@ -118,8 +122,9 @@ impl Service<Request<Body>> for Endpoint {
 
 impl Inner {
     async fn dispatch(&self, request: Request<Body>) -> Result<Response<Body>> {
-        let context = &self.context;
-        let (request, body) = request.into_parts();
+        let (mut request, body) = request.into_parts();
+        let need = self.need(&request)?;
+        let context = &self.context.admit(&need, &mut request)?;
         let method = &request.method;
         if self.action == Action::Nothing {
             return Err(Problem::new(
@@ -137,7 +142,7 @@ impl Inner {
             | Action::Search
             | Action::Stream
             | Action::Export
-            | Action::ExportCsv => self.of_resource(&request, body).await,
+            | Action::ExportCsv => self.of_resource(context, &mut request, body).await,
             Action::Summary => analytics::summary(context, &request).await,
             Action::Trends => analytics::trends(context, &request).await,
             Action::Top => analytics::top(context, &request).await,
@@ -149,6 +154,7 @@ impl Inner {
             Action::Exports => exports::create(context, &request, body).await,
             Action::Link => Ok(exports::fetch(context, &request).await),
             Action::Memory => system::memory(context, &request),
+            Action::Audit => system::audit(context, &request).await,
             Action::Reload if *method == Method::POST => system::reload(context, &request).await,
             Action::Reload => Err(Problem::method(method, "POST")),
             Action::Health => health::health(context, &request).await,
@@ -160,18 +166,22 @@ impl Inner {
     }
 
     /// What is done with a resource or query.
-    async fn of_resource(&self, request: &Parts, body: Body) -> Result<Response<Body>> {
-        let (context, method) = (&self.context, &request.method);
-        let served = &self.served(&request.uri)?;
+    async fn of_resource(
+        &self,
+        context: &Arc<Context>,
+        request: &mut Parts,
+        body: Body,
+    ) -> Result<Response<Body>> {
+        let served = &self.served(context, &request.uri)?;
         match self.action {
-            Action::Collection => match *method {
+            Action::Collection => match request.method {
                 Method::GET | Method::HEAD => list::list(context, served, request).await,
                 Method::POST if served.writable => {
                     write::create(context, served, &self.label, request, body).await
                 }
-                _ => Err(Problem::method(method, allow(served, "GET, HEAD, POST"))),
+                _ => Err(Problem::method(&request.method, allow(served, "GET, HEAD, POST"))),
             },
-            Action::Row => match *method {
+            Action::Row => match request.method {
                 Method::GET | Method::HEAD => get::get(context, served, request).await,
                 Method::PATCH if served.writable => {
                     write::change(context, served, &self.label, request, body).await
@@ -179,33 +189,74 @@ impl Inner {
                 Method::DELETE if served.writable => {
                     write::delete(context, served, &self.label, request).await
                 }
-                _ => Err(Problem::method(method, allow(served, "GET, HEAD, PATCH, DELETE"))),
+                _ => {
+                    let methods = allow(served, "GET, HEAD, PATCH, DELETE");
+                    Err(Problem::method(&request.method, methods))
+                }
             },
             Action::Search => search::search(context, served, request).await,
-            Action::Stream => stream::stream(context, served, request).await,
-            action => {
-                let csv_only = action == Action::ExportCsv;
-                export::export(context, served, request, csv_only).await
-            }
+            _ => self.all_rows(context, served, request).await,
         }
     }
 
+    /// Every row of a selection, between its two rows of the audit.
+    async fn all_rows(
+        &self,
+        context: &Arc<Context>,
+        served: &Arc<Served>,
+        request: &mut Parts,
+    ) -> Result<Response<Body>> {
+        let what = if self.action == Action::Stream { "stream" } else { "export" };
+        let audited = context.begin_audit(what, &served.resource.name, request).await?;
+        let csv_only = self.action == Action::ExportCsv;
+        audited.watch(match self.action {
+            Action::Stream => stream::stream(context, served, request).await,
+            _ => export::export(context, served, request, csv_only).await,
+        })
+    }
+
+    /// What whoever asks must have been given.
+    fn need(&self, request: &Parts) -> Result<Need> {
+        let reads = matches!(request.method, Method::GET | Method::HEAD);
+        let verb = match self.action {
+            // A link is a key of its own.
+            Action::Health | Action::Live | Action::Ready | Action::Link => return Ok(Need::Open),
+            Action::Metrics => return Ok(Need::Metrics),
+            Action::Memory | Action::Audit | Action::Reload => return Ok(Need::Admin),
+            Action::Summary | Action::Trends | Action::Top => return Ok(Need::Mapping),
+            // The body names what is aggregated or exported, and of queries those are listed that
+            // may be read.
+            Action::Aggregate | Action::Exports | Action::Queries | Action::Nothing => {
+                return Ok(Need::Known);
+            }
+            Action::Collection | Action::Row | Action::Search if reads => Verb::Read,
+            Action::Collection | Action::Row | Action::Search => Verb::Write,
+            Action::Stream | Action::Export | Action::ExportCsv => Verb::Export,
+        };
+        Ok(match &self.served {
+            Some(served) => Need::Named(verb, served.resource.name.clone()),
+            None => match named(&request.uri)? {
+                (Named::Table, name) => Need::Named(verb, name.into()),
+                (Named::Query, name) => Need::Named(Verb::Query, name.into()),
+            },
+        })
+    }
+
     /// The resource or query: this route's own, or the one the path names.
-    fn served(&self, uri: &Uri) -> Result<Arc<Served>> {
+    fn served(&self, context: &Context, uri: &Uri) -> Result<Arc<Served>> {
         if let Some(served) = &self.served {
             return Ok(Arc::clone(served));
         }
-        let mut segments = uri.path().split('/').skip(3);
-        let (kind, segment) = (segments.next(), segments.next().unwrap_or_default());
-        if kind == Some("queries") {
-            let name = decode(segment, "the query in the path")?;
-            return queries::bound(&self.context, &name, uri.query()).map(Arc::new);
-        }
-        let name = decode(segment, "the table in the path")?;
-        if let Some(served) = self.context.tables.get(&*name) {
+        let name = match named(uri)? {
+            (Named::Table, name) => name,
+            (Named::Query, name) => {
+                return queries::bound(context, &name, uri.query()).map(Arc::new);
+            }
+        };
+        if let Some(served) = context.tables.whole(&name) {
             return Ok(Arc::clone(served));
         }
-        let names: Vec<&str> = self.context.tables.keys().map(|n| &**n).take(50).collect();
+        let names: Vec<&str> = context.tables.keys().take(50).collect();
         let mut problem = Problem::new(
             Kind::NotFound,
             format!("there is no resource '{}'", plimsoll::error::excerpt(&name)),
@@ -215,6 +266,22 @@ impl Inner {
         }
         Err(problem.with("allowed", names))
     }
+}
+
+/// What a path names.
+enum Named {
+    Table,
+    Query,
+}
+
+/// The table of `/api/v2/tables/{table}`, or the query of `/api/v2/queries/{query}`.
+fn named(uri: &Uri) -> Result<(Named, Cow<'_, str>)> {
+    let mut segments = uri.path().split('/').skip(3);
+    let (kind, segment) = (segments.next(), segments.next().unwrap_or_default());
+    Ok(match kind {
+        Some("queries") => (Named::Query, decode(segment, "the query in the path")?),
+        _ => (Named::Table, decode(segment, "the table in the path")?),
+    })
 }
 
 fn allow(served: &Served, writable: &'static str) -> &'static str {

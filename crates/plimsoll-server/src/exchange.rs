@@ -120,6 +120,9 @@ fn render(problem: &Problem, id: &RequestId, response: &mut Response<Body>) {
     if let Some(allow) = problem.allow() {
         headers.insert(header::ALLOW, HeaderValue::from_static(allow));
     }
+    if let Some(challenge) = problem.challenge_text() {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
     if let Some(seconds) = problem.retry_after_seconds() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   accept ──> stall ──> hyper http1 ──> exchange ──> router ──> routes/* ──> Store
-//!   sockets    slow       bounded        id, log,     axum       list, get,
+//!   sockets    slow       bounded        id, log,     access     list, get,
 //!   and caps   clients    headers        metrics,                write, stream,
 //!                                        panics                  analytics, ...
 //! ```
@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod access;
 mod access_log;
 mod app;
 mod body;
@@ -47,6 +48,7 @@ mod stall;
 mod stream;
 
 pub use accept::serve;
+pub use access::{Access, NewKey, Secret};
 pub use app::{Error, Server};
 pub use config::{
     AllocatorSample, Build, CatalogueSource, Clock, ProcessProbe, ProcessSample, ServerConfig,

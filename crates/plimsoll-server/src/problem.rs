@@ -50,6 +50,8 @@ kinds! {
     SearchUnindexed 400 "search-unindexed" "The search has no index",
     SortUnindexed 400 "sort-unindexed" "The sort has no index",
     CursorInvalid 400 "cursor-invalid" "The cursor does not belong to this request",
+    Unauthorized 401 "unauthorized" "Who asks is not known",
+    Forbidden 403 "forbidden" "This is not allowed to the one who asks",
     NotFound 404 "not-found" "There is nothing here",
     MethodNotAllowed 405 "method-not-allowed" "The method is not allowed here",
     UnsupportedFormat 406 "unsupported-format" "None of the accepted formats is served here",
@@ -83,6 +85,7 @@ struct Inner {
     members: Map<String, Json>,
     allow: Option<&'static str>,
     retry_after_seconds: Option<u32>,
+    challenge: Option<&'static str>,
 }
 
 impl Problem {
@@ -94,6 +97,7 @@ impl Problem {
             members: Map::new(),
             allow: None,
             retry_after_seconds: None,
+            challenge: None,
         }))
     }
 
@@ -106,6 +110,12 @@ impl Problem {
     /// Says when to come back.
     pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
         self.0.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// Says how to make oneself known.
+    pub(crate) fn challenge(mut self, challenge: &'static str) -> Self {
+        self.0.challenge = Some(challenge);
         self
     }
 
@@ -138,6 +148,10 @@ impl Problem {
 
     pub(crate) fn allow(&self) -> Option<&'static str> {
         self.0.allow
+    }
+
+    pub(crate) fn challenge_text(&self) -> Option<&'static str> {
+        self.0.challenge
     }
 
     pub(crate) fn retry_after_seconds(&self) -> Option<u32> {
@@ -214,6 +228,12 @@ impl From<plimsoll_store::Error> for Problem {
             ErrorKind::OutOfBudget => plain(Kind::MemoryBudget).retry_after(2),
             ErrorKind::DiskFull => plain(Kind::DiskFull),
             ErrorKind::ReadOnly => Self::method(&axum::http::Method::POST, "GET, HEAD"),
+            ErrorKind::Denied => {
+                tracing::warn!(target: "http", error = %error, "the database denies a right");
+                let why = "the database does not allow this to the role that asks; the log of the \
+                           server has more under this request's id";
+                Self::new(Kind::Forbidden, why)
+            }
             ErrorKind::Stopped => {
                 tracing::warn!(target: "http", error = %error, "the store has stopped");
                 Self::new(Kind::NotReady, "the store has stopped; try again after the restart")

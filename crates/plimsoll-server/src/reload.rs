@@ -103,10 +103,10 @@ fn swap(server: &Server, catalogue: Catalogue) -> Result<Reloaded> {
     let reloaded = Reloaded {
         resources: new.len(),
         added: names(
-            new.keys().filter(|n| !old.contains_key(*n)).map(ToString::to_string).collect(),
+            new.keys().filter(|n| !old.contains_key(n)).map(ToString::to_string).collect(),
         ),
         removed: names(
-            old.keys().filter(|n| !new.contains_key(*n)).map(ToString::to_string).collect(),
+            old.keys().filter(|n| !new.contains_key(n)).map(ToString::to_string).collect(),
         ),
     };
     tracing::info!(

@@ -15,6 +15,7 @@
 //!   {prefix}/exports                 gives a link to an export
 //!   {prefix}/exports/{id}            what the link leads to
 //!   {prefix}/system/memory           the ledger
+//!   {prefix}/system/audit            who exported what
 //!   {prefix}/system/catalog/reload   looks at the database again
 //!
 //!   prefix: /api/v2 (canonical), /api, nothing
@@ -89,6 +90,7 @@ pub(crate) fn build(context: &Arc<Context>) -> Result<Router, Error> {
     routes.add("/exports", Action::Exports, None, &PREFIXES);
     routes.add("/exports/{id}", Action::Link, None, &PREFIXES);
     routes.add("/system/memory", Action::Memory, None, &PREFIXES);
+    routes.add("/system/audit", Action::Audit, None, &PREFIXES);
     routes.add("/system/catalog/reload", Action::Reload, None, &PREFIXES);
     routes.fixed(&["/api/health", "/healthz"], &Action::Health);
     routes.fixed(&["/livez"], &Action::Live);

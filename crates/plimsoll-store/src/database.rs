@@ -3,10 +3,13 @@
 //! Promises: owned requests in, owned answers out; any thread may call.
 //! Never: a dialect, a connection or a transaction above this line.
 
+use std::sync::Arc;
+
 use plimsoll::record::Value;
 
 use crate::aggregate::{AggregateRequest, Aggregated};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::identity::Identity;
 use crate::pending::Pending;
 use crate::read::{Page, PageRequest};
 use crate::report::{Report, ReportRequest};
@@ -83,6 +86,16 @@ pub trait Database: Send + Sync {
 
     /// Counters and gauges.
     fn stats(&self) -> DatabaseStats;
+
+    /// The same database, asked as somebody: pages, reports, snapshots, aggregations and written
+    /// rows are theirs to see and to change. What Plimsoll keeps for itself stays its own.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Invalid`] where the database has neither roles nor settings.
+    fn acting_as(&self, identity: &Arc<Identity>) -> Result<Arc<dyn Database>> {
+        let _nobody = identity;
+        Err(Error::invalid("the database has neither roles nor settings to act under"))
+    }
 
     /// Finishes what was accepted, then stops all threads.
     ///

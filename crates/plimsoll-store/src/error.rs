@@ -39,6 +39,8 @@ pub enum ErrorKind {
     Corrupt,
     /// The store is read-only.
     ReadOnly,
+    /// The role that is acted as lacks a right, or cannot be acted as: grant it.
+    Denied,
     /// The store has stopped: it is closing, or a failed flush poisoned it.
     Stopped,
     /// The device or the database failed.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
 use crate::database::Database;
+use crate::error::Result;
+use crate::identity::Identity;
 
 /// A database with its catalogue.
 #[derive(Clone)]
@@ -26,6 +28,15 @@ impl Store {
     #[must_use]
     pub fn with_catalogue(&self, catalogue: Arc<Catalogue>) -> Self {
         Self { database: Arc::clone(&self.database), catalogue }
+    }
+
+    /// The same store, asked as somebody.
+    ///
+    /// # Errors
+    /// Those of [`Database::acting_as`].
+    pub fn acting_as(&self, identity: &Arc<Identity>) -> Result<Self> {
+        let database = self.database.acting_as(identity)?;
+        Ok(Self { database, catalogue: Arc::clone(&self.catalogue) })
     }
 
     /// The resources.

@@ -9,11 +9,12 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use plimsoll::limits::WRITES_WAITING_MAX;
 
 use crate::error::{Error, ErrorKind};
+use crate::identity::Identity;
 use crate::pending::Promise;
 use crate::write::{Priority, WriteOutcome, WriteUnit};
 
@@ -21,6 +22,8 @@ use crate::write::{Priority, WriteOutcome, WriteUnit};
 pub(crate) struct Job {
     pub(crate) unit: WriteUnit,
     pub(crate) promise: Promise<WriteOutcome>,
+    /// As whom its rows are written, where that is not the connection's own role.
+    pub(crate) identity: Option<Arc<Identity>>,
 }
 
 #[derive(Default)]

@@ -15,6 +15,7 @@ pub(crate) mod head;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod join;
+pub(crate) mod key;
 pub(crate) mod migrate;
 pub(crate) mod quantile;
 pub(crate) mod seed;

@@ -3,7 +3,8 @@
 //! Promises: says the limit, where it came from and three requests to try; stops cleanly on
 //! SIGTERM and SIGINT and then says its memory peak; looks at somebody's own database again on
 //! SIGHUP.
-//! Never: listens beyond this machine without being told that nobody is asked who they are.
+//! Never: listens beyond this machine without an access file, or being told that nobody is asked
+//! who they are.
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use plimsoll::budget::Budget;
 use plimsoll::limits::SERVER_LIMIT_BYTES_MIN;
 use plimsoll::units::ByteSize;
 use plimsoll_server::{Build, CatalogueSource, Server, ServerConfig, ServerLimits};
@@ -24,7 +26,7 @@ use crate::config::Config;
 use crate::database::Use;
 use crate::exit::{Outcome, Usage};
 use crate::memory::Memory;
-use crate::{database, process, setup};
+use crate::{access, database, process, setup};
 
 /// Threads of the runtime at most: they move bytes, and the database's threads make them. Half the
 /// cores are theirs, for a thread that is woken on another core for every answer costs more than
@@ -42,7 +44,8 @@ pub(crate) fn run(
         bail!(Usage("--demo fills the embedded database, and --database names another".to_owned()));
     }
     let spill = setup.spill()?;
-    let listener = listen(&setup.config, args.insecure)?;
+    let access = access::access(&setup.config, &setup.memory.budget)?;
+    let listener = listen(&setup.config, access.is_some(), args.insecure)?;
     let packs = &*setup.packs(packs)?;
     let source = setup.source(packs)?;
     let opened = setup.open(source.as_ref(), packs, Use::Server)?;
@@ -61,6 +64,8 @@ pub(crate) fn run(
         limit_source: memory.limit.source.to_string().into(),
         limits: limits(&setup.config)?,
         cursor_key: database::cursor_key(setup.data())?,
+        access,
+        audit: access::audit(&setup.config, setup.data()),
         writable,
         clock: Arc::new(database::now_micros),
         process: Arc::new(process::OwnProcess { spill }),
@@ -70,7 +75,9 @@ pub(crate) fn run(
         },
     })?;
     let greeting = greeting(&listener, memory, &opened.store)?;
-    serve(server, listener, &greeting)?;
+    let (config, budget) = (setup.config.clone(), memory.budget.clone());
+    let again = move |server: &Server| reload_access(server, &config, &budget);
+    serve(server, listener, &greeting, Arc::new(again))?;
     opened.store.close().context("closing the database")?;
     let peak = ByteSize::new(process::resident_peak_bytes());
     writeln!(std::io::stderr(), "stopped; VmHWM {peak} of {}", ByteSize::new(memory.limit.bytes))?;
@@ -94,20 +101,47 @@ fn limits(config: &Config) -> anyhow::Result<ServerLimits> {
     })
 }
 
-fn listen(config: &Config, insecure: bool) -> anyhow::Result<TcpListener> {
+fn listen(config: &Config, asks: bool, insecure: bool) -> anyhow::Result<TcpListener> {
     let (host, port) = (config.text("http.host"), u16::try_from(config.integer("http.port"))?);
     let what = || format!("listening on {host}:{port}");
     let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs().with_context(what)?.collect();
-    if !insecure && addresses.iter().any(|a| !a.ip().is_loopback()) {
+    let beyond = !insecure && addresses.iter().any(|a| !a.ip().is_loopback());
+    if beyond && !asks {
         bail!(Usage(format!(
             "http.host {host} is reachable from other machines, and requests are not \
-             authenticated: put a proxy in front and listen on 127.0.0.1, or add --insecure"
+             authenticated: name an access file (--access FILE, see `plimsoll key new`), or put a \
+             proxy in front and listen on 127.0.0.1, or add --insecure"
+        )));
+    }
+    if beyond && config.database().is_some() && config.path("database.resources").is_none() {
+        bail!(Usage(format!(
+            "http.host {host} is reachable from other machines, and nobody has reviewed what of \
+             the database is served: name a resources file (--resources FILE, see \
+             `plimsoll init`), or listen on 127.0.0.1, or add --insecure"
         )));
     }
     TcpListener::bind(addresses.as_slice()).with_context(what)
 }
 
-fn serve(server: Arc<Server>, listener: TcpListener, greeting: &str) -> anyhow::Result<()> {
+/// Reads the access file again, if there is one. What becomes of it stands in the log.
+fn reload_access(server: &Server, config: &Config, budget: &Budget) {
+    let replaced = match access::access(config, budget) {
+        Ok(None) => return,
+        Ok(Some(access)) => server.replace_access(access).map_err(anyhow::Error::from),
+        Err(why) => Err(why),
+    };
+    match replaced {
+        Ok(()) => tracing::info!(target: "http", "the access file was read again"),
+        Err(why) => tracing::warn!(target: "http", "those who were known stay: {why:#}"),
+    }
+}
+
+fn serve(
+    server: Arc<Server>,
+    listener: TcpListener,
+    greeting: &str,
+    reload_access: Arc<dyn Fn(&Server) + Send + Sync>,
+) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads((cores / 2).clamp(1, RUNTIME_THREADS_MAX))
@@ -126,6 +160,10 @@ fn serve(server: Arc<Server>, listener: TcpListener, greeting: &str) -> anyhow::
         let reloading = Arc::clone(&server);
         tokio::spawn(async move {
             while hangup.recv().await.is_some() {
+                let (server, reload) = (Arc::clone(&reloading), Arc::clone(&reload_access));
+                let read = tokio::task::spawn_blocking(move || reload(&server));
+                // The old ones stay where it panicked.
+                drop(read.await);
                 // What becomes of it stands in the log.
                 drop(reloading.reload().await);
             }

@@ -70,7 +70,7 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 
 /// All settings, in the order they are shown.
-pub(crate) static KEYS: [Key; 22] = [
+pub(crate) static KEYS: [Key; 24] = [
     Key {
         name: "memory.limit",
         flag: "--memory",
@@ -126,6 +126,20 @@ pub(crate) static KEYS: [Key; 22] = [
         kind: Kind::Directory,
         preset: Preset::In("data_dir", "spill"),
         other_variables: &["SPACETIME_EXTERNAL_STORAGE"],
+    },
+    Key {
+        name: "access.file",
+        flag: "--access",
+        kind: Kind::File,
+        preset: Preset::Unset("nobody is asked who they are"),
+        other_variables: &[],
+    },
+    Key {
+        name: "audit.file",
+        flag: "--audit-file",
+        kind: Kind::File,
+        preset: Preset::Unset("with an access file audit.ndjson in data_dir, without one none"),
+        other_variables: &[],
     },
     plain("http.host", "--host", Kind::Host, "127.0.0.1"),
     // Port 0 asks the system for a free one.

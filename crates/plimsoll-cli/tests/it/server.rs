@@ -63,6 +63,11 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
 
+    /// SIGHUP, which it takes for a wish to look again.
+    pub(crate) fn hang_up(&self) {
+        self.running.signal(Signal::HUP);
+    }
+
     /// SIGTERM, and the end it leads to.
     pub(crate) fn stop(self) -> Ended {
         self.running.signal(Signal::TERM);

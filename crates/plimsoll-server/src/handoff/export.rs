@@ -25,6 +25,9 @@ use tokio::sync::Notify;
 use super::kept::{End, KeptFile};
 use super::link::{Id, Link};
 use super::range::Range;
+use crate::access::Principal;
+use crate::app::Context;
+use crate::problem::Result;
 use crate::session::PLIMSOLL_SESSION;
 
 /// What was asked for. Checked when it was, and again when it runs: the catalogue may be another.
@@ -43,6 +46,8 @@ pub(crate) struct Asked {
 /// Who asked, as far as it counts when the rows are read: whatever of the POST's headers and
 /// extensions decides which rows there are is taken here, and stands in the request that reads.
 pub(crate) struct Caller {
+    /// As whom it is read, whatever the access file says later.
+    principal: Option<Arc<Principal>>,
     /// What has to be seen.
     session: Option<HeaderValue>,
 }
@@ -50,7 +55,19 @@ pub(crate) struct Caller {
 impl Caller {
     /// Of the request that asks.
     pub(crate) fn of(request: &Parts) -> Self {
-        Self { session: request.headers.get(&PLIMSOLL_SESSION).cloned() }
+        let principal = request.extensions.get::<Arc<Principal>>().cloned();
+        Self { principal, session: request.headers.get(&PLIMSOLL_SESSION).cloned() }
+    }
+
+    /// The context as they may use it.
+    ///
+    /// # Errors
+    /// When the database cannot be asked as them.
+    pub(crate) fn acting(&self, context: &Arc<Context>) -> Result<Arc<Context>> {
+        match &self.principal {
+            Some(principal) => context.acting(principal),
+            None => Ok(Arc::clone(context)),
+        }
     }
 
     /// Makes it a request of theirs.

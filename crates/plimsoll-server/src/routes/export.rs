@@ -46,11 +46,11 @@ fn titled(served: &Served, params: &StreamParams, format: Format) -> Titled {
     if params.selection.fields.is_none() && format == Format::Csv && !own.is_empty() {
         let titles = own.iter().map(|column| column.title.clone()).collect();
         let columns = own.iter().map(|column| column.column).collect();
-        return Titled { format, titles, csv: params.csv, columns };
+        return Titled { format, titles, csv: params.csv, columns, rows: None };
     }
     let columns = params.selection.fields.clone().unwrap_or_else(|| Arc::clone(&served.columns));
     let titles = served.names(&columns).map(Into::into).collect();
-    Titled { format, titles, csv: params.csv, columns }
+    Titled { format, titles, csv: params.csv, columns, rows: None }
 }
 
 /// E.g. `goods_2026-01-31.csv`.

@@ -27,7 +27,8 @@ const NAMES_LISTED_MAX: usize = 50;
 /// `GET /api/v2/queries`.
 pub(crate) fn all(context: &Context, request: &Parts) -> Result<Response<Body>> {
     Query::expect_none(request.uri.query())?;
-    let queries: Vec<Json> = context.queries.values().map(|query| described(query)).collect();
+    let mine = context.queries.values().filter(|query| context.may_query(query.name()).is_ok());
+    let queries: Vec<Json> = mine.map(|query| described(query)).collect();
     Ok(json_answer(json!({ "data": queries }).to_string()))
 }
 
@@ -93,8 +94,9 @@ pub(crate) fn resource<'v>(
 }
 
 fn missing(context: &Context, name: &str) -> Problem {
-    let names: Vec<&str> =
-        context.queries.keys().map(|name| &**name).take(NAMES_LISTED_MAX).collect();
+    let mine = context.queries.keys().map(|name| &**name);
+    let mine = mine.filter(|name| context.may_query(name).is_ok());
+    let names: Vec<&str> = mine.take(NAMES_LISTED_MAX).collect();
     let why = format!("there is no query '{}'", plimsoll::error::excerpt(name));
     let mut problem = Problem::new(Kind::NotFound, why);
     if let Some(near) = nearest(name, names.iter().copied()) {

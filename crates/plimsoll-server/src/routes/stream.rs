@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use plimsoll::format::{Csv, CsvOptions, Format, JsonObjects, RowEncoder};
 use plimsoll_store::{Position, SnapshotRequest, SortRequest};
 
+use crate::access::{Counting, RowCount};
 use crate::app::Context;
 use crate::negotiate;
 use crate::params::{Query, Selection, SelectionParams, flag, invalid};
@@ -90,7 +91,7 @@ pub(crate) async fn stream(
     };
     let columns = params.selection.fields.clone().unwrap_or_else(|| Arc::clone(&served.columns));
     let titles = served.names(&columns).map(Into::into).collect();
-    let titled = Titled { format, titles, csv: params.csv, columns };
+    let titled = Titled { format, titles, csv: params.csv, columns, rows: None };
     send(context, served, request, params, titled).await
 }
 
@@ -100,18 +101,27 @@ pub(super) struct Titled {
     pub(super) titles: Vec<Box<str>>,
     pub(super) csv: CsvOptions,
     pub(super) columns: Arc<[usize]>,
+    /// Where the rows are counted, if they are.
+    pub(super) rows: Option<RowCount>,
 }
 
 impl Titled {
     fn encoder(&self) -> Box<dyn RowEncoder> {
         let titles: Vec<&str> = self.titles.iter().map(|title| &**title).collect();
-        encoder(self.format, &titles, self.csv)
+        self.counted(encoder(self.format, &titles, self.csv))
+    }
+
+    fn counted(&self, encoder: Box<dyn RowEncoder>) -> Box<dyn RowEncoder> {
+        match self.rows.clone() {
+            Some(rows) => Box::new(Counting { encoder, rows }),
+            None => encoder,
+        }
     }
 
     /// The same rows for a sort, where none knows which comes before it, and what parts them.
     fn apart(&self) -> (Box<dyn RowEncoder>, &'static [u8]) {
         match self.format {
-            Format::Json => (Box::new(JsonObjects::new(&self.titles)), b",\n"),
+            Format::Json => (self.counted(Box::new(JsonObjects::new(&self.titles))), b",\n"),
             Format::Csv | Format::Ndjson => (self.encoder(), b""),
         }
     }
@@ -132,6 +142,7 @@ pub(super) async fn send(
     params: StreamParams,
     titled: Titled,
 ) -> Result<Response<Body>> {
+    let titled = Titled { rows: request.extensions.get().cloned(), ..titled };
     let range = Range {
         resource: Arc::clone(&served.resource),
         filter: params.selection.filter,

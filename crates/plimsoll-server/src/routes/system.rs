@@ -1,5 +1,5 @@
 //! Where each byte is: the seed's six fields, and the ledger behind them. And the catalogue's
-//! reload.
+//! reload, and the newest rows of the audit.
 //!
 //! Promises: bytes are exact; megabytes are MiB with two decimals, as the field names have always
 //! meant; the limit comes with where it was found.
@@ -9,20 +9,53 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, header};
 use plimsoll::budget::LedgerNode;
+use plimsoll::limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
 use plimsoll::pressure::Level;
 use serde_json::{Map, Value as Json, json};
 
 use crate::app::Context;
 use crate::config::ProcessSample;
-use crate::params::Query;
-use crate::problem::Result;
+use crate::held::held as held_bytes;
+use crate::params::{Query, invalid, unknown};
+use crate::problem::{Kind, Problem, Result};
 use crate::reload::Reloaded;
+
+/// The end of the audit, as it is and as lines.
+const AUDIT_BYTES: u64 = 3 << 20;
 
 /// `GET /system/memory`.
 pub(crate) fn memory(context: &Context, request: &Parts) -> Result<Response<Body>> {
     Query::expect_none(request.uri.query())?;
     let process = context.process.sample();
     let mut response = super::json(document(context, &process).to_string());
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+    Ok(response)
+}
+
+/// `GET /system/audit`.
+pub(crate) async fn audit(context: &Context, request: &Parts) -> Result<Response<Body>> {
+    let query = Query::read(request.uri.query())?;
+    let mut rows_max = PAGE_ROWS_DEFAULT;
+    for (name, value) in query.pairs() {
+        if name != "limit" {
+            return Err(unknown(name, &["limit"], &[]));
+        }
+        let rows = value.parse().ok().filter(|rows| (1..=PAGE_ROWS_MAX).contains(rows));
+        let allowed = || format!("a whole number from 1 to {PAGE_ROWS_MAX}");
+        rows_max = rows.ok_or_else(|| invalid(name, value, &allowed()))?;
+    }
+    let Some(audit) = context.audit.clone() else {
+        let why = "no audit is kept: it needs an access file, or a file of its own";
+        return Err(Problem::new(Kind::NotFound, why));
+    };
+    let held = context.page_bytes.try_reserve(AUDIT_BYTES)?;
+    let rows_max = usize::try_from(rows_max).unwrap_or(usize::MAX);
+    let reading = tokio::task::spawn_blocking(move || audit.newest(rows_max));
+    let rows = reading.await.map_err(|e| Problem::internal(&e))?;
+    let rows = rows.map_err(|e| Problem::internal(&e))?;
+    let document = format!("{{\"data\":[{}]}}", rows.join(",\n"));
+    let mut response = super::json(held_bytes(document.into_bytes(), Some(held)));
     let no_store = HeaderValue::from_static("no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, no_store);
     Ok(response)

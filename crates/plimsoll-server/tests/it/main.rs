@@ -1,11 +1,13 @@
 //! The server's promises, each in a module of its own, over a real SQLite file, or once more a
 //! real PostgreSQL database, and real sockets.
 
+mod access;
 mod admission;
 mod aggregate;
 mod aggregate_model;
 mod aggregate_refused;
 mod analytics;
+mod audit;
 mod client;
 mod exports;
 mod exports_under_way;
@@ -21,5 +23,6 @@ mod slow_clients;
 mod snapshots;
 mod streams;
 mod support;
+mod tenants;
 mod unindexed;
 mod writes;

@@ -67,10 +67,24 @@ impl Served {
         (served, PostgresDatabase::open(&config, tables).expect("opens"))
     }
 
+    /// Statements of another client.
+    pub(crate) fn execute(&self, sql: &str) {
+        self.run_in(&self.name, sql);
+    }
+
+    /// Its name, which is no other's.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     fn run(&self, sql: &str) {
+        self.run_in("postgres", sql);
+    }
+
+    fn run_in(&self, database: &str, sql: &str) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
-            let url = format!("{}/postgres", self.server);
+            let url = format!("{}/{database}", self.server);
             let connected = tokio_postgres::connect(&url, tokio_postgres::NoTls).await;
             let (client, connection) = connected.expect("a connection");
             tokio::spawn(connection);

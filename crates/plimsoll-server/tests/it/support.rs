@@ -151,7 +151,7 @@ pub(crate) const NOW_MICROS: i64 = 1_769_860_800_000_000;
 /// A database in a directory or on a server, of its own.
 pub(crate) struct World {
     pub(crate) store: Store,
-    _served: Option<Served>,
+    pub(crate) served: Option<Served>,
     /// Removed with its files when the world is dropped.
     _directory: TempDir,
 }
@@ -168,7 +168,7 @@ pub(crate) fn world(goods: u64) -> World {
         let (served, database) = Served::new(&schema, &mut resources, directory.path(), NOW_MICROS);
         let catalogue = pack.catalogue(resources).expect("a catalogue");
         let store = Store::new(Arc::new(database), Arc::new(catalogue));
-        let world = World { store, _served: Some(served), _directory: directory };
+        let world = World { store, served: Some(served), _directory: directory };
         world.add_goods(goods);
         return world;
     }
@@ -184,7 +184,7 @@ pub(crate) fn world(goods: u64) -> World {
     let database = SqliteDatabase::open(&config, &mut resources).expect("opens");
     let catalogue = pack.catalogue(resources).expect("a catalogue");
     let store = Store::new(Arc::new(database), Arc::new(catalogue));
-    let world = World { store, _served: None, _directory: directory };
+    let world = World { store, served: None, _directory: directory };
     world.add_goods(goods);
     world
 }
@@ -281,6 +281,8 @@ pub(crate) fn config(store: Store) -> ServerConfig {
         limit_source: "test".into(),
         limits: ServerLimits::default(),
         cursor_key: [7; 32],
+        access: None,
+        audit: None,
         writable: true,
         clock: Arc::new(|| NOW_MICROS),
         process: Arc::new(FixedProcess),

@@ -1,7 +1,8 @@
 //! One unit's statements inside its savepoint.
 //!
 //! Promises: row counts are checked against what the statement means; the remembered outcome is
-//! written in the same transaction as the effect it remembers.
+//! written in the same transaction as the effect it remembers; rows are written and read back as
+//! whoever asked, and what is Plimsoll's own as itself.
 //! Never: a value in an SQL text.
 
 use std::fmt::Write as _;
@@ -14,6 +15,7 @@ use tokio_postgres::types::Type;
 use super::control;
 use super::dialect::{self, FIELDS_IN_FRONT, Source, Sql, quote};
 use super::failure::{explain, explain_write};
+use super::guise::Guise;
 use super::insert::{Insert, insert_rows};
 use super::native::{Codec, Table};
 use super::open::Shared;
@@ -29,12 +31,21 @@ pub(super) async fn apply(
     client: &Client,
     shared: &Shared,
     unit: WriteUnit,
+    guise: Option<&Guise>,
 ) -> Result<WriteOutcome> {
+    if guise.is_some() && !unit.writes.iter().all(is_of_rows) {
+        let why = "whoever acts under a role of theirs writes rows and nothing else";
+        return Err(Error::invalid(why));
+    }
     if let Some(remember) = &unit.remember
         && let Some(outcome) = control::recall(client, remember, unit.now_micros).await?
     {
         return Ok(outcome);
     }
+    let worn = match guise {
+        Some(guise) => Some(guise.put_on(client).await?),
+        None => None,
+    };
     let mut outcome = WriteOutcome::default();
     let mut place = 0;
     for write in &unit.writes {
@@ -65,10 +76,18 @@ pub(super) async fn apply(
     if let Some(read_back) = unit.read_back {
         read_row_back(client, shared, read_back, &mut outcome).await?;
     }
+    if let Some(worn) = worn {
+        worn.take_off(client).await?;
+    }
     if let Some(remember) = &unit.remember {
         control::remember(client, remember, unit.now_micros, &outcome).await?;
     }
     Ok(outcome)
+}
+
+/// What is neither SQL of a pack, nor a table, nor state of Plimsoll's own.
+fn is_of_rows(write: &Write) -> bool {
+    matches!(write, Write::Insert { .. } | Write::Update { .. } | Write::Delete { .. })
 }
 
 async fn statement(

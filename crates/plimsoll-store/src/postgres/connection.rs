@@ -24,6 +24,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::connect::{CONNECT_TIMEOUT, connect_in_turn};
 use super::failure::{explain, is_lost};
+use super::guise::{Acting, Guise};
 use super::hosts::{Host, Hosts, Need, PRIMARY, Tried};
 use super::lookout::place;
 use crate::error::{Error, ErrorKind, Result};
@@ -75,6 +76,8 @@ pub(super) struct Link {
     at: usize,
     need: Need,
     tried: Tried,
+    /// As whom what comes next is done.
+    guise: Option<Arc<Guise>>,
 }
 
 impl Link {
@@ -82,7 +85,12 @@ impl Link {
     pub(super) fn new(hosts: Arc<Hosts>) -> Result<Self> {
         let open = hosts.all().iter().map(|_| None).collect();
         let (need, tried) = (Need::Primary, Tried::default());
-        Ok(Self { hosts, runtime: runtime()?, open, at: PRIMARY, need, tried })
+        Ok(Self { hosts, runtime: runtime()?, open, at: PRIMARY, need, tried, guise: None })
+    }
+
+    /// Acts as somebody in every transaction from now on, or as the connection's own role.
+    pub(super) fn act_as(&mut self, guise: Option<Arc<Guise>>) {
+        self.guise = guise;
     }
 
     /// Chooses the host for what comes next.
@@ -170,9 +178,9 @@ impl Link {
     pub(super) fn run<T>(
         &mut self,
         watch: &Watch,
-        work: impl AsyncFnOnce(&Client) -> Result<T>,
+        work: impl AsyncFnOnce(&Acting<'_>) -> Result<T>,
     ) -> Result<T> {
-        let Self { hosts, runtime, open, at, need, .. } = self;
+        let Self { hosts, runtime, open, at, need, guise, .. } = self;
         let (host, place) = (&hosts.all()[*at], &mut open[*at]);
         let as_far_as = match *need {
             // All there is was written there.
@@ -192,9 +200,10 @@ impl Link {
             }
             made?;
             let Some(living) = place.as_mut() else { unreachable!("made above") };
+            let acting = Acting { client: &living.client, guise: guise.as_deref() };
             let answer = tokio::select! {
                 biased;
-                answer = work(&living.client) => Ok(answer),
+                answer = work(&acting) => Ok(answer),
                 why = given_up(watch, host, *need) => Err(why),
             };
             living.used = Instant::now();
@@ -224,7 +233,7 @@ impl Link {
     pub(super) fn run_anew<T>(
         &mut self,
         watch: &Watch,
-        mut work: impl AsyncFnMut(&Client) -> Result<T>,
+        mut work: impl AsyncFnMut(&Acting<'_>) -> Result<T>,
     ) -> Result<T> {
         loop {
             let answer = self.run(watch, async |client| work(client).await);

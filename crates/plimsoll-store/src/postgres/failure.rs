@@ -139,7 +139,14 @@ fn classify(told: &DbError) -> (ErrorKind, &'static str) {
         );
     }
     if *code == SqlState::INSUFFICIENT_PRIVILEGE {
-        return (ErrorKind::ReadOnly, "grant the role that is used the right it lacks");
+        return (ErrorKind::Denied, "grant the role that is used the right it lacks");
+    }
+    // A role that is not there is found where a value of a setting is checked. The routine's name
+    // is the same in every language; no other statement sets what is checked there.
+    if *code == SqlState::INVALID_PARAMETER_VALUE
+        && told.routine() == Some("call_string_check_hook")
+    {
+        return (ErrorKind::Denied, "make the role, and grant it to the one that connects");
     }
     if *code == SqlState::IN_FAILED_SQL_TRANSACTION {
         return (ErrorKind::Busy, "try again");

@@ -88,7 +88,7 @@ pub(super) fn alone<T>(
 ) -> Result<T> {
     let (stays, _waits) = Pending::<()>::new();
     let mut link = Link::new(Arc::new(Hosts::of_one(&config.url)?))?;
-    link.run(&stays.watch(), work)
+    link.run(&stays.watch(), async |client| work(client).await)
 }
 
 async fn states(client: &Client, migrations: &[Migration]) -> Result<Vec<MigrationState>> {

@@ -15,6 +15,9 @@
 //! and no name, so that a pooler in transaction mode may stand between; only a COPY has a name,
 //! until it is done.
 //!
+//! Whoever acts as somebody is a handle over the same threads, whose transactions begin with a role
+//! and settings of theirs, see `guise`.
+//!
 //! Promises: a connection holds one message of a bounded size; a statement reads a window of an
 //! index and ends; nothing is prepared, set or listened to beyond a transaction.
 //! Never: a connection handed out, a table made among the app's, or SQL accepted from a client.
@@ -28,6 +31,7 @@ mod connection;
 mod control;
 mod dialect;
 mod failure;
+mod guise;
 mod hosts;
 mod insert;
 mod introspect;

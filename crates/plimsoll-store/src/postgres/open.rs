@@ -18,6 +18,7 @@ use plimsoll::record::Value;
 
 use super::connection::Link;
 use super::failure::explain;
+use super::guise::Guise;
 use super::hosts::{Hosts, Need, Role};
 use super::lookout::Lookout;
 use super::native::Table;
@@ -27,6 +28,7 @@ use crate::aggregate::{AggregateRequest, Aggregated};
 use crate::catalogue::{Handle, Resource};
 use crate::database::{Database, DatabaseStats, RoleStats};
 use crate::error::{Error, ErrorKind, Result};
+use crate::identity::Identity;
 use crate::lanes::Lanes;
 use crate::pending::{Pending, Promise};
 use crate::read::{Page, PageRequest, ReadLane};
@@ -145,7 +147,16 @@ pub struct PostgresDatabase {
     /// Connections of the reading threads to each host.
     readers: u64,
     writable: bool,
+    /// As whom it is asked, where that is not the connections' own role.
+    acting: Option<Acting>,
+    /// Those of somebody else where it is asked as somebody.
     threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// Somebody, and the SQL that makes a transaction theirs.
+struct Acting {
+    identity: Arc<Identity>,
+    guise: Arc<Guise>,
 }
 
 impl PostgresDatabase {
@@ -175,6 +186,7 @@ impl PostgresDatabase {
             shared,
             readers: config.reading_threads(),
             writable: config.writable,
+            acting: None,
             threads: Mutex::default(),
         };
         if config.writable {
@@ -228,8 +240,28 @@ impl PostgresDatabase {
         Ok(())
     }
 
+    /// Reads as whoever asks.
     fn read<T: Send + 'static>(
         &self,
+        lanes: &Lanes<ReadTask>,
+        lane: ReadLane,
+        task: impl FnOnce(&mut Link, &Shared, &Promise<T>) -> Result<T> + Send + 'static,
+    ) -> Pending<T> {
+        let guise = self.acting.as_ref().map(|acting| acting.guise.clone());
+        Self::read_as(guise, lanes, lane, task)
+    }
+
+    /// Reads what is Plimsoll's own, whoever asks.
+    fn read_own<T: Send + 'static>(
+        lanes: &Lanes<ReadTask>,
+        lane: ReadLane,
+        task: impl FnOnce(&mut Link, &Shared, &Promise<T>) -> Result<T> + Send + 'static,
+    ) -> Pending<T> {
+        Self::read_as(None, lanes, lane, task)
+    }
+
+    fn read_as<T: Send + 'static>(
+        guise: Option<Arc<Guise>>,
         lanes: &Lanes<ReadTask>,
         lane: ReadLane,
         task: impl FnOnce(&mut Link, &Shared, &Promise<T>) -> Result<T> + Send + 'static,
@@ -237,6 +269,7 @@ impl PostgresDatabase {
         let (promise, pending) = Pending::new();
         let boxed: ReadTask = Box::new(move |link, shared| {
             if !promise.is_abandoned() {
+                link.act_as(guise);
                 let answer = task(link, shared, &promise);
                 promise.keep(answer);
             }
@@ -299,7 +332,7 @@ impl Database for PostgresDatabase {
 
     fn query(&self, sql: &str, rows_max: usize) -> Pending<Vec<Vec<Value>>> {
         let sql = sql.to_owned();
-        self.read(&self.shared.reports, ReadLane::Bulk, move |link, _, promise| {
+        Self::read_own(&self.shared.reports, ReadLane::Bulk, move |link, _, promise| {
             // What it tells may decide over a write.
             link.choose(Need::Primary)?;
             report::query(link, &promise.watch(), sql, rows_max)
@@ -308,7 +341,7 @@ impl Database for PostgresDatabase {
 
     fn state(&self, kind: &'static str, key: &str) -> Pending<Option<String>> {
         let key = key.to_owned();
-        self.read(&self.shared.pages, ReadLane::Interactive, move |link, _, promise| {
+        Self::read_own(&self.shared.pages, ReadLane::Interactive, move |link, _, promise| {
             link.choose(Need::Primary)?;
             link.run(&promise.watch(), async |client| control::state(client, kind, &key).await)
         })
@@ -321,13 +354,14 @@ impl Database for PostgresDatabase {
                 "this database was opened for reading only",
             )));
         }
+        let identity = self.acting.as_ref().map(|acting| acting.identity.clone());
         let (promise, pending) = Pending::new();
-        self.shared.writer.push(priority, Job { unit, promise });
+        self.shared.writer.push(priority, Job { unit, promise, identity });
         pending
     }
 
     fn ping(&self) -> Pending<()> {
-        self.read(&self.shared.pages, ReadLane::Interactive, |link, _, promise| {
+        Self::read_own(&self.shared.pages, ReadLane::Interactive, |link, _, promise| {
             link.choose(Need::Read(None))?;
             link.run(&promise.watch(), async |client| {
                 client.check_connection().await.map_err(|e| explain("asking the database", &e))
@@ -353,7 +387,22 @@ impl Database for PostgresDatabase {
         }
     }
 
+    fn acting_as(&self, identity: &Arc<Identity>) -> Result<Arc<dyn Database>> {
+        let acting = Acting { identity: identity.clone(), guise: Arc::new(Guise::of(identity)) };
+        Ok(Arc::new(Self {
+            shared: self.shared.clone(),
+            readers: self.readers,
+            writable: self.writable,
+            acting: Some(acting),
+            threads: Mutex::default(),
+        }))
+    }
+
     fn close(&self) -> Result<()> {
+        if self.acting.is_some() {
+            // It is over the threads of another, who closes them.
+            return Ok(());
+        }
         self.shared.pages.close();
         self.shared.reports.close();
         self.shared.snapshots.close();

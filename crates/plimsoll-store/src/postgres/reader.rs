@@ -21,12 +21,12 @@ use std::time::{Duration, Instant};
 
 use plimsoll::limits::{FRAME_BYTES, SLICE_MS_MAX};
 use plimsoll::record::{Row as _, Value};
-use tokio_postgres::Client;
 
 use super::among::select_among;
 use super::connection::Link;
 use super::dialect::{self, FIELDS_IN_FRONT, Select, Source, Sql, Window};
 use super::failure::{explain, is_cut_short};
+use super::guise::Acting;
 use super::hosts::Need;
 use super::native::{Codec, Table};
 use super::pace::Pace;
@@ -281,13 +281,13 @@ impl<'a> Slice<'a> {
 
     async fn read(
         &mut self,
-        client: &Client,
+        client: &Acting<'_>,
         sql: &Sql,
         begin: &str,
         wanted: u64,
         came: &mut u64,
     ) -> std::result::Result<Came, Broken> {
-        let mut rows = fetch_begun(client, sql, begin).await.map_err(Broken::Server)?;
+        let mut rows = fetch_begun(client, sql, begin.to_owned()).await.map_err(Broken::Server)?;
         let bytes_before = self.request.out.len();
         let rows_before = self.rows;
         self.last = None;

@@ -16,6 +16,8 @@ use std::sync::Arc;
 use plimsoll::record::Value;
 
 use super::dialect::{Select, Sql, quote};
+use super::guise::Acting;
+use super::transaction::as_whom;
 use crate::catalogue::Resource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::search::{Search, Term, TermKind};
@@ -124,8 +126,8 @@ pub(super) fn gather() -> String {
 }
 
 /// The same with one snapshot for several statements.
-pub(super) fn gather_whole(timeout_ms: u64) -> String {
-    begin("begin isolation level repeatable read read only", timeout_ms)
+pub(super) fn gather_whole(acting: &Acting<'_>, timeout_ms: u64) -> String {
+    as_whom(acting, begin("begin isolation level repeatable read read only", timeout_ms))
 }
 
 fn begin(how: &str, timeout_ms: u64) -> String {

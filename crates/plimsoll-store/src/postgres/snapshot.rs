@@ -70,8 +70,8 @@ pub(super) fn snapshot(
     let read = link.run(watch, async |client| {
         let timeout_ms = query.map_or(request.timeout_ms, BoundQuery::time_ms);
         let begin = match &found {
-            Some(_) => gather_whole(timeout_ms),
-            None => whole(timeout_ms, query.is_some()),
+            Some(_) => gather_whole(client, timeout_ms),
+            None => whole(client, timeout_ms, query.is_some()),
         };
         client.batch_execute(&begin).await.map_err(fail)?;
         if let Some(query) = query {

@@ -5,6 +5,8 @@
 //!   <──                                 rows .. rows           done      one round trip
 //! ```
 //!
+//! Where the connection acts as somebody, the beginning makes the transaction theirs.
+//!
 //! Promises: nothing that is set outlives the transaction; the statement has a time limit.
 //! Never: a name for the statement, which a pooler would have to know.
 
@@ -18,6 +20,7 @@ use tokio_postgres::{Client, Error, Row, RowStream};
 
 use super::control::FIND_OWN;
 use super::dialect::Sql;
+use super::guise::Acting;
 use super::value::Bind;
 
 /// What holds for one statement.
@@ -46,10 +49,19 @@ impl Settings {
     }
 }
 
+/// The beginning of a transaction with as whom its connection acts.
+pub(super) fn as_whom(acting: &Acting<'_>, mut begin: String) -> String {
+    if let Some(guise) = acting.guise {
+        begin.push_str(&guise.begin());
+    }
+    begin
+}
+
 /// How a transaction begins that has one snapshot for several statements.
-pub(super) fn whole(timeout_ms: u64, sorts: bool) -> String {
+pub(super) fn whole(acting: &Acting<'_>, timeout_ms: u64, sorts: bool) -> String {
     let begin = Settings { timeout_ms, sorts, finds_own: false }.begin();
-    begin.replacen("begin read only", "begin isolation level repeatable read read only", 1)
+    let read_only = "begin isolation level repeatable read read only";
+    as_whom(acting, begin.replacen("begin read only", read_only, 1))
 }
 
 /// The rows of a statement of a transaction that was begun before.
@@ -71,12 +83,21 @@ impl Rows {
 }
 
 /// Sends the three and waits for the statement to begin to answer.
-pub(super) async fn fetch(client: &Client, sql: &Sql, settings: Settings) -> Result<Rows, Error> {
-    fetch_begun(client, sql, &settings.begin()).await
+pub(super) async fn fetch(
+    client: &Acting<'_>,
+    sql: &Sql,
+    settings: Settings,
+) -> Result<Rows, Error> {
+    fetch_begun(client, sql, settings.begin()).await
 }
 
 /// As [`fetch`], with a beginning of the caller's own.
-pub(super) async fn fetch_begun(client: &Client, sql: &Sql, begin: &str) -> Result<Rows, Error> {
+pub(super) async fn fetch_begun(
+    client: &Acting<'_>,
+    sql: &Sql,
+    begin: String,
+) -> Result<Rows, Error> {
+    let begin = &as_whom(client, begin);
     let params = sql.params.iter().map(|value| (Bind(value), Type::UNKNOWN));
     let mut begun = pin!(client.batch_execute(begin));
     let mut answer = pin!(client.query_typed_raw(&sql.text, params));

@@ -6,10 +6,10 @@
 //!                                                                           answers <┘
 //! ```
 //!
-//! Promises: a unit that fails is rolled back alone; nobody is answered before the commit is
-//! durable; where the answer to a commit is lost, all of its units are told so, and none is told
-//! that it failed or succeeded; after a panic no further unit is accepted, and nobody is left
-//! waiting.
+//! Promises: a unit that fails is rolled back alone; what one is written as does not reach the
+//! next; nobody is answered before the commit is durable; where the answer to a commit is lost, all
+//! of its units are told so, and none is told that it failed or succeeded; after a panic no further
+//! unit is accepted, and nobody is left waiting.
 //! Never: waits for company.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,6 +24,7 @@ use tokio_postgres::Client;
 use super::apply::apply;
 use super::connection::{Link, horizon_now};
 use super::failure::explain;
+use super::guise::Guise;
 use super::open::Shared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::horizon::Horizon;
@@ -96,10 +97,11 @@ async fn group(
     client.batch_execute(&begin()).await.map_err(|e| explain("beginning a write", &e))?;
     let until = Instant::now() + Duration::from_millis(WRITE_SLICE_MS_MAX);
     let mut next = first.take();
-    while let Some(Job { unit, promise }) = next {
+    while let Some(Job { unit, promise, identity }) = next {
         // A unit whose caller has gone before it began is not begun.
         if !promise.is_abandoned() {
-            let outcome = in_savepoint(client, shared, unit).await;
+            let guise = identity.as_deref().map(Guise::of);
+            let outcome = in_savepoint(client, shared, unit, guise.as_ref()).await;
             let broken = outcome.as_ref().is_err_and(|e| e.kind() == ErrorKind::Busy);
             answers.push((promise, outcome));
             if broken && client.is_closed() {
@@ -132,13 +134,19 @@ fn lost(how: &str) -> Error {
     Error::new(ErrorKind::Io, format!("writing: {how}"))
 }
 
-async fn in_savepoint(client: &Client, shared: &Shared, unit: WriteUnit) -> Result<WriteOutcome> {
+async fn in_savepoint(
+    client: &Client,
+    shared: &Shared,
+    unit: WriteUnit,
+    guise: Option<&Guise>,
+) -> Result<WriteOutcome> {
     let fail = |e: tokio_postgres::Error| explain("writing", &e);
     client.batch_execute("savepoint unit").await.map_err(fail)?;
     let trial = unit.trial;
-    let applied = match apply(client, shared, unit).await {
-        // A deferred rule is checked by the commit, where it would fail the whole group.
-        Ok(outcome) if outcome.refused.is_empty() => client
+    let applied = match apply(client, shared, unit, guise).await {
+        // A deferred rule is checked by the commit, where it would fail the whole group. What was
+        // written as somebody was checked as them.
+        Ok(outcome) if outcome.refused.is_empty() && guise.is_none() => client
             .batch_execute("set constraints all immediate; set constraints all deferred")
             .await
             .map(|()| outcome)
@@ -151,6 +159,7 @@ async fn in_savepoint(client: &Client, shared: &Shared, unit: WriteUnit) -> Resu
             client.batch_execute("release unit").await.map_err(fail)?;
             Ok(outcome)
         }
+        // With the savepoint goes what was set behind it.
         taken_back => {
             client.batch_execute("rollback to unit; release unit").await.map_err(fail)?;
             taken_back

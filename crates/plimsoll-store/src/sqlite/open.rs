@@ -250,7 +250,7 @@ impl Database for SqliteDatabase {
             )));
         }
         let (promise, pending) = Pending::new();
-        self.shared.writer.push(priority, Job { unit, promise });
+        self.shared.writer.push(priority, Job { unit, promise, identity: None });
         pending
     }
 

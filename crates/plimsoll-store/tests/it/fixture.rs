@@ -68,7 +68,12 @@ impl Served {
 
     fn hold(&self, table: &str, mode: &str) -> Held {
         let lock = format!("begin; lock table {table} in {mode} mode");
-        let (runtime, client) = self.client(&self.name, &lock);
+        self.execute_and_hold(&lock)
+    }
+
+    /// Statements of another client, which stays in its transaction until it is given back.
+    pub(crate) fn execute_and_hold(&self, sql: &str) -> Held {
+        let (runtime, client) = self.client(&self.name, sql);
         Held::Table(runtime, client)
     }
 

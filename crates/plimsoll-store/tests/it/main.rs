@@ -22,6 +22,7 @@ mod snapshots;
 mod sorted;
 mod steps;
 mod stream;
+mod tenants;
 mod theirs;
 mod untouched;
 mod waiting;

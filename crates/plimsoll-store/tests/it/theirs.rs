@@ -263,7 +263,7 @@ fn a_right_that_is_missing_is_told_and_the_other_tables_are_served() {
     assert_eq!(lines(&walk(&store, false, again).expect("rows")), [r#"{"id":1,"name":"a"}"#]);
     theirs.served.execute("revoke select (id, name) on open from reader");
     let (kind, message) = kind(page(&store, request(&table, "")));
-    assert_eq!(kind, ErrorKind::ReadOnly, "{message}");
+    assert_eq!(kind, ErrorKind::Denied, "{message}");
     assert!(message.contains("grant"), "{message}");
     theirs.served.execute("drop owned by reader; drop role reader");
 }

@@ -37,10 +37,11 @@ pub(super) fn source(context: &Context, top: &Object<'_, '_>) -> Result<Arc<Reso
         return Err(top.invalid("params", "belong to a query: a resource has none"));
     }
     let by_path = || context.tables.values().find(|s| s.resource.path.as_deref() == Some(&*name));
-    if let Some(served) = context.tables.get(&*name).or_else(by_path) {
+    if let Some(served) = context.tables.get(&name).or_else(by_path) {
         return Ok(Arc::clone(&served.resource));
     }
-    let names: Vec<&str> = context.tables.keys().map(|n| &**n).take(50).collect();
+    context.may_read(&name)?;
+    let names: Vec<&str> = context.tables.keys().take(50).collect();
     let why = format!("is '{}', and there is no resource of this name", excerpt(&name));
     Err(suggest(top.invalid("resource", &why), &name, &names))
 }
@@ -54,6 +55,7 @@ fn bound(context: &Context, top: &Object<'_, '_>, name: &str) -> Result<Arc<Reso
             given.push((name.to_owned(), text(top, value.get())?));
         }
     }
+    context.may_query(name)?;
     let found = queries::named(context, name)?;
     let known: Vec<&str> = found.parameters().iter().map(|p| &*p.name).collect();
     if let Some((wrong, _)) = given.iter().find(|(name, _)| !known.contains(&&**name)) {

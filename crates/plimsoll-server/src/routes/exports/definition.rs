@@ -110,16 +110,19 @@ fn source(context: &Context, top: &Top<'_, '_>, params: &str) -> Result<Arc<Serv
     let Some(name) = top.text("resource")? else {
         let why = "is missing: name a table or the path of one, or a query";
         let query = query.ok_or_else(|| invalid("/resource", why))?;
+        context.may_query(&query)?;
         return queries::bound(context, &query, Some(params)).map(Arc::new);
     };
     if query.is_some() {
         return Err(invalid("/query", "and resource both stand there: name one of them"));
     }
-    let by_path = || context.tables.values().find(|s| s.resource.path.as_deref() == Some(&*name));
-    if let Some(served) = context.tables.get(&*name).or_else(by_path) {
+    let named = |s: &&Arc<Served>| s.resource.path.as_deref() == Some(&*name);
+    if let Some(served) = context.tables.whole(&name).or_else(|| context.tables.all().find(named)) {
+        context.may_export(&served.resource.name)?;
         return Ok(Arc::clone(served));
     }
-    let names: Vec<&str> = context.tables.keys().map(|n| &**n).take(50).collect();
+    context.may_export(&name)?;
+    let names: Vec<&str> = context.tables.keys().take(50).collect();
     let why = format!("is '{}', and there is no resource of this name", excerpt(&name));
     Err(suggest(invalid("/resource", &why), &name, &names))
 }

@@ -129,9 +129,10 @@ fn head(export: &Export) -> Result<Response<Body>> {
 /// Begins the export, in the name of the one who asked for it.
 async fn first_rows(context: &Arc<Context>, turn: Turn, request: &Parts) -> Result<Follower> {
     let asked = &turn.export().asked;
+    let context = &asked.caller.acting(context)?;
     let served = match asked.is_query {
         true => queries::bound(context, &asked.resource, Some(&asked.query)).map(Arc::new)?,
-        false => match context.tables.get(&asked.resource) {
+        false => match context.tables.whole(&asked.resource) {
             Some(served) => Arc::clone(served),
             None => {
                 let why = format!("'{}' is not served any more", asked.resource);
@@ -147,7 +148,8 @@ async fn first_rows(context: &Arc<Context>, turn: Turn, request: &Parts) -> Resu
     }
     // Rows may take long to sort: not for a file that has no place.
     let place = context.handoffs.place()?;
-    let response = export(context, &served, &reading, false).await?;
+    let audited = context.begin_audit("link", &asked.resource, &mut reading).await?;
+    let response = audited.watch(export(context, &served, &reading, false).await)?;
     begin(context, turn, place, response.into_body()).await
 }
 

@@ -2,17 +2,20 @@
 //!
 //! ```text
 //!   key given by the client ─┐
-//!   route ───────────────────┴> scoped key ──> remembered with the fingerprint, in the write's
+//!   who asks, route ─────────┴> scoped key ──> remembered with the fingerprint, in the write's
 //!   method, path, body ───────> fingerprint    own transaction, for 24 hours
 //! ```
 //!
 //! Promises: the same key with another request is refused (422), not answered with a wrong row.
 //! Never: a key that was not committed together with its effect.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use plimsoll_store::Remember;
 
+use crate::access::Principal;
 use crate::problem::{Kind, Problem, Result};
 use crate::router::RouteLabel;
 
@@ -50,8 +53,16 @@ pub(super) fn remember(
     if let Some(if_match) = parts.headers.get("if-match") {
         fingerprint.update(if_match.as_bytes());
     }
+    let template = &label.template;
     Ok(Some(Remember {
-        key: format!("{} {text}", label.template).into(),
+        key: match parts.extensions.get::<Arc<Principal>>() {
+            None => format!("{template} {text}").into(),
+            // Nobody is answered what somebody else wrote.
+            Some(principal) => {
+                let mark = u128::from_le_bytes(*principal.mark());
+                format!("{mark:032x} {template} {text}").into()
+            }
+        },
         fingerprint: *fingerprint.finalize().as_bytes(),
         keep_seconds: KEEP_SECONDS,
         tag: status.as_u16(),
