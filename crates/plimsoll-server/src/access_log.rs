@@ -19,6 +19,7 @@ use axum::http::Method;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
+use crate::access::Sender;
 use crate::metrics::Metrics;
 use crate::request_id::RequestId;
 use crate::router::RouteLabel;
@@ -27,6 +28,7 @@ use crate::router::RouteLabel;
 pub(crate) struct Entry {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) id: RequestId,
+    pub(crate) sender: Sender,
     pub(crate) method: Method,
     pub(crate) route: Arc<RouteLabel>,
     pub(crate) status: u16,
@@ -91,6 +93,7 @@ impl Drop for Watched {
             ms = elapsed.as_micros() as f64 / 1e3,
             complete = self.complete,
             request_id = entry.id.as_str(),
+            principal = entry.sender.name(),
         );
     }
 }

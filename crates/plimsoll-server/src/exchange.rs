@@ -20,6 +20,7 @@ use axum::http::{HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
 use tower::Service;
 
+use crate::access::Sender;
 use crate::access_log::{Entry, Watched};
 use crate::app::Server;
 use crate::problem::{Kind, Problem};
@@ -37,10 +38,12 @@ pub(crate) async fn exchange(
     let started = Instant::now();
     let method = request.method().clone();
     let id = server.core.request_ids.of(request.headers());
+    let sender = Sender::default();
     let mut response = match check_address(&request) {
         Err(problem) => refused(problem),
         Ok(()) => {
             request.extensions_mut().insert(id.clone());
+            request.extensions_mut().insert(sender.clone());
             routed(&server, request).await
         }
     };
@@ -59,6 +62,7 @@ pub(crate) async fn exchange(
     let entry = Entry {
         metrics: Arc::clone(&server.core.metrics),
         id,
+        sender,
         method,
         route,
         status: response.status().as_u16(),

@@ -89,6 +89,8 @@ struct JwtToml {
     subject: Box<str>,
     #[serde(default = "scope")]
     scopes: Box<str>,
+    #[serde(default)]
+    default_scopes: Vec<Spanned<String>>,
     role: Option<Box<str>>,
     #[serde(default)]
     roles: Vec<Box<str>>,
@@ -180,6 +182,16 @@ impl Reader<'_> {
         Ok(())
     }
 
+    fn grants(&self, scopes: &[Spanned<String>]) -> Result<Grants, String> {
+        let mut grants = Grants::default();
+        for scope in scopes {
+            if !grants.add(scope.get_ref()) {
+                return Err(format!("{}: {}", self.line(scope), unknown(scope.get_ref())));
+            }
+        }
+        Ok(grants)
+    }
+
     fn key(&mut self, key: KeyToml, line: &str) -> Result<Key, String> {
         self.name(&key.name)?;
         let name = key.name.get_ref();
@@ -190,12 +202,7 @@ impl Reader<'_> {
                 self.at(&key.hash)
             ));
         };
-        let mut grants = Grants::default();
-        for scope in &key.scopes {
-            if !grants.add(scope.get_ref()) {
-                return Err(format!("{}: {}", self.line(scope), unknown(scope.get_ref())));
-            }
-        }
+        let grants = self.grants(&key.scopes)?;
         let identity = identity(key.role.as_deref(), key.settings);
         let identity = identity.map_err(|e| format!("{line}: the key '{name}': {e}"))?;
         Ok(Key { hash, principal: Principal::new(name, grants, identity).into() })
@@ -225,6 +232,7 @@ impl Reader<'_> {
         let mut roles = jwt.roles.iter().chain(&jwt.default_role);
         let probe = |role: &str| Identity::new(Some(role), []).map(drop);
         roles.try_for_each(|role| probe(role)).map_err(|e| about(&e.to_string()))?;
+        let default_scopes = self.grants(&jwt.default_scopes)?;
         let names = jwt.settings.keys().map(|name| (name.clone(), "".into()));
         Identity::new(None, names).map_err(|e| about(&e.to_string()))?;
         Ok(Issuer {
@@ -236,6 +244,7 @@ impl Reader<'_> {
             leeway_seconds: jwt.leeway_seconds,
             subject: jwt.subject,
             scopes: jwt.scopes,
+            default_scopes,
             role: Role { claim: jwt.role, allowed: jwt.roles, default: jwt.default_role },
             settings: jwt.settings.into_iter().collect(),
         })

@@ -84,6 +84,8 @@ pub(super) struct Issuer {
     /// The names of claims.
     pub(super) subject: Box<str>,
     pub(super) scopes: Box<str>,
+    /// What a token without that claim may do.
+    pub(super) default_scopes: Grants,
     pub(super) role: Role,
     /// Settings, and the claims that their values come from.
     pub(super) settings: Vec<(Box<str>, Box<str>)>,
@@ -187,7 +189,7 @@ impl Issuer {
     fn grants(&self, claims: &Claims) -> Result<Grants, Refused> {
         const NONE: Refused = "its scopes are neither a text nor a list of texts";
         let words: Vec<&str> = match claims.get(&*self.scopes) {
-            None => Vec::new(),
+            None => return Ok(self.default_scopes.clone()),
             Some(Json::String(text)) => text.split_ascii_whitespace().collect(),
             Some(Json::Array(list)) => {
                 list.iter().map(|word| word.as_str().ok_or(NONE)).collect::<Result<_, _>>()?

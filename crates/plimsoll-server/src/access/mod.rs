@@ -32,7 +32,7 @@ use plimsoll_store::{Identity, Store, nearest};
 pub(crate) use audit::{Audit, Counting, RowCount};
 pub use file::Secret;
 pub use key::NewKey;
-pub(crate) use principal::Principal;
+pub(crate) use principal::{Principal, Sender};
 pub(crate) use scope::{Need, Verb};
 pub(crate) use tables::Tables;
 
@@ -190,6 +190,9 @@ impl Context {
             return Ok(Arc::clone(self));
         };
         let principal = access.principal(&request.headers, self.clock.now_micros())?;
+        if let Some(sender) = request.extensions.get::<Sender>() {
+            sender.is(&principal);
+        }
         match need {
             Need::Mapping => {
                 self.mapped().try_for_each(|name| may(&principal, Verb::Read, name))?

@@ -4,7 +4,7 @@
 //! Never: the key or token it was known by.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use plimsoll_store::Identity;
 
@@ -49,6 +49,22 @@ impl Principal {
     /// What stands for it where something is bound to it: cursors, keys of repeats.
     pub(crate) fn mark(&self) -> &[u8; MARK_BYTES] {
         &self.mark
+    }
+}
+
+/// Where a request's log line finds who sent it, once that is known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sender(Arc<OnceLock<Arc<Principal>>>);
+
+impl Sender {
+    pub(super) fn is(&self, principal: &Arc<Principal>) {
+        // A request is admitted once.
+        let _known_before = self.0.set(Arc::clone(principal));
+    }
+
+    /// Nothing for somebody who is not known.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.0.get().map(|principal| principal.name())
     }
 }
 

@@ -91,7 +91,7 @@ fn with_access(text: &'static str) -> impl FnOnce(&mut ServerConfig) {
     |config| config.access = Some(access(text))
 }
 
-const KEYS: &str = r#"
+pub(crate) const KEYS: &str = r#"
 [[key]]
 name = "all"
 hash = "KEY1"

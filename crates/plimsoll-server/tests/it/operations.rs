@@ -2,10 +2,11 @@
 
 use std::sync::{Mutex, OnceLock};
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
+use crate::access::{As, KEYS, access};
 use crate::served::on_postgres;
-use crate::support::{failing_after, start, start_with, world};
+use crate::support::{World, failing_after, start, start_with, world};
 
 #[test]
 fn the_memory_page_has_the_known_fields_and_the_ledger() {
@@ -186,4 +187,20 @@ fn every_request_leaves_one_line_in_the_access_log() {
         assert!(lines[0].contains(part), "{part} in {}", lines[0]);
     }
     assert!(!lines[0].contains("secret"), "no query in the log");
+    assert!(!lines[0].contains("principal"), "nobody was asked: {}", lines[0]);
+    who_asks_stands_in_the_line(&world, &collector.0);
+}
+
+/// Also where they lack a scope; a key never does.
+fn who_asks_stands_in_the_line(world: &World, all: &Mutex<Vec<String>>) {
+    let server = start_with(world, |config| config.access = Some(access(KEYS)));
+    let goods = As::key(&server, 2);
+    for (target, status) in [("/goods/1", 200), ("/goods/stream", 403)] {
+        let id = format!("who-{status}");
+        assert_eq!(goods.send("GET", target, &[("x-request-id", &id)], &Json::Null).status, status);
+        let line = || all.lock().expect("not poisoned").iter().find(|l| l.contains(&id)).cloned();
+        server.wait_until("it is logged", || line().is_some());
+        let line = line().expect("a line");
+        assert!(line.contains("principal=\"goods\"") && !line.contains("plk_"), "{line}");
+    }
 }

@@ -32,7 +32,8 @@ fn keys_and_issuers_are_read_with_all_they_may_say() {
     let text = format!(
         "{KEY}role = \"reader\"\nsettings = {{ \"app.tenant\" = \"it's 42\" }}\n{JWT}\
          issuer = \"https://id.example\"\nleeway_seconds = 30\nsubject = \"email\"\n\
-         scopes = \"scp\"\nrole = \"role\"\nroles = [\"a\", \"b\"]\ndefault_role = \"a\"\n\
+         scopes = \"scp\"\ndefault_scopes = [\"read:*\"]\nrole = \"role\"\n\
+         roles = [\"a\", \"b\"]\ndefault_role = \"a\"\n\
          settings = {{ \"app.tenant\" = \"tenant\" }}\n\
          [[jwt]]\nname = \"own\"\nalgorithm = \"HS256\"\nsecret_env = \"SECRET\"\n\
          [[jwt]]\nname = \"ed\"\nalgorithm = \"EdDSA\"\npublic_key_env = \"ED\"\n\
@@ -49,6 +50,26 @@ fn keys_and_issuers_are_read_with_all_they_may_say() {
     assert_eq!(names, ["id", "own", "ed"]);
     assert_eq!((&*issuers[0].subject, &*issuers[0].scopes), ("email", "scp"));
     assert_eq!(issuers[0].leeway_seconds, 30);
+}
+
+#[test]
+fn the_examples_of_the_documents_are_read() {
+    let document = include_str!("../../../../../docs/OPERATING.md");
+    let blocks: Vec<&str> = document
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .filter(|block| block.contains("[[key]]"))
+        .collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        let found = super::read(&block.replace("blake3:...", HASH), &mut |secret| {
+            let is_public = matches!(secret, Secret::File(file) if file.ends_with("id.pem"));
+            Ok(if is_public { RSA_PEM.into() } else { b"0123456789abcdef".repeat(2) })
+        });
+        let (keys, issuers) = found.unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((keys.len(), issuers.len()), (1, 1));
+    }
 }
 
 #[test]
@@ -83,6 +104,7 @@ fn a_mistake_in_an_access_file_is_named_with_its_line() {
         (with(JWT, "leeway_seconds = 301"), &["at most 300"]),
         (with(JWT, "role = \"role\""), &["role, a claim, and roles", "belong together"]),
         (with(JWT, "roles = [\"a\"]"), &["belong together"]),
+        (with(JWT, "default_scopes = [\"red:*\"]"), &["line 6", "did you mean 'read:*'?"]),
         (with(JWT, "default_role = \"none\""), &["'none' is no name of a role"]),
         (with(JWT, "settings = { \"a\" = \"b\" }"), &["'a' is no setting of an app"]),
         (

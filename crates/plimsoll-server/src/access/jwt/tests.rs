@@ -23,6 +23,7 @@ fn issuer(algorithm: Algorithm, key: Vec<u8>) -> Issuer {
         leeway_seconds: 10,
         subject: "sub".into(),
         scopes: "scope".into(),
+        default_scopes: Grants::default(),
         role: Role::default(),
         settings: vec![("app.tenant".into(), "tenant".into())],
     }
@@ -169,6 +170,20 @@ fn times_issuer_and_audience_are_checked_and_a_wrong_type_is_no_absence() {
     ] {
         assert_eq!(refused(&good), "taken", "{good}");
     }
+}
+
+#[test]
+fn scopes_by_default_are_those_of_a_token_without_the_claim_alone() {
+    let mut default_scopes = Grants::default();
+    assert!(default_scopes.add("read:lines"));
+    let issuer = Issuer { default_scopes, ..ours() };
+    let may = |claims: &Json| {
+        let principal = issuer.principal(&token(claims), NOW).expect("taken");
+        ["goods", "lines"].map(|name| principal.grants().has(Verb::Read, name))
+    };
+    assert_eq!(may(&without("scope")), [false, true]);
+    assert_eq!(may(&claims()), [true, false]);
+    assert_eq!(may(&with("scope", json!(""))), [false, false]);
 }
 
 #[test]
