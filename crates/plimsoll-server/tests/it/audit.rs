@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::access::{As, access};
 use crate::client::Connection;
@@ -91,11 +91,18 @@ fn an_export_has_a_row_before_its_first_byte_and_one_behind_its_last() {
         assert_eq!((&end["outcome"], &end["rows"]), (&"done".into(), &lines.into()), "{target}");
         assert_eq!((&end["format"], &end["bytes"]), (&format.into(), &answer.body.len().into()));
     }
+    let link = json!({"resource": "goods", "params": {"filter": "id < 10"}, "format": "ndjson"});
+    let link = one.send("POST", "/api/v2/exports", &[], &link).json()["url"].clone();
+    let answer = audited.server.get(link.as_str().expect("a link"));
+    let end = audited.rows(12).pop().expect("a row");
+    assert_eq!((&end["action"], &end["principal"]), (&"link".into(), &"one".into()), "{end}");
+    assert_eq!((&end["rows"], &end["outcome"]), (&9.into(), &"done".into()), "{end}");
+    assert_eq!((&end["bytes"], &end["resource"]), (&answer.body.len().into(), &"goods".into()));
     // Lists, heads and what was not allowed export nothing.
     one.get("/goods?limit=500");
     one.send("HEAD", "/goods/stream", &[], &Json::Null);
     As::key(&audited.server, 2).get("/goods/stream").problem(403, "forbidden");
-    audited.rows(10);
+    audited.rows(12);
 }
 
 #[test]

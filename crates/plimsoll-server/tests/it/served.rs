@@ -15,6 +15,8 @@ use plimsoll_store::postgres::{PostgresConfig, PostgresDatabase, Table, migrate}
 pub(crate) struct Served {
     server: String,
     name: String,
+    /// How it was opened.
+    pub(crate) config: PostgresConfig,
 }
 
 /// Whether this run is the one on PostgreSQL.
@@ -50,21 +52,22 @@ impl Served {
         let server = std::env::var("TESTED_POSTGRES").expect("TESTED_POSTGRES names a server");
         // Databases of runs that were stopped stay, and process numbers come again.
         let name = format!("w{:x}", RandomState::new().hash_one(std::process::id()));
-        let served = Self { server, name };
-        served.run(&format!("create database {}", served.name));
         let config = PostgresConfig {
             row_bytes_max: plimsoll::limits::ROW_BYTES_MAX as u64,
             replicas: Vec::new(),
             replica_lag_max_ms: plimsoll_store::postgres::REPLICA_LAG_MS_MAX,
-            url: format!("{}/{}", served.server, served.name),
+            url: format!("{server}/{name}"),
             readers: 2,
             spill_directory: spill.to_owned(),
             writable: true,
         };
+        let served = Self { server, name, config };
+        served.run(&format!("create database {}", served.name));
         let schema = Migration { id: "1".into(), sql: words(schema).into() };
         let tables: BTreeMap<Box<str>, Table> =
-            migrate(&config, &[schema], resources, now_micros).expect("migrates");
-        (served, PostgresDatabase::open(&config, tables).expect("opens"))
+            migrate(&served.config, &[schema], resources, now_micros).expect("migrates");
+        let database = PostgresDatabase::open(&served.config, tables).expect("opens");
+        (served, database)
     }
 
     /// Statements of another client.

@@ -4,6 +4,10 @@
 //! database's.
 //! Never: on the embedded database, which has no policies.
 
+use std::sync::Arc;
+
+use plimsoll_store::catalogue::QueryFile;
+use plimsoll_store::{Catalogue, postgres};
 use serde_json::{Value as Json, json};
 
 use crate::access::{As, access};
@@ -26,7 +30,7 @@ const ACCESS: &str = r#"
 [[key]]
 name = "a"
 hash = "KEY1"
-scopes = ["read:*", "write:*", "export:*"]
+scopes = ["read:*", "write:*", "export:*", "query:kinds"]
 role = "ROLE"
 settings = { "app.kind" = "a" }
 [[key]]
@@ -47,6 +51,12 @@ roles = ["ROLE"]
 settings = { "app.kind" = "kind" }
 "#;
 
+const KINDS: &str = "--! params = { least = { type = \"int\", default = 0 } }
+--! key = [\"kind\"]
+--! order = \"kind\"
+select kind, count(*) as n from goods where id >= :least group by kind";
+const CODES: &str = "select code from goods";
+
 struct Tenants {
     world: World,
     server: TestServer,
@@ -64,13 +74,20 @@ fn tenants() -> Option<Tenants> {
         world.add_sale(id, kind, "2026-01-30T12:00:00Z", good, "10.00");
     }
     let text = ACCESS.replace("ROLE", &role);
-    let server = start_with(&world, |config| config.access = Some(access(&text)));
+    let files = [("kinds", KINDS), ("codes", CODES)];
+    let files = files.map(|(name, text)| QueryFile::parse(name, text).expect("a query"));
+    let queries = postgres::queries(&served.config, files.into()).expect("looked at");
+    let catalogue = Catalogue::clone(world.store.catalogue()).with_queries(queries);
+    let store = world.store.with_catalogue(Arc::new(catalogue.expect("a catalogue")));
+    let server = start_with(&world, |config| {
+        (config.access, config.store) = (Some(access(&text)), store);
+    });
     Some(Tenants { world, server, role })
 }
 
 impl Tenants {
     fn both(&self) -> [(&'static str, As<'_>); 2] {
-        let scope = "read:* write:* export:*";
+        let scope = "read:* write:* export:* query:kinds";
         let claims = json!({"sub": "u", "scope": scope, "role": self.role, "kind": "b"});
         [("a", As::key(&self.server, 1)), ("b", As::token(&self.server, claims))]
     }
@@ -98,6 +115,8 @@ fn every_route_shows_a_tenant_its_own_rows_and_no_others() {
         for target in [
             "/goods?limit=500",
             "/goods?limit=500&sort=-price&filter=id%20%3E%200%20or%20id%20%3C%209",
+            "/goods/search?limit=500&q=number",
+            "/goods/search?limit=500&q=number&sort=-price",
         ] {
             let rows = tenant.get(target).json()["data"].clone();
             let rows = rows.as_array().expect("rows");
@@ -115,6 +134,8 @@ fn every_route_shows_a_tenant_its_own_rows_and_no_others() {
             "/goods/stream?format=ndjson&consistency=snapshot",
             "/goods/export?format=ndjson",
             "/goods/export?format=ndjson&consistency=snapshot&sort=-id",
+            "/goods/stream?format=ndjson&search=number",
+            "/goods/stream?format=ndjson&search=number&consistency=snapshot",
         ] {
             let answer = tenant.get(target);
             let found = kinds(answer.text(), "kind");
@@ -147,6 +168,75 @@ fn every_route_shows_a_tenant_its_own_rows_and_no_others() {
     }
     let own = As::key(&tenants.server, 3).get("/goods/stream?format=ndjson");
     assert_eq!(own.text().lines().count(), 400, "the connection's own role is not a tenant");
+    tenants.end();
+}
+
+#[test]
+fn a_query_and_a_link_show_a_tenant_its_own_rows_and_no_others() {
+    let Some(tenants) = tenants() else { return };
+    let anybody = |link: &str| tenants.server.get(link);
+    for (kind, tenant) in tenants.both() {
+        let mine = json!([{"kind": kind, "n": 100}]);
+        assert_eq!(tenant.get("/api/v2/queries/kinds").json()["data"], mine);
+        for target in ["stream", "export"] {
+            let rows = tenant.get(&format!("/api/v2/queries/kinds/{target}?format=ndjson"));
+            assert_eq!(rows.text().trim(), mine[0].to_string(), "{target}");
+        }
+        let sums = json!({"query": "kinds", "params": {"least": 1}, "measures": ["sum(n) as n"]});
+        let sums = tenant.send("POST", "/analytics/aggregate?format=ndjson", &[], &sums);
+        assert_eq!(sums.json(), json!({"n": 100}));
+        for (definition, rows) in [
+            (json!({"query": "kinds", "format": "ndjson"}), 1),
+            (json!({"resource": "goods", "format": "ndjson"}), 100),
+            (json!({"resource": "goods", "params": {"sort": "name"}, "format": "ndjson"}), 100),
+            (
+                json!({"resource": "goods", "params": {"consistency": "snapshot"},
+                       "format": "ndjson"}),
+                100,
+            ),
+        ] {
+            let made = tenant.send("POST", "/api/v2/exports", &[], &definition);
+            assert_eq!(made.status, 201, "{definition}: {}", made.text());
+            let link = made.json()["url"].as_str().expect("a link").to_owned();
+            // Whoever has the link has the tenant's rows, and nothing else of the tenant's.
+            let found = kinds(anybody(&link).text(), "kind");
+            assert_eq!(found.len(), rows, "{definition}");
+            assert!(found.iter().all(|found| found == kind), "{definition}: {found:?}");
+        }
+    }
+    tenants.end();
+}
+
+#[test]
+fn a_query_or_an_export_by_link_without_its_scope_is_refused_and_not_named() {
+    let Some(tenants) = tenants() else { return };
+    let (_, tenant) = &tenants.both()[0];
+    let lacks = |answer: &crate::client::Answer, scope: &str| {
+        assert_eq!(answer.problem(403, "forbidden")["scope"], scope, "{}", answer.text());
+    };
+    for name in ["codes", "none"] {
+        let scope = format!("query:{name}");
+        for target in ["", "/stream", "/export"] {
+            lacks(&tenant.get(&format!("/api/v2/queries/{name}{target}")), &scope);
+        }
+        let post = |path: &str, body: Json| tenant.send("POST", path, &[], &body);
+        lacks(&post("/api/v2/exports", json!({"query": name})), &scope);
+        lacks(&post("/analytics/aggregate", json!({"query": name, "measures": []})), &scope);
+    }
+    let listed = tenant.get("/api/v2/queries").json();
+    let names: Vec<&Json> =
+        listed["data"].as_array().expect("queries").iter().map(|q| &q["name"]).collect();
+    assert_eq!(names, ["kinds"]);
+    let claims = json!({"sub": "u", "scope": "read:*", "role": tenants.role, "kind": "b"});
+    let reader = As::token(&tenants.server, claims);
+    let link =
+        |resource| reader.send("POST", "/api/v2/exports", &[], &json!({"resource": resource}));
+    lacks(&link("goods"), "export:goods");
+    lacks(&link("nothing"), "export:nothing");
+    tenants
+        .server
+        .ask("POST", "/api/v2/exports", &[("content-type", "application/json")], b"{}")
+        .problem(401, "unauthorized");
     tenants.end();
 }
 
