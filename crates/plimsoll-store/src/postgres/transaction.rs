@@ -44,12 +44,17 @@ impl Settings {
         let timeout = self.timeout_ms;
         format!("begin read only; set local statement_timeout = {timeout}{planner}; {path}")
     }
+
+    /// The same with one snapshot for several statements.
+    pub(super) fn whole(self) -> String {
+        let begin = self.begin();
+        begin.replacen("begin read only", "begin isolation level repeatable read read only", 1)
+    }
 }
 
 /// How a transaction begins that has one snapshot for several statements.
 pub(super) fn whole(timeout_ms: u64) -> String {
-    let begin = Settings { timeout_ms, sorts: false, finds_own: false }.begin();
-    begin.replacen("begin read only", "begin isolation level repeatable read read only", 1)
+    Settings { timeout_ms, sorts: false, finds_own: false }.whole()
 }
 
 /// The rows of a statement of a transaction that was begun before.
