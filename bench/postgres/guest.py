@@ -56,7 +56,8 @@ def rounds(bench, server, url, pgbench, target, seconds):
     seen = {"alone": [], "beside": [], "watched": []}
 
     def alone():
-        seen["alone"].append(load(bench, pgbench, target, seconds))
+        with Watch(url):  # as beside the export: whoever looks is a guest too
+            seen["alone"].append(load(bench, pgbench, target, seconds))
 
     def beside():
         over = threading.Event()

@@ -79,17 +79,31 @@ class Postgres:
         return ["psql", "-qX", url, "-c", f"\\copy ({query}) to '{out}'"]
 
 
-def seen(url):
-    """What Plimsoll holds on the server now: connections, those in a transaction, and the age of
-    the oldest snapshot in seconds."""
-    sql = (
+class Looks:
+    """Looks at what Plimsoll holds on the server, through one psql that stays."""
+
+    SQL = (
         "select count(*), count(*) filter (where state <> 'idle'), "
         "coalesce(max(extract(epoch from clock_timestamp() - xact_start)) "
         "filter (where backend_xmin is not null), 0) "
-        "from pg_stat_activity where application_name = 'plimsoll'"
+        "from pg_stat_activity where application_name = 'plimsoll';\n"
     )
-    told = subprocess.run(
-        ["psql", "-qXAt", "-F", " ", url, "-c", sql], check=True, capture_output=True, text=True
-    )
-    connections, busy, age = told.stdout.split()
-    return int(connections), int(busy), float(age)
+
+    def __init__(self, url):
+        command = ["psql", "-qXAt", "-F", " ", url]
+        pipe = subprocess.PIPE
+        self.psql = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.psql.stdin.close()
+        self.psql.wait(30)
+
+    def seen(self):
+        """Connections, those in a transaction, and the age of the oldest snapshot in seconds."""
+        self.psql.stdin.write(self.SQL)
+        self.psql.stdin.flush()
+        connections, busy, age = self.psql.stdout.readline().split()
+        return int(connections), int(busy), float(age)

@@ -1,12 +1,13 @@
 """Looks at the server's own list of clients while something else runs.
 
-Promises: the largest figures of all looks, ten a second.
+Promises: the largest figures of all looks, ten a second, through one connection: a new one for
+each look would be a load of its own.
 Never: a look through Plimsoll.
 """
 
 import threading
 
-from postgres.server import seen
+from postgres.server import Looks
 
 EVERY_SECONDS = 0.1
 
@@ -25,12 +26,13 @@ class Watch:
         return self
 
     def look(self):
-        while not self.over.wait(EVERY_SECONDS):
-            connections, busy, age = seen(self.url)
-            self.connections = max(self.connections, connections)
-            self.busy = max(self.busy, busy)
-            self.age_seconds = max(self.age_seconds, age)
-            self.looks += 1
+        with Looks(self.url) as looks:
+            while not self.over.wait(EVERY_SECONDS):
+                connections, busy, age = looks.seen()
+                self.connections = max(self.connections, connections)
+                self.busy = max(self.busy, busy)
+                self.age_seconds = max(self.age_seconds, age)
+                self.looks += 1
 
     def __exit__(self, *_):
         self.over.set()

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub struct Search {
     terms: Vec<Term>,
-    /// Whether gathering what matches took too long for an earlier slice of this request.
+    /// Whether an earlier slice of this request found too much to gather.
     is_slow: AtomicBool,
 }
 
@@ -108,12 +108,12 @@ impl Search {
         &self.terms
     }
 
-    /// Whether an earlier slice found that what matches cannot be gathered in time.
+    /// Whether an earlier slice found that what matches cannot be gathered in time, or is too much.
     pub(crate) fn is_slow(&self) -> bool {
         self.is_slow.load(Ordering::Relaxed)
     }
 
-    /// What matches cannot be gathered in time: later slices do not try.
+    /// What matches cannot be gathered: later slices do not try.
     pub(crate) fn was_slow(&self) {
         self.is_slow.store(true, Ordering::Relaxed);
     }

@@ -17,13 +17,18 @@ use plimsoll::record::Value;
 
 use super::dialect::{Select, Sql, quote};
 use super::guise::Acting;
-use super::transaction::as_whom;
+use super::transaction::{Settings, as_whom};
 use crate::catalogue::Resource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::search::{Search, Term, TermKind};
 
 /// How long what matches is gathered: the age of a snapshot stays under a second.
 const GATHERING_MS_MAX: u64 = 900;
+
+/// Behind what every transaction begins with: no reading of the whole table, and no more than one
+/// process. To compile a statement takes longer than most searches do.
+const PLANNER: &str = "set local enable_seqscan = off; \
+                       set local max_parallel_workers_per_gather = 0; set local jit = off";
 
 /// What is kept about an index.
 #[derive(Debug)]
@@ -122,17 +127,14 @@ impl<'a> Select<'a> {
 
 /// How a transaction begins in which the planner may take the index of words, and sort.
 pub(super) fn gather() -> String {
-    begin("begin read only", GATHERING_MS_MAX)
+    gathering(GATHERING_MS_MAX).begin() + PLANNER
 }
 
 /// The same with one snapshot for several statements.
 pub(super) fn gather_whole(acting: &Acting<'_>, timeout_ms: u64) -> String {
-    as_whom(acting, begin("begin isolation level repeatable read read only", timeout_ms))
+    as_whom(acting, gathering(timeout_ms).whole() + PLANNER)
 }
 
-fn begin(how: &str, timeout_ms: u64) -> String {
-    format!(
-        "{how}; set local statement_timeout = {timeout_ms}; set local enable_seqscan = off; \
-         set local max_parallel_workers_per_gather = 0; set local jit = off"
-    )
+fn gathering(timeout_ms: u64) -> Settings {
+    Settings { timeout_ms, sorts: true, finds_own: false }
 }

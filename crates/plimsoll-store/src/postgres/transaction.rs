@@ -47,6 +47,12 @@ impl Settings {
         let timeout = self.timeout_ms;
         format!("begin read only; set local statement_timeout = {timeout}{planner}; {path}")
     }
+
+    /// The same with one snapshot for several statements.
+    pub(super) fn whole(self) -> String {
+        let begin = self.begin();
+        begin.replacen("begin read only", "begin isolation level repeatable read read only", 1)
+    }
 }
 
 /// The beginning of a transaction with as whom its connection acts.
@@ -59,9 +65,7 @@ pub(super) fn as_whom(acting: &Acting<'_>, mut begin: String) -> String {
 
 /// How a transaction begins that has one snapshot for several statements.
 pub(super) fn whole(acting: &Acting<'_>, timeout_ms: u64, sorts: bool) -> String {
-    let begin = Settings { timeout_ms, sorts, finds_own: false }.begin();
-    let read_only = "begin isolation level repeatable read read only";
-    as_whom(acting, begin.replacen("begin read only", read_only, 1))
+    as_whom(acting, Settings { timeout_ms, sorts, finds_own: false }.whole())
 }
 
 /// The rows of a statement of a transaction that was begun before.

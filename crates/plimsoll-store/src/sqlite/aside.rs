@@ -1,7 +1,8 @@
-//! Indexes that are out of the way while an empty table is filled.
+//! Indexes, of words too, that are out of the way while an empty table is filled.
 //!
 //! ```text
 //!   empty table ─ set ─> no plain indexes, definitions in plimsoll_state ─ restore ─> all built
+//!                        no triggers that fill FTS5 tables                             and filled
 //!                             │ killed
 //!                             └─> the next one to open the file restores
 //! ```
@@ -13,6 +14,7 @@ use rusqlite::Connection;
 
 use super::dialect::quote;
 use super::failure::explain;
+use super::fillers::{Filler, fillers};
 use crate::error::Result;
 
 /// The kind of state that keeps definitions: the key is `table/index`, the state is the SQL.
@@ -32,14 +34,28 @@ pub(super) fn set(connection: &Connection, table: &str) -> Result<u64> {
         let indexes: Vec<(String, String)> = found
             .query_map([table], |r| Ok((r.get(0)?, r.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
-        for (name, sql) in &indexes {
+        let keep = |name: &str, sql: &str| {
             connection.execute(
                 "insert into plimsoll_state (kind, key, state) values (?1, ?2 || '/' || ?3, ?4)",
                 [KIND, table, name, sql],
-            )?;
+            )
+        };
+        for (name, sql) in &indexes {
+            keep(name, sql)?;
             connection.execute_batch(&format!("drop index {}", quote(name)))?;
         }
-        Ok(indexes.len() as u64)
+        let fillers = fillers(connection, table)?;
+        for Filler { name, sql, fts } in &fillers {
+            // Triggers have names of their own, which an index may have too.
+            keep(&format!("trigger {name}"), sql)?;
+            let fts = quote(fts);
+            let filled = format!("insert into {fts} ({fts}) values ('rebuild')");
+            if !fillers.iter().take_while(|f| f.name != *name).any(|f| quote(&f.fts) == fts) {
+                keep(&format!("words {fts}"), &filled)?;
+            }
+            connection.execute_batch(&format!("drop trigger {}", quote(name)))?;
+        }
+        Ok((indexes.len() + fillers.len()) as u64)
     };
     run().map_err(|e| explain(&format!("setting the indexes of {table} aside"), &e))
 }

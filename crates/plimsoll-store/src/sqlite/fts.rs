@@ -32,8 +32,8 @@ pub(super) struct Fts {
 
 /// An FTS5 table as it was declared.
 pub(super) struct Declared {
-    name: Box<str>,
-    content: Box<str>,
+    pub(super) name: Box<str>,
+    pub(super) content: Box<str>,
     content_row_id: Box<str>,
     columns: Vec<Box<str>>,
     tokenizer: Box<str>,

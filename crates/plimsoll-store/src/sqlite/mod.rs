@@ -20,6 +20,7 @@ mod beside;
 mod connection;
 mod dialect;
 mod failure;
+mod fillers;
 mod fts;
 mod functions;
 mod group;

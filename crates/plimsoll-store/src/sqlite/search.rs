@@ -71,7 +71,8 @@ pub(super) fn found(
     if let Some(column) = row_id.map(|index| index.columns[0].column).filter(|c| Some(*c) == first)
     {
         found.way = Way::Followed(column);
-    } else if !found.is_few(connection, resource)? {
+    } else if search.is_slow() || !found.is_few(connection, resource)? {
+        search.was_slow();
         if !access.served {
             return Err(unindexed(resource, order));
         }

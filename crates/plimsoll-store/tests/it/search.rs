@@ -566,6 +566,37 @@ fn a_table_with_another_key_than_a_number_is_searched_in_its_order() {
 }
 
 #[test]
+fn an_import_into_an_empty_table_fills_the_index_of_words_in_the_end() {
+    if on_postgres() {
+        return; // There an import keeps its indexes.
+    }
+    let fixture = Fixture::new(GOODS);
+    let store = indexed(&fixture, "goods");
+    let resource = table(&store, "goods");
+    let write = |write| {
+        let unit = WriteUnit { writes: vec![write], now_micros: NOW, ..WriteUnit::default() };
+        store.write(unit, Priority::Normal).wait().expect("written").rows
+    };
+    let find = |words: &str| {
+        let asked = searched(request(&resource, ""), words).expect("a search");
+        ids(&page(&store, asked).expect("a page").out)
+    };
+    let row = |id: i64| insert(&resource, &["id", "name"], vec![Value::Int(id), text("tea")]);
+    let aside = || Write::SetIndexesAside(resource.clone());
+    assert_eq!(write(aside()), [4], "one plain index, and three triggers");
+    write(row(1));
+    write(row(2));
+    assert_eq!(find("tea"), [0_i64; 0]);
+    write(Write::RestoreIndexes(resource.clone()));
+    assert_eq!(find("tea"), [1, 2]);
+    write(row(3));
+    assert_eq!(find("tea"), [1, 2, 3], "the triggers are back");
+    assert_eq!(write(aside()), [0], "a table with rows keeps its indexes");
+    let triggers = "select count(*) from sqlite_schema where type = 'trigger'";
+    assert_eq!(fixture.value(triggers), Value::Int(3));
+}
+
+#[test]
 fn what_the_index_cannot_look_for_is_refused_with_the_reason() {
     let fixture = Fixture::new(GOODS);
     let store = indexed(&fixture, "goods");

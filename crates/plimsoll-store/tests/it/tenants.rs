@@ -160,9 +160,9 @@ fn write(store: &Store, writes: Vec<Write>) -> Result<WriteOutcome> {
 fn a_tenant_of_a_large_table_does_not_have_it_read_whole_for_a_sort_without_an_index() {
     let Some(tenants) = tenants() else { return };
     // As slow as looking at forty million rows of which few are this tenant's.
-    tenants.served.execute(
-        "create policy slow on t as restrictive using (pg_sleep(0.01) is not null);",
-    );
+    tenants
+        .served
+        .execute("create policy slow on t as restrictive using (pg_sleep(0.01) is not null);");
     let began = Instant::now();
     let (kind, message) = kind(page(&tenants.of("1"), request(&tenants.table("t"), "note")));
     assert_eq!(kind, ErrorKind::Unindexed, "{message}");
