@@ -159,7 +159,8 @@ fn searches_by_many_clients_stay_within_the_least_limit() {
             }
         };
         let clients = [(); 8].map(|()| server.client());
-        clients.map(|client| scope.spawn(move || ask(client)));
+        let asking = clients.map(|client| scope.spawn(move || ask(client)));
+        assert!(asking.into_iter().all(|client| client.join().is_ok()));
     });
     let found = server.client().get(SEARCHES[0], "*/*").unwrap();
     assert_eq!(found.json()["data"].as_array().map(Vec::len), Some(500));
