@@ -134,9 +134,10 @@ fn sixteen_slow_and_eight_fast_streams_stay_within_the_limit() {
 }
 
 /// Searches for words that are rare, everywhere, many, next to one another and absent.
-const SEARCHES: [&str; 6] = [
+const SEARCHES: [&str; 7] = [
     "/products/search?q=rustic&limit=500",
     "/products/search?q=yoga+mat+-rustic&sort=-price&limit=500",
+    "/products/search?q=%22of+of+of+of+of+of+of+of+of+of+of+of+of+of+of+of%22&limit=500",
     "/products/search?q=of+-a+-b+-c+-d+-oak+-steel+-linen+-glass+-felt+-wool+-zinc+-cork+-red+-xl",
     "/products/search?q=%22set+of%22+2&sort=-stock&limit=500",
     "/products/stream?search=set&fields=id,name",
