@@ -67,14 +67,15 @@ impl Search {
         if text.contains('\0') {
             return Err(Error::invalid("a search has no NUL character"));
         }
-        let mut terms = Vec::new();
+        let (mut terms, mut words) = (Vec::new(), 0);
         let mut rest = text.trim_start();
         while !rest.is_empty() {
             let (term, behind) = term(rest)?;
             if let Some(term) = term {
-                if terms.len() == SEARCH_WORDS_MAX {
+                words += words_max(&term.text);
+                if words > SEARCH_WORDS_MAX {
                     return Err(Error::invalid(format!(
-                        "a search has at most {SEARCH_WORDS_MAX} words and phrases"
+                        "a search has at most {SEARCH_WORDS_MAX} words, those of phrases too"
                     )));
                 }
                 terms.push(term);
@@ -149,6 +150,23 @@ fn term(rest: &str) -> Result<(Option<Term>, &str)> {
     Ok((Some(Term { text: start.into(), kind: TermKind::Beginning, is_absent }), behind))
 }
 
+/// As how many words an index may read a text at most. Of letters that not every tokenizer knows as
+/// such, any may part two words.
+fn words_max(text: &str) -> usize {
+    let (mut words, mut in_word) = (0, false);
+    for c in text.chars() {
+        let goes_on = c.is_alphanumeric() && (is_known(c) || !in_word);
+        words += usize::from(goes_on && !in_word);
+        in_word = goes_on;
+    }
+    words
+}
+
+/// Whether a letter or digit is one to every tokenizer: of Latin, Greek or Cyrillic.
+fn is_known(c: char) -> bool {
+    matches!(c, '\0'..='\u{24f}' | '\u{386}'..='\u{481}' | '\u{48a}'..='\u{4ff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +188,7 @@ mod tests {
             ("\"not closed", "\"not closed\""),
             ("T-LIGHT 85123A o'clock", "\"T-LIGHT\" \"85123A\" \"o'clock\""),
             ("--tea x", "-\"-tea\" \"x\""),
+            ("茶".repeat(30).leak(), format!("\"{}\"", "茶".repeat(30)).leak()),
             ("naïve 茶 ЧАЙ", "\"naïve\" \"茶\" \"ЧАЙ\""),
         ] {
             assert_eq!(read(text), meant, "{text}");
@@ -188,7 +207,10 @@ mod tests {
             ("a.bc* x", "nothing else"),
             ("a\0b", "NUL"),
             (&many, "at most 16 words"),
-            (&"x".repeat(SEARCH_BYTES_MAX + 1), "at most 1024 bytes"),
+            (&format!("\"{}\"", "a b ".repeat(9)), "those of phrases too"),
+            (&"a-".repeat(17), "at most 16 words"),
+            (&"aⓐ".repeat(33), "at most 16 words"),
+            (&"x".repeat(SEARCH_BYTES_MAX + 1), "at most 256 bytes"),
         ] {
             let said = read(text);
             assert!(said.starts_with("! ") && said.contains(reason), "{text}: {said}");

@@ -68,10 +68,12 @@ pub const FILTER_LIST_ITEMS_MAX: usize = 256;
 pub const PAGE_ROWS_MAX: u64 = 500;
 /// Rows of a list page where the request names none.
 pub const PAGE_ROWS_DEFAULT: u64 = 50;
-/// Bytes of what is searched for: some lines, as a person would paste them.
-pub const SEARCH_BYTES_MAX: usize = 1 << 10;
-/// Words and phrases of a search. Each is a walk through a part of the index.
+/// Bytes of what is searched for: a long title.
+pub const SEARCH_BYTES_MAX: usize = 256;
+/// Words of a search, those of its phrases too. For each an index holds some 64 KiB while it reads.
 pub const SEARCH_WORDS_MAX: usize = 16;
+/// Characters of a search in an index of parts, where each is a word of its own.
+pub const SEARCH_PART_CHARACTERS_MAX: usize = 32;
 /// Letters and digits in front of the `*` of a search: fewer begin too many words.
 pub const SEARCH_BEGINNING_CHARACTERS_MIN: usize = 3;
 /// Columns that are searched together.

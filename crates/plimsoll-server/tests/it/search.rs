@@ -163,8 +163,10 @@ fn a_search_that_cannot_be_made_is_refused_with_the_reason() {
         ("q=-tea", "that is there"),
         ("q=te*", "at least 3"),
         ("q=a%00b", "NUL"),
-        (&format!("q={long}"), "at most 1024 bytes"),
+        (&format!("q={long}"), "at most 256 bytes"),
+        (&format!("q={}", "x".repeat(257)), "at most 256 bytes"),
         (&format!("q={many}"), "at most 16 words"),
+        (&format!("q=%22{many}%22"), "those of phrases too"),
     ] {
         let answer = server.get(&format!("/goods/search?{query}"));
         let status =

@@ -13,7 +13,7 @@
 
 use std::fmt;
 
-use plimsoll::limits::SEARCH_COLUMNS_MAX;
+use plimsoll::limits::{SEARCH_COLUMNS_MAX, SEARCH_PART_CHARACTERS_MAX};
 
 use super::{Handle, Resource};
 use crate::error::{Error, ErrorKind, Result};
@@ -165,6 +165,14 @@ impl Resource {
 
 impl SearchIndex {
     fn check(&self, search: &Search) -> Result<()> {
+        let characters: usize = search.terms().iter().map(|term| term.text.chars().count()).sum();
+        if self.finds == Finds::Parts && characters > SEARCH_PART_CHARACTERS_MAX {
+            return Err(Error::invalid(format!(
+                "the index {} finds parts of words, and looks for at most \
+                 {SEARCH_PART_CHARACTERS_MAX} characters; the search has {characters}",
+                self.name
+            )));
+        }
         for term in search.terms() {
             match (self.finds, term.kind) {
                 (Finds::Words, TermKind::Beginning) => {

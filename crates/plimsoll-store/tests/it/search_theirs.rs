@@ -167,6 +167,11 @@ fn parts_of_texts_are_found_by_trigrams_whatever_the_text_holds() {
         kind(searched(request(&table, ""), "ab").and_then(|asked| page(&store, asked)));
     assert_eq!(refused, ErrorKind::Invalid, "{message}");
     assert!(message.contains("at least 3"), "{message}");
+    let long = "x".repeat(33);
+    let (refused, message) =
+        kind(searched(request(&table, ""), &long).and_then(|asked| page(&store, asked)));
+    assert_eq!(refused, ErrorKind::Invalid, "{message}");
+    assert!(message.contains("at most 32 characters"), "{message}");
 }
 
 #[test]
