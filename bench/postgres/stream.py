@@ -9,8 +9,10 @@ import os
 import statistics
 
 from postgres.server import Postgres
+from postgres.watch import Watch
 
 STREAM = "/api/v2/tables/orders/stream"
+NOTHING = f"{STREAM}?filter=note%20%3D%20%27nothing%20like%20it%27"
 JSON = "select row_to_json(t) from (select * from orders order by id) as t"
 CSV = "select * from orders order by id"
 PEAK_MORE_MIB = 4
@@ -25,9 +27,16 @@ def run(bench):
             compare(bench, postgres, server, url, rows)
             small = server.peak_bytes()
         bench.judge("peak memory", small / 2**20, "MiB", 64, at_least=False)
-        with bench.serve(data, "--database", postgres.orders(many), name="many") as server:
+        far = postgres.orders(many)
+        with bench.serve(data, "--database", far, name="many") as server:
             got = bench.load("fetch", server.address, path=STREAM)
             bench.line(f"{many:,} rows over HTTP", got["seconds"], "s")
+            with Watch(far) as watch:
+                none = bench.load("fetch", server.address, path=NOTHING)
+            bench.line(f"{many:,} rows of which none is wanted", none["seconds"], "s")
+            bench.judge("bytes that came", none["bytes"], "", 0, at_least=False)
+            age = watch.age_seconds
+            bench.judge("oldest snapshot meanwhile", age, "s", 1, at_least=False)
             more = (server.peak_bytes() - small) / 2**20
         what = f"peak memory of {many:,} rows beyond that of {rows:,}"
         bench.judge(what, more, "MiB", PEAK_MORE_MIB, at_least=False)

@@ -7,13 +7,44 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use plimsoll_server::CatalogueSource;
 use plimsoll_store::catalogue::{NamedQuery, QueryFile};
-use plimsoll_store::{Error, ErrorKind, Result};
+use plimsoll_store::postgres::{self, PostgresConfig};
+use plimsoll_store::{Catalogue, Error, ErrorKind, Result, sqlite};
 
 /// Files of one directory at most.
 const FILES_MAX: usize = 1_000;
 /// One of them at most.
 const FILE_BYTES_MAX: u64 = 256 << 10;
+
+/// The queries of Plimsoll's own database, which a reload looks at again. Its tables come with the
+/// program.
+pub(crate) struct OwnQueries {
+    pub(crate) tables: Catalogue,
+    /// Name and text of those of packs.
+    pub(crate) of_packs: Vec<(Box<str>, Box<str>)>,
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) database: Own,
+}
+
+/// Where they run.
+pub(crate) enum Own {
+    File(PathBuf),
+    Postgres(PostgresConfig),
+}
+
+impl CatalogueSource for OwnQueries {
+    fn look(&self) -> Result<Catalogue> {
+        let of_packs = self.of_packs.iter().map(|(name, text)| QueryFile::parse(name, text));
+        let of_packs = of_packs.collect::<Result<_>>()?;
+        let queries =
+            named_queries(of_packs, self.directory.as_deref(), |files| match &self.database {
+                Own::File(file) => sqlite::queries(file, files),
+                Own::Postgres(config) => postgres::queries(config, files),
+            })?;
+        self.tables.clone().with_queries(queries)
+    }
+}
 
 /// Reads the directory, if there is one, and has the database look at what is there and at those
 /// of packs.

@@ -15,10 +15,9 @@ use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
 use plimsoll_server::CatalogueSource as _;
-use plimsoll_store::Catalogue;
+use plimsoll_store::Store;
 use plimsoll_store::catalogue::{Pack, Words};
-use plimsoll_store::postgres::{self, migration_states};
-use plimsoll_store::sqlite;
+use plimsoll_store::postgres::migration_states;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::Global;
@@ -26,7 +25,7 @@ use crate::config::{Config, Database, Sources};
 use crate::database::{self, Opened, Use};
 use crate::exit::Usage;
 use crate::memory::{self, Memory};
-use crate::queries::named_queries;
+use crate::queries::{Own, OwnQueries};
 use crate::source::{Source, postgres_config};
 use crate::{packs, spill};
 
@@ -167,23 +166,18 @@ impl Setup {
         }
     }
 
-    /// Plimsoll's own database with the queries of its packs and those that are configured.
-    fn with_queries(&self, mut opened: Opened, packs: &[Pack]) -> anyhow::Result<Opened> {
+    /// The queries of Plimsoll's own database: those of its packs and those that are configured.
+    pub(crate) fn own_queries(&self, store: &Store, packs: &[Pack]) -> OwnQueries {
         let row_bytes_max = database::value_bytes_max(&self.memory.budget);
-        let directory = self.config.path("database.queries");
-        let mut of_packs = Vec::new();
-        for pack in packs {
-            of_packs.extend(pack.query_files()?);
+        OwnQueries {
+            tables: store.catalogue().without_queries(),
+            of_packs: packs.iter().flat_map(|pack| pack.queries.clone()).collect(),
+            directory: self.config.path("database.queries").map(Path::to_owned),
+            database: match self.config.database() {
+                Some(Database::Postgres(url)) => Own::Postgres(postgres_config(url, row_bytes_max)),
+                _ => Own::File(self.data().join(database::FILE)),
+            },
         }
-        let queries = named_queries(of_packs, directory, |files| match self.config.database() {
-            Some(Database::Postgres(url)) => {
-                postgres::queries(&postgres_config(url, row_bytes_max), files)
-            }
-            _ => sqlite::queries(&self.data().join(database::FILE), files),
-        })?;
-        let catalogue = Catalogue::clone(opened.store.catalogue()).with_queries(queries)?;
-        opened.store = opened.store.with_catalogue(Arc::new(catalogue));
-        Ok(opened)
     }
 
     /// Whichever database is configured. With a source it is somebody's own, and only read.
@@ -195,7 +189,10 @@ impl Setup {
     ) -> anyhow::Result<Opened> {
         let budget = &self.memory.budget;
         let Some(source) = source else {
-            return self.with_queries(self.open_own(packs, role)?, packs);
+            let mut opened = self.open_own(packs, role)?;
+            let catalogue = self.own_queries(&opened.store, packs).look()?;
+            opened.store = opened.store.with_catalogue(Arc::new(catalogue));
+            return Ok(opened);
         };
         let catalogue = source.look()?;
         match &source.database {

@@ -207,7 +207,7 @@ impl Inner {
         request: &mut Parts,
     ) -> Result<Response<Body>> {
         let what = if self.action == Action::Stream { "stream" } else { "export" };
-        let audited = context.begin_audit(what, &served.resource.name, request).await?;
+        let audited = context.begin_audit(what, &served.audit_name(), request).await?;
         let csv_only = self.action == Action::ExportCsv;
         audited.watch(match self.action {
             Action::Stream => stream::stream(context, served, request).await,

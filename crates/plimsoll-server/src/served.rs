@@ -3,6 +3,7 @@
 //! Promises: a list with no parameters but `limit` parses no name and builds no order.
 //! Never: rows.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use plimsoll::record::{ColumnType, Value};
@@ -68,6 +69,12 @@ impl Served {
     /// Whether it is a query, which is read in one piece.
     pub(crate) fn is_query(&self) -> bool {
         self.resource.query.is_some()
+    }
+
+    /// What the audit calls it: a query is told from a table of its name.
+    pub(crate) fn audit_name(&self) -> Cow<'_, str> {
+        let name = &*self.resource.name;
+        if self.is_query() { format!("query:{name}").into() } else { name.into() }
     }
 
     /// The names of the columns at these positions.

@@ -26,6 +26,8 @@ use crate::config::Config;
 use crate::database::Use;
 use crate::exit::{Outcome, Usage};
 use crate::memory::Memory;
+use crate::setup::Setup;
+use crate::source::Source;
 use crate::{access, database, process, setup};
 
 /// Threads of the runtime at most: they move bytes, and the database's threads make them. Half the
@@ -56,7 +58,7 @@ pub(crate) fn run(
     let memory = &setup.memory;
     let server = Server::new(ServerConfig {
         store: opened.store.clone(),
-        catalogue_source: source.map(|source| Arc::new(source) as Arc<dyn CatalogueSource>),
+        catalogue_source: catalogue_source(&setup, source, &opened.store, packs),
         budget: memory.budget.clone(),
         http_cap_bytes: memory.limit.bytes,
         spill_directory: spill.clone(),
@@ -82,6 +84,20 @@ pub(crate) fn run(
     let peak = ByteSize::new(process::resident_peak_bytes());
     writeln!(std::io::stderr(), "stopped; VmHWM {peak} of {}", ByteSize::new(memory.limit.bytes))?;
     Ok(Outcome::Done)
+}
+
+/// What a reload looks at: somebody's own database, or the queries of Plimsoll's own.
+fn catalogue_source(
+    setup: &Setup,
+    source: Option<Source>,
+    store: &Store,
+    packs: &[Pack],
+) -> Option<Arc<dyn CatalogueSource>> {
+    match source {
+        Some(source) => Some(Arc::new(source)),
+        None if setup.config.path("database.queries").is_none() => None,
+        None => Some(Arc::new(setup.own_queries(store, packs))),
+    }
 }
 
 fn limits(config: &Config) -> anyhow::Result<ServerLimits> {

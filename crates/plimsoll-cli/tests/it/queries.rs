@@ -183,6 +183,36 @@ fn a_link_to_a_query_leads_to_its_rows_once_and_its_values_are_checked_when_it_i
 }
 
 #[test]
+fn the_audit_tells_an_export_of_a_query_from_one_of_a_table() {
+    on_both(&["--audit-file", "audit.ndjson"], |server| {
+        server.get("/api/v2/queries/by_day/export?from=2026-03");
+        server.get("/api/v2/tables/sales/export");
+        let begun = || server.get("/api/v2/system/audit?limit=9").json();
+        let names: Vec<Json> = rows(&begun()).iter().map(|row| row["resource"].clone()).collect();
+        assert!(names.contains(&json!("query:by_day")), "{names:?}");
+        assert!(names.contains(&json!("sales")), "{names:?}");
+    });
+}
+
+#[test]
+fn a_reload_looks_at_the_queries_of_plimsolls_own_database_too() {
+    let folder = folder();
+    queries(folder.path());
+    for name in ["by_day", "said"] {
+        std::fs::remove_file(folder.path().join(format!("queries/{name}.sql"))).unwrap();
+    }
+    let server = Server::start(folder.path(), &["--queries", "queries"]);
+    file(folder.path(), "queries/goods.sql", "select count(*) as n from products");
+    assert_eq!(server.get("/api/v2/queries/goods").status, 404);
+    assert_eq!(server.client().post("/system/catalog/reload", "").unwrap().status, 200);
+    assert_eq!(rows(&server.get("/api/v2/queries/goods").json()), [json!({"n": 0})]);
+    assert_eq!(server.get("/products?limit=1").status, 200, "tables and short paths stay");
+    let day = server.get("/api/v2/queries/daily-revenue?from=2026-01-01");
+    assert_eq!(day.status, 200, "{day:?}");
+    server.stop().expect(0, &[]);
+}
+
+#[test]
 fn a_query_without_a_key_is_one_page_that_says_whether_there_is_more() {
     on_both(&[], |server| {
         let first = server.get("/api/v2/queries/said?said=a&n=5&limit=3").json();

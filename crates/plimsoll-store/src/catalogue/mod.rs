@@ -92,6 +92,12 @@ impl Catalogue {
         Ok(self)
     }
 
+    /// The same with no named queries.
+    #[must_use]
+    pub fn without_queries(&self) -> Self {
+        Self { queries: BTreeMap::new(), ..self.clone() }
+    }
+
     /// All named queries, in order of name.
     pub fn queries(&self) -> impl Iterator<Item = &Arc<NamedQuery>> {
         self.queries.values()

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use plimsoll::record::ColumnType;
 
 use super::pack_toml::{self, AnalyticsToml};
-use super::{Catalogue, QueryFile, Resource};
+use super::{Catalogue, Resource};
 use crate::error::Result;
 
 /// The files of one pack: path below the pack's folder, and text.
@@ -176,14 +176,6 @@ impl Pack {
     /// As [`Pack::parse`], and for a migration or a recipe's step without words for it.
     pub fn parse_for(files: &PackFiles, words: Words) -> Result<Self> {
         pack_toml::parse(files, words)
-    }
-
-    /// Its named queries, before a database has looked at them.
-    ///
-    /// # Errors
-    /// None: they were read when the pack was.
-    pub fn query_files(&self) -> Result<Vec<QueryFile>> {
-        self.queries.iter().map(|(name, text)| QueryFile::parse(name, text)).collect()
     }
 
     /// The recipe called `name`.

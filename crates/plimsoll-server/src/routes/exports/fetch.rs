@@ -148,7 +148,7 @@ async fn first_rows(context: &Arc<Context>, turn: Turn, request: &Parts) -> Resu
     }
     // Rows may take long to sort: not for a file that has no place.
     let place = context.handoffs.place()?;
-    let audited = context.begin_audit("link", &asked.resource, &mut reading).await?;
+    let audited = context.begin_audit("link", &served.audit_name(), &mut reading).await?;
     let response = audited.watch(export(context, &served, &reading, false).await)?;
     begin(context, turn, place, response.into_body()).await
 }
