@@ -190,6 +190,9 @@ impl Setup {
         let budget = &self.memory.budget;
         let Some(source) = source else {
             let mut opened = self.open_own(packs, role)?;
+            if role != Use::Server {
+                return Ok(opened);
+            }
             let catalogue = self.own_queries(&opened.store, packs).look()?;
             opened.store = opened.store.with_catalogue(Arc::new(catalogue));
             return Ok(opened);

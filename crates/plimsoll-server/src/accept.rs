@@ -89,6 +89,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 ///     budget: Budget::new(64 << 20, 32 << 20, Arc::new(Unmeasured))?,
 ///     http_cap_bytes: 32 << 20,
 ///     spill_directory: directory.path().into(),
+///     public_url: None,
 ///     limit_source: "the example".into(),
 ///     limits: ServerLimits::default(),
 ///     cursor_key: [7; 32],

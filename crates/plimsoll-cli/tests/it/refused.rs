@@ -85,7 +85,7 @@ fn a_line_of_a_gigabyte_is_refused_at_its_bound() {
             report.send(bytes).unwrap();
             written
         };
-        let run = ["import", "products", "-", "--format", format, "--memory", "32M"];
+        let run = ["import", "products", "-", "--format", format, "--memory", "48M"];
         let ended = Tool::new(folder.path(), &run).fed(feed).run();
         ended.expect(1, &["line ", " record is longer than the ", " bytes allowed"]);
         let bytes = fed.recv().unwrap();
