@@ -18,7 +18,7 @@ import time
 import traceback
 
 from engine.peers import Peers
-from measure.process import Server, timed
+from measure.process import IDLE, Server, timed
 
 SEED = "42"
 
@@ -128,8 +128,10 @@ class Bench:
         path.unlink(missing_ok=True)
         return path
 
-    def serve(self, data, *more, core=None, name="serve", memory="64M", ready_seconds=120):
-        command = [self.binary, "serve", "--memory", memory, "--data", str(data)]
+    def serve(
+        self, data, *more, core=None, idle=False, name="serve", memory="64M", ready_seconds=120
+    ):
+        command = [*(IDLE if idle else []), self.binary, "serve", "--memory", memory, "--data", str(data)]
         command += ["--port", "{port}", *more]
         return Server(command, "/readyz", self.log(name), core, ready_seconds=ready_seconds)
 

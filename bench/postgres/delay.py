@@ -5,6 +5,7 @@ Never: more in flight than the bound.
 """
 
 import asyncio
+import os
 import threading
 
 IN_FLIGHT_BYTES_MAX = 4 << 20
@@ -13,8 +14,8 @@ IN_FLIGHT_BYTES_MAX = 4 << 20
 class Delay:
     """Stands between a client and `host:port` while it is entered."""
 
-    def __init__(self, host, port, seconds):
-        self.host, self.port, self.seconds = host, port, seconds
+    def __init__(self, host, port, seconds, idle=False):
+        self.host, self.port, self.seconds, self.idle = host, port, seconds, idle
         self.ready = threading.Event()
 
     def __enter__(self):
@@ -34,6 +35,8 @@ class Delay:
         self.loop.call_soon(self.loop.stop)
 
     def run(self):
+        if self.idle:  # this thread alone
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         asyncio.set_event_loop(self.loop)
         listening = asyncio.start_server(self.serve, "127.0.0.1", 0)
         self.listening = self.loop.run_until_complete(listening)

@@ -2,8 +2,9 @@
 
     round:  alone ─ beside an export │ beside an export ─ alone │ ..     one server, one run
 
-    core 0  PostgreSQL, pgbench          the machine of the database
-    core 1  plimsoll, curl, the proxy    another machine, 5 ms away
+    PostgreSQL, pgbench          the machine of the database
+    plimsoll, curl, the proxy    another machine, 5 ms away: here they have what those leave of
+                                 the processor (SCHED_IDLE)
 
 The export goes through a proxy that delays everything by 5 ms, as a network would. The p99 is that
 of all transactions of all rounds of a kind. What every second round without an export differs by
@@ -14,12 +15,12 @@ one (1 GiB of shared buffers).
 Never: a comparison with another day.
 """
 
-import os
 import pathlib
 import subprocess
 import threading
 import urllib.parse
 
+from measure.process import IDLE
 from postgres.delay import Delay
 from postgres.server import Postgres
 from postgres.watch import Watch
@@ -28,7 +29,6 @@ TPS = 500
 DELAY_SECONDS = 0.005
 STREAM = "/api/v2/tables/orders/stream"
 P99_MORE = 0.05
-CORE_OF_DATABASE, CORE_OF_OTHERS = 0, 1
 # Beyond this nothing is shown, whatever the ratio is.
 NOISE_MAX = 0.25
 CONNECTIONS_MAX, SNAPSHOT_SECONDS_MAX = 2, 1.0
@@ -37,17 +37,16 @@ CONNECTIONS_MAX, SNAPSHOT_SECONDS_MAX = 2, 1.0
 def run(bench):
     rows, seconds = bench.size(10_000_000, 100_000), bench.size(20, 3)
     with Postgres(bench) as postgres:
-        postgres.alone("1GB", CORE_OF_DATABASE)
+        postgres.alone("1GB")
         url = postgres.orders(rows)
         target = f"{postgres.address}/postgres"
         pgbench = postgres_program("pgbench")
         subprocess.run([pgbench, "-i", "-q", "-s", "10", target], check=True, capture_output=True)
-        os.sched_setaffinity(0, {CORE_OF_OTHERS})
         place = urllib.parse.urlsplit(url)
-        with Delay(place.hostname, place.port, DELAY_SECONDS) as delay:
+        with Delay(place.hostname, place.port, DELAY_SECONDS, idle=True) as delay:
             far = url.replace(f":{place.port}/", f":{delay.here}/")
             data = bench.fresh("guest-data")
-            with bench.serve(data, "--database", far, core=CORE_OF_OTHERS, name="guest") as server:
+            with bench.serve(data, "--database", far, idle=True, name="guest") as server:
                 judge(bench, rounds(bench, server, url, pgbench, target, seconds))
                 bench.judge("peak memory", server.peak_bytes() / 2**20, "MiB", 64, at_least=False)
 
@@ -80,7 +79,7 @@ def exports(bench, server, over):
     """One export after another until the round is over; the last one is cut off."""
     while not over.is_set():
         fetching = subprocess.Popen(
-            ["curl", "-sN", "-o", "/dev/null", f"http://{server.address}{STREAM}"]
+            [*IDLE, "curl", "-sN", "-o", "/dev/null", f"http://{server.address}{STREAM}"]
         )
         while fetching.poll() is None:
             if over.wait(0.05):
@@ -91,9 +90,8 @@ def exports(bench, server, over):
 def load(bench, pgbench, target, seconds):
     """The microseconds of pgbench's transactions, from its own log."""
     folder = bench.fresh("pgbench")
-    command = ["taskset", "-c", str(CORE_OF_DATABASE), pgbench, "-n", "-R", str(TPS), "-c", "4"]
-    command += ["-j", "1", "-T", str(seconds), "-l", target]
-    subprocess.run(command, check=True, capture_output=True, cwd=folder)
+    command = [pgbench, "-n", "-R", str(TPS), "-c", "4", "-j", "1", "-T", str(seconds), "-l"]
+    subprocess.run([*command, target], check=True, capture_output=True, cwd=folder)
     micros = []
     for log in pathlib.Path(folder).glob("pgbench_log.*"):
         micros += [int(line.split()[2]) for line in log.read_text().splitlines()]

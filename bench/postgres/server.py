@@ -4,7 +4,6 @@ Promises: the server is started by .ci/servers on free ports and stopped at the 
 Never: a table that another measurement changes; what writes has one of its own.
 """
 
-import os
 import pathlib
 import shutil
 import subprocess
@@ -57,17 +56,14 @@ class Postgres:
                 self.psql(name, statement)
         return f"{self.address}/{name}"
 
-    def alone(self, shared_buffers, core):
-        """Without its replica, with this much memory, and on one core with all it starts."""
+    def alone(self, shared_buffers):
+        """Without its replica, and with this much memory."""
         part = lambda *words: subprocess.run([self.script, *words], check=True)  # noqa: E731
         run = self.folder / "run"
         part("kill", run, "replica")
         self.psql("postgres", f"alter system set shared_buffers = '{shared_buffers}'")
         part("kill", run, "primary")
-        before = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {core})
         part("again", run, "primary")
-        os.sched_setaffinity(0, before)
 
     def psql(self, database, sql):
         command = ["psql", "-qXAt", f"{self.address}/{database}", "-c", sql]
