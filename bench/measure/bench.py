@@ -131,7 +131,8 @@ class Bench:
     def serve(
         self, data, *more, core=None, idle=False, name="serve", memory="64M", ready_seconds=120
     ):
-        command = [*(IDLE if idle else []), self.binary, "serve", "--memory", memory, "--data", str(data)]
+        command = [*(IDLE if idle else []), self.binary, "serve", "--memory", memory]
+        command += ["--data", str(data)]
         command += ["--port", "{port}", *more]
         return Server(command, "/readyz", self.log(name), core, ready_seconds=ready_seconds)
 
