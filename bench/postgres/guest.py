@@ -11,7 +11,7 @@ of all transactions of all rounds of a kind. What every second round without an 
 from the others is the noise that is allowed for.
 
 Promises: both kinds of rounds in turn, in one run; the server has the memory of a small production
-one (1 GiB of shared buffers).
+one (1 GiB of shared buffers); no checkpoint falls into a round of either kind.
 Never: a comparison with another day.
 """
 
@@ -42,6 +42,7 @@ def run(bench):
         target = f"{postgres.address}/postgres"
         pgbench = postgres_program("pgbench")
         subprocess.run([pgbench, "-i", "-q", "-s", "10", target], check=True, capture_output=True)
+        postgres.psql("postgres", "checkpoint")  # of what was filled in; no other while it runs
         place = urllib.parse.urlsplit(url)
         with Delay(place.hostname, place.port, DELAY_SECONDS, idle=True) as delay:
             far = url.replace(f":{place.port}/", f":{delay.here}/")
@@ -68,7 +69,8 @@ def rounds(bench, server, url, pgbench, target, seconds):
         export.join(3600)
         seen["watched"].append(watch)
 
-    load(bench, pgbench, target, seconds)  # warms the server's buffers
+    for _ in range(bench.size(3, 1)):  # warms the server's buffers
+        load(bench, pgbench, target, seconds)
     for _ in range(bench.size(4, 1)):
         for part in (alone, beside, beside, alone):
             part()

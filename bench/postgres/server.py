@@ -57,11 +57,13 @@ class Postgres:
         return f"{self.address}/{name}"
 
     def alone(self, shared_buffers):
-        """Without its replica, and with this much memory."""
+        """Without its replica, with this much memory, and without checkpoints of its own."""
         part = lambda *words: subprocess.run([self.script, *words], check=True)  # noqa: E731
         run = self.folder / "run"
         part("kill", run, "replica")
-        self.psql("postgres", f"alter system set shared_buffers = '{shared_buffers}'")
+        settings = {"shared_buffers": shared_buffers, "checkpoint_timeout": "1h"}
+        for name, value in {**settings, "max_wal_size": "16GB"}.items():
+            self.psql("postgres", f"alter system set {name} = '{value}'")
         part("kill", run, "primary")
         part("again", run, "primary")
 

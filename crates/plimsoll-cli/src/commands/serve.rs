@@ -47,7 +47,8 @@ pub(crate) fn run(
     }
     let spill = setup.spill()?;
     let access = access::access(&setup.config, &setup.memory.budget)?;
-    let listener = listen(&setup.config, access.is_some(), args.insecure)?;
+    let asks = access.is_some();
+    let listener = listen(&setup.config, asks, args.insecure)?;
     let packs = &*setup.packs(packs)?;
     let source = setup.source(packs)?;
     let opened = setup.open(source.as_ref(), packs, Use::Server)?;
@@ -76,7 +77,7 @@ pub(crate) fn run(
             commit: env!("BUILT_FROM_COMMIT").into(),
         },
     })?;
-    let greeting = greeting(&listener, memory, &opened.store)?;
+    let greeting = greeting(&listener, memory, &opened.store, asks)?;
     let (config, budget) = (setup.config.clone(), memory.budget.clone());
     let again = move |server: &Server| reload_access(server, &config, &budget);
     serve(server, listener, &greeting, Arc::new(again))?;
@@ -194,12 +195,18 @@ fn serve(
     })
 }
 
-fn greeting(listener: &TcpListener, memory: &Memory, store: &Store) -> anyhow::Result<String> {
+fn greeting(
+    listener: &TcpListener,
+    memory: &Memory,
+    store: &Store,
+    asks: bool,
+) -> anyhow::Result<String> {
     let url = format!("http://{}", listener.local_addr()?);
     let mut text = format!("plimsoll: memory limit {}\nplimsoll: serving on {url}\n", memory.limit);
     for line in examples(&url, store) {
+        let key = if asks { "curl -H \"Authorization: Bearer $KEY\"" } else { "curl" };
         text.push_str("  ");
-        text.push_str(&line);
+        text.push_str(&line.replacen("curl", key, 1));
         text.push('\n');
     }
     Ok(text)

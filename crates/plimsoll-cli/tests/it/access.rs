@@ -54,7 +54,7 @@ fn a_new_key_is_let_in_by_the_entry_that_is_printed_with_it() {
     assert_eq!(get(&server, &key, "/products?limit=1").status, 200);
     assert_eq!(get(&server, &key, "/products/export/csv").status, 200);
     assert_eq!(get(&server, &key, "/orders/stream").status, 403);
-    server.stop().expect(0, &["stopped"]);
+    server.stop().expect(0, &["-H \"Authorization: Bearer $KEY\" 'http:", "stopped"]);
     let audit = folder.path().join("data/audit.ndjson");
     let rows = std::fs::read_to_string(&audit).unwrap();
     assert_eq!(rows.lines().count(), 2, "{rows}");

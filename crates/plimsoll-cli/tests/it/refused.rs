@@ -58,7 +58,7 @@ fn a_gzip_bomb_ends_at_its_bound() {
     }
     let path = file(folder.path(), "a.csv.gz", bomb.finish().unwrap());
     assert!(std::fs::metadata(&path).unwrap().len() < 1 << 18);
-    let run = ["import", "products", &path, "--unpacked-max", "1M", "--memory", "32M"];
+    let run = ["import", "products", &path, "--unpacked-max", "1M", "--memory", "48M"];
     Tool::new(folder.path(), &run).run().expect(1, &["more than the 1048576 bytes allowed"]);
     assert_eq!(rows(folder.path(), "products", "sku").len(), 0);
 }
