@@ -266,6 +266,7 @@ fn what_a_request_gets_wrong_is_told_by_name() {
         refused("/api/v2/queries/by_day", 400, "needs the parameter from (text)");
         refused("/api/v2/queries/said?said=a&n=x", 400, "is int");
         refused("/api/v2/queries/said?said=a&m=1", 400, "'m' is not a parameter");
+        refused("/api/v2/queries/said?said=a&sayd=1", 400, "\"did_you_mean\":\"said\"");
         refused("/api/v2/queries/said?said=a&said=b", 400, "given twice");
         refused("/api/v2/queries/by_dya?from=a", 404, "\"did_you_mean\":\"by_day\"");
         refused("/api/v2/queries/by_day/1?from=a", 404, "nothing is served");

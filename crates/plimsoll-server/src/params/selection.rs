@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use plimsoll::error::excerpt;
 use plimsoll::expr::{self, CompareOp, Expr};
+use plimsoll_store::catalogue::BoundQuery;
 use plimsoll_store::{ErrorKind, Order, Search};
 
 use super::unknown;
@@ -143,7 +144,9 @@ impl<'a> SelectionParams<'a> {
     pub(crate) fn unknown(&self, name: &str, others: &[&str]) -> Problem {
         let own: Vec<&str> =
             others.iter().chain(&Self::NAMES).copied().chain([self.searched_as]).collect();
-        let plain: Vec<&str> = self.served.names(&self.served.resource.filters).collect();
+        let resource = &self.served.resource;
+        let of_query = resource.query.iter().flat_map(BoundQuery::parameter_names);
+        let plain: Vec<&str> = self.served.names(&resource.filters).chain(of_query).collect();
         unknown(name, &own, &plain)
     }
 

@@ -129,10 +129,15 @@ impl BoundQuery {
         &self.values
     }
 
+    /// The names of its parameters.
+    pub fn parameter_names(&self) -> impl Iterator<Item = &str> {
+        self.text.parameters.iter().map(|parameter| &*parameter.name)
+    }
+
     /// Whether `name` is one of its parameters.
     #[must_use]
     pub fn has_parameter(&self, name: &str) -> bool {
-        self.text.parameters.iter().any(|parameter| &*parameter.name == name)
+        self.parameter_names().any(|known| known == name)
     }
 
     /// It is given up after this long.
