@@ -16,6 +16,8 @@ use plimsoll_store::{Catalogue, Error, ErrorKind, Result, sqlite};
 const FILES_MAX: usize = 1_000;
 /// One of them at most.
 const FILE_BYTES_MAX: u64 = 256 << 10;
+/// All of them: as long as they are served they are held.
+const ALL_BYTES_MAX: usize = 1 << 20;
 
 /// The queries of Plimsoll's own database, which a reload looks at again. Its tables come with the
 /// program.
@@ -54,10 +56,15 @@ pub(crate) fn named_queries(
     look: impl FnOnce(Vec<QueryFile>) -> Result<Vec<NamedQuery>>,
 ) -> Result<Vec<NamedQuery>> {
     let files = directory.map(files).transpose()?.unwrap_or_default();
-    let parse = |file: &PathBuf| {
+    let mut bytes_left = ALL_BYTES_MAX;
+    let mut parse = |file: &PathBuf| {
+        let about = |e: Error| Error::new(e.kind(), format!("the query {}: {e}", file.display()));
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
-        QueryFile::parse(&name, &read(file)?)
-            .map_err(|e| Error::new(e.kind(), format!("the query {}: {e}", file.display())))
+        let text = read(file).map_err(about)?;
+        bytes_left = bytes_left.checked_sub(text.len()).ok_or_else(|| {
+            about(Error::new(ErrorKind::TooLarge, "with those before it has more than 1 MiB"))
+        })?;
+        QueryFile::parse(&name, &text).map_err(about)
     };
     for file in &files {
         all.push(parse(file)?);

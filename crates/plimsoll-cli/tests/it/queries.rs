@@ -354,6 +354,22 @@ fn a_file_that_is_no_query_keeps_the_server_from_starting_and_a_running_one_keep
 }
 
 #[test]
+fn more_queries_than_are_held_are_refused_with_the_file_that_was_one_too_many() {
+    let folder = folder();
+    queries(folder.path());
+    let sqlite = folder.path().join("sales.db");
+    rusqlite::Connection::open(sqlite).unwrap().execute_batch(SALES).unwrap();
+    let long = format!("select id from sales -- {}", "x".repeat(250 << 10));
+    for number in 1..=5 {
+        file(folder.path(), &format!("queries/z{number}.sql"), &long);
+    }
+    let args = ["--database", "sales.db", "--queries", "queries"];
+    refuse_to_start(folder.path(), &args, &["z5.sql", "more than 1 MiB"]);
+    std::fs::remove_file(folder.path().join("queries/z5.sql")).unwrap();
+    Server::start(folder.path(), &args).stop().expect(0, &[]);
+}
+
+#[test]
 fn a_plan_that_costs_more_than_its_file_allows_is_not_run() {
     let Some(database) = Database::with(SALES_IN_POSTGRES) else { return };
     let folder = folder();
