@@ -209,7 +209,7 @@ impl From<plimsoll_store::Error> for Problem {
         match error.kind() {
             ErrorKind::Invalid => plain(Kind::InvalidRequest),
             ErrorKind::NotFound => plain(Kind::NotFound),
-            ErrorKind::Conflict => plain(Kind::Conflict),
+            ErrorKind::Conflict | ErrorKind::Fenced => plain(Kind::Conflict),
             ErrorKind::Stale => plain(Kind::PreconditionFailed),
             ErrorKind::KeyReused => plain(Kind::KeyReused),
             ErrorKind::Unindexed | ErrorKind::Unsearchable => {

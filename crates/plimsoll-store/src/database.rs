@@ -10,6 +10,7 @@ use plimsoll::record::Value;
 use crate::aggregate::{AggregateRequest, Aggregated};
 use crate::error::{Error, Result};
 use crate::identity::Identity;
+use crate::own::Own;
 use crate::pending::Pending;
 use crate::read::{Page, PageRequest};
 use crate::report::{Report, ReportRequest};
@@ -74,6 +75,17 @@ pub trait Database: Send + Sync {
 
     /// The first rows of a pack's own SQL, e.g. a figure of a recipe.
     fn query(&self, sql: &str, rows_max: usize) -> Pending<Vec<Vec<Value>>>;
+
+    /// The first rows of a statement about own tables, as the last commit left them.
+    fn own(
+        &self,
+        statement: &'static Own,
+        params: Vec<Value>,
+        rows_max: usize,
+    ) -> Pending<Vec<Vec<Value>>> {
+        let _asked = (statement, params, rows_max);
+        Pending::ready(Err(Error::invalid("this database keeps no tables of Plimsoll's own")))
+    }
 
     /// A piece of small state written by [`crate::Write::Put`].
     fn state(&self, kind: &'static str, key: &str) -> Pending<Option<String>>;

@@ -19,6 +19,8 @@ pub enum ErrorKind {
     Conflict,
     /// The row is not at the version the caller expected.
     Stale,
+    /// What was claimed is another's by now: stop, and write nothing more about it.
+    Fenced,
     /// The idempotency key was used for a different request.
     KeyReused,
     /// The sort has no index: create the one named in [`Error::remedy`].

@@ -20,6 +20,7 @@ use plimsoll::record::Value;
 
 use crate::catalogue::Resource;
 use crate::horizon::Horizon;
+use crate::own::Own;
 
 /// Which units go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,6 +111,15 @@ pub enum Write {
         /// Which one.
         key: Box<str>,
     },
+    /// A statement about tables that Plimsoll keeps for itself.
+    Own {
+        /// Which.
+        statement: &'static Own,
+        /// Its values.
+        params: Vec<Value>,
+        /// Fails the unit as [`crate::ErrorKind::Fenced`] unless it is so many rows.
+        rows: Option<u64>,
+    },
 }
 
 /// Reads the written row back inside the same transaction.
@@ -182,6 +192,8 @@ pub struct WriteOutcome {
     pub returned: Vec<Write>,
     /// `Some(tag)` when nothing was done and a remembered outcome is given again.
     pub replayed: Option<u16>,
+    /// Rows that [`Write::Own`] gave, of all such statements in order.
+    pub own: Vec<Vec<Value>>,
     /// For a read that has to see this unit, where the database has hosts that may be behind.
     pub horizon: Option<Horizon>,
 }

@@ -19,6 +19,7 @@ use super::guise::Guise;
 use super::insert::{Insert, insert_rows};
 use super::native::{Codec, Table};
 use super::open::Shared;
+use super::own;
 use super::row::MessageRow;
 use super::value::Bind;
 use crate::catalogue::Resource;
@@ -65,6 +66,9 @@ pub(super) async fn apply(
                 outcome.inserted_key = made.last_key.filter(|_| is_new);
                 made.rows
             }
+            Write::Own { statement, params, rows } => {
+                own::run(client, statement, params, *rows, &mut outcome.own).await?
+            }
             other => statement(client, shared, other, unit.now_micros).await?,
         };
         outcome.rows.push(rows);
@@ -97,7 +101,7 @@ async fn statement(
     now_micros: i64,
 ) -> Result<u64> {
     match write {
-        Write::Insert { .. } => unreachable!("the caller inserts"),
+        Write::Insert { .. } | Write::Own { .. } => unreachable!("the caller does those"),
         Write::CreateTable(resource) => create_table(client, shared, resource).await,
         // Indexes of a table that others use are theirs.
         Write::SetIndexesAside(_) | Write::RestoreIndexes(_) => Ok(0),

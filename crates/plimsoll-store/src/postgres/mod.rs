@@ -40,6 +40,7 @@ mod measures;
 mod migrate;
 mod native;
 mod open;
+mod own;
 mod pace;
 mod part;
 mod quantiles;

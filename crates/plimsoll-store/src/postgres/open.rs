@@ -23,13 +23,14 @@ use super::hosts::{Hosts, Need, Role};
 use super::lookout::Lookout;
 use super::native::Table;
 use super::pace::Pace;
-use super::{aggregate, control, reader, report, snapshot, writer};
+use super::{aggregate, control, own, reader, report, snapshot, writer};
 use crate::aggregate::{AggregateRequest, Aggregated};
 use crate::catalogue::{Handle, Resource};
 use crate::database::{Database, DatabaseStats, RoleStats};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identity;
 use crate::lanes::Lanes;
+use crate::own::Own;
 use crate::pending::{Pending, Promise};
 use crate::read::{Page, PageRequest, ReadLane};
 use crate::report::{Report, ReportRequest};
@@ -336,6 +337,20 @@ impl Database for PostgresDatabase {
             // What it tells may decide over a write.
             link.choose(Need::Primary)?;
             report::query(link, &promise.watch(), sql, rows_max)
+        })
+    }
+
+    fn own(
+        &self,
+        statement: &'static Own,
+        params: Vec<Value>,
+        rows_max: usize,
+    ) -> Pending<Vec<Vec<Value>>> {
+        Self::read_own(&self.shared.pages, ReadLane::Interactive, move |link, _, promise| {
+            link.choose(Need::Primary)?;
+            link.run(&promise.watch(), async |client| {
+                own::read(client, statement, &params, rows_max).await
+            })
         })
     }
 

@@ -101,7 +101,7 @@ fn fields(row: &tokio_postgres::Row, codecs: &[Codec]) -> Result<Vec<Value>> {
 }
 
 /// A row whose types the statement decides.
-fn any(row: &tokio_postgres::Row) -> Result<Vec<Value>> {
+pub(super) fn any(row: &tokio_postgres::Row) -> Result<Vec<Value>> {
     let one = |(at, column): (usize, &tokio_postgres::Column)| {
         let codec = match column.type_().name() {
             "bool" => Codec::Bool,

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::aside;
 use super::dialect::{self, Sql, quote};
 use super::failure::explain;
+use super::own;
 use super::row::CursorRow;
 use super::value::Bind;
 use crate::catalogue::Resource;
@@ -37,6 +38,9 @@ pub(super) fn apply(connection: &Connection, unit: WriteUnit) -> Result<WriteOut
                 let insert = Insert { resource, columns, on_conflict: *on_conflict };
                 let refused = unit.report_conflicts.then_some(&mut outcome.refused);
                 insert_rows(connection, &insert, values, unit.now_micros, refused, &mut place)?
+            }
+            Write::Own { statement, params, rows } => {
+                own::run(connection, statement, params, *rows, &mut outcome.own)?
             }
             other => statement(connection, other, unit.now_micros)?,
         };
@@ -81,7 +85,7 @@ fn inserted_key(
 
 fn statement(connection: &Connection, write: &Write, now_micros: i64) -> Result<u64> {
     match write {
-        Write::Insert { .. } => unreachable!("the caller inserts"),
+        Write::Insert { .. } | Write::Own { .. } => unreachable!("the caller does those"),
         Write::CreateTable(resource) => create_table(connection, resource),
         Write::SetIndexesAside(resource) => aside::set(connection, &resource.name),
         Write::RestoreIndexes(resource) => aside::restore(connection, Some(&resource.name)),

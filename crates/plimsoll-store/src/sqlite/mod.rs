@@ -29,6 +29,7 @@ mod measures;
 mod memory;
 mod migrate;
 mod open;
+mod own;
 mod quantiles;
 mod queries;
 mod reader;

@@ -18,12 +18,13 @@ use super::beside::Beside;
 use super::connection::{Bounds, Role, open};
 use super::failure::explain;
 use super::writer;
-use super::{aggregate, introspect, memory, queries, reader, report, snapshot};
+use super::{aggregate, introspect, memory, own, queries, reader, report, snapshot};
 use crate::aggregate::{AggregateRequest, Aggregated};
 use crate::catalogue::Resource;
 use crate::database::{Database, DatabaseStats};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lanes::Lanes;
+use crate::own::Own;
 use crate::pending::{Pending, Promise};
 use crate::read::{Page, PageRequest, ReadLane};
 use crate::report::{Report, ReportRequest};
@@ -228,6 +229,17 @@ impl Database for SqliteDatabase {
         let sql = sql.to_owned();
         self.read(&self.shared.reports, ReadLane::Bulk, move |connection, _, _| {
             report::query(connection, &sql, rows_max)
+        })
+    }
+
+    fn own(
+        &self,
+        statement: &'static Own,
+        params: Vec<Value>,
+        rows_max: usize,
+    ) -> Pending<Vec<Vec<Value>>> {
+        self.read(&self.shared.pages, ReadLane::Interactive, move |connection, _, _| {
+            own::read(connection, statement, &params, rows_max)
         })
     }
 

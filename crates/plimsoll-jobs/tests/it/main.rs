@@ -1,0 +1,1 @@
+//! What the jobs promise, one module each.
