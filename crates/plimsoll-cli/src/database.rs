@@ -177,6 +177,7 @@ fn postgres(
         url: url.to_owned(),
         replicas: settings.replicas().to_vec(),
         replica_lag_max_ms: settings.duration_ms("database.replica_lag"),
+        makes_way: settings.is_on("database.makes_way"),
         readers: if role == Use::Server { POSTGRES_READERS } else { 1 },
         spill_directory: spill.to_owned(),
         writable: false,

@@ -85,6 +85,7 @@ pub(crate) fn postgres_config(url: &str, row_bytes_max: u64) -> PostgresConfig {
         writable: false,
         replicas: Vec::new(),
         replica_lag_max_ms: REPLICA_LAG_MS_MAX,
+        makes_way: true,
         row_bytes_max,
     }
 }

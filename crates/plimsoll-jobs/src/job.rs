@@ -24,7 +24,7 @@ pub const KEY_BYTES_MAX: usize = 255;
 /// Of 0, which goes first, to this.
 pub const PRIORITY_MAX: u8 = 9;
 /// Bytes of an error's message that are kept.
-pub const MESSAGE_BYTES_MAX: usize = 2_000;
+pub(crate) const MESSAGE_BYTES_MAX: usize = 2_000;
 
 /// How a job is tried, where its kind or its enqueuer says nothing else. As in seed 002.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

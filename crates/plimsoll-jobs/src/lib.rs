@@ -1,8 +1,8 @@
 //! Jobs that survive `kill -9`.
 //!
 //! ```text
-//!   enqueue ─> queue (tables of the store) ─> claim under a lease ─> runner ─> effects + checkpoint
-//!                 ^                                   │                          in one WriteUnit
+//!   enqueue ─> queue (tables of the store) ─> claim, a lease ─> runner ─> effects + checkpoint
+//!                 ^                                   │                   in one WriteUnit
 //!                 └── rescued, retried, handed back <─┘
 //! ```
 //!
@@ -10,6 +10,42 @@
 //! `running`; where that fits no row it is rolled back.
 //! Never: an async runtime or HTTP; a result carried in a checkpoint.
 
+mod answer;
+mod bell;
+mod cadence;
+mod clock;
+mod control;
+mod error;
+mod handler;
+mod job;
+mod manage;
+mod membership;
+mod policy;
+mod queue;
+mod rescue;
+mod run;
+mod schema;
 mod state;
+mod statements;
+mod worker;
 
+pub use answer::Answer;
+pub use cadence::{Cadence, Pacer};
+pub use clock::{Clock, SystemClock};
+pub use control::Stop;
+pub use error::{Error, ErrorKind, Result};
+pub use handler::{Declared, Ending, Handler, JobError, MEMORY_BYTES_PRESET, Registry};
+pub use job::{
+    CHECKPOINT_BYTES_MAX, Claimed, Enqueued, Failure, Job, JobId, KEY_BYTES_MAX, Lease,
+    NAME_BYTES_MAX, NewJob, PAYLOAD_BYTES_MAX, PRIORITY_MAX, Progress, RESULT_BYTES_MAX, Trying,
+    Wish, check_name,
+};
+pub use manage::{COUNTED_MAX, LIST_MAX, Listing, QueueState, WorkerState};
+pub use membership::KindLimits;
+pub use policy::{BACKOFF_BASE_MS, BACKOFF_MS_MAX, Ended, Verdict, backoff_ms, judge};
+pub use queue::{Claim, Queue, Read, Within, Written};
+pub use rescue::{CRASHES_MAX, LEASE, RENEW_EVERY, RUNNING_MAX, Rescued, Rescuer};
+pub use run::Run;
+pub use schema::{postgres_migrations, sqlite_migrations};
 pub use state::{Event, State};
+pub use worker::{CONCURRENCY_MAX, Random, Worker, WorkerOptions, WorkerStats};

@@ -6,7 +6,7 @@
 //!   written                                SQLite                     PostgreSQL
 //!   select .. from ~jobs                   plimsoll_jobs              plimsoll.jobs
 //!   where id = $1:int                      ?1                         $1::bigint
-//!   limit $2:int {for update skip locked|} (nothing)                  for update skip locked
+//!   limit $2:int {for update skip locked??} (nothing)                 for update skip locked
 //! ```
 //!
 //! Promises: values go as parameters only; each text is put into its database's words once.
@@ -31,7 +31,7 @@ impl Own {
     /// ```
     /// use plimsoll_store::Own;
     ///
-    /// static FIND: Own = Own::new("select kind from ~jobs where id = $1:int {for update|}");
+    /// static FIND: Own = Own::new("select kind from ~jobs where id = $1:int {for update??}");
     /// assert_eq!(FIND.for_sqlite(), "select kind from plimsoll_jobs where id = ?1 ");
     /// assert_eq!(
     ///     FIND.for_postgres(),
@@ -73,7 +73,7 @@ pub(crate) fn fenced(rows: u64, expected: Option<u64>) -> Result<u64> {
 struct Words {
     in_front_of_tables: &'static str,
     parameter: char,
-    /// Which side of `{PostgreSQL|SQLite}`.
+    /// Which side of `{PostgreSQL??SQLite}`.
     right: bool,
     types: [(&'static str, &'static str); 4],
 }
@@ -110,7 +110,7 @@ fn translate(text: &str, words: &Words) -> String {
             b'~' => out.push_str(words.in_front_of_tables),
             b'{' => {
                 let end = rest.find('}').unwrap_or_else(|| panic!("no end of a choice: {text}"));
-                let sides = rest[..end].split_once('|');
+                let sides = rest[..end].split_once("??");
                 let (left, right) = sides.unwrap_or_else(|| panic!("no choice: {text}"));
                 out.push_str(&translate(if words.right { right } else { left }, words));
                 rest = &rest[end + 1..];
@@ -137,11 +137,9 @@ mod tests {
 
     #[test]
     fn a_text_is_put_into_both_databases_words() {
-        let own = Own::new("update ~jobs as j set a = $1:text, b = {now()|$2:int} where c < $3:real");
-        assert_eq!(
-            own.for_sqlite(),
-            "update plimsoll_jobs as j set a = ?1, b = ?2 where c < ?3"
-        );
+        let own =
+            Own::new("update ~jobs as j set a = $1:text, b = {now()??$2:int} where c < $3:real");
+        assert_eq!(own.for_sqlite(), "update plimsoll_jobs as j set a = ?1, b = ?2 where c < ?3");
         assert_eq!(
             own.for_postgres(),
             "update plimsoll.jobs as j set a = $1::text, b = now() where c < $3::double precision"

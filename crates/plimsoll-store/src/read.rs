@@ -14,6 +14,7 @@
 //! Never: an offset.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use plimsoll::budget::Reservation;
 use plimsoll::expr::Expr;
@@ -126,6 +127,8 @@ pub struct Page {
     pub last: Option<Position>,
     /// Whether there is more.
     pub end: PageEnd,
+    /// How long to wait before the next slice, because others are at work on the database.
+    pub rest: Duration,
     /// For the next slice of this reading, so that it goes on where the rows are that there were
     /// when it began.
     pub horizon: Option<Horizon>,

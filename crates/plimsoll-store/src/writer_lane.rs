@@ -80,6 +80,11 @@ impl WriterLane {
         self.pushed.notify_one();
     }
 
+    /// Transactions at most that it has begun, those within others counted.
+    pub(crate) fn transactions(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed) + self.units.load(Ordering::Relaxed)
+    }
+
     /// Units in line.
     pub(crate) fn waiting(&self) -> usize {
         self.lock().len()

@@ -149,7 +149,7 @@ impl<'a> Export<'a> {
                 }
                 page => page?,
             };
-            let Page { out: mut frame, mut encoder, rows: more, end, horizon, .. } = page;
+            let Page { out: mut frame, mut encoder, rows: more, end, rest, horizon, .. } = page;
             rows += more;
             match end {
                 PageEnd::Exhausted => {
@@ -159,6 +159,8 @@ impl<'a> Export<'a> {
                     return Ok(rows);
                 }
                 PageEnd::More(position) => {
+                    // Nobody wakes it: it makes way for others on the database.
+                    std::thread::park_timeout(rest);
                     let next = self.request(Some(position), horizon, encoder, spare);
                     pending = self.store.page(next);
                     out.write_all(&frame)?;

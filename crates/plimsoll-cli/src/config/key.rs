@@ -70,7 +70,7 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 
 /// All settings, in the order they are shown.
-pub(crate) static KEYS: [Key; 24] = [
+pub(crate) static KEYS: [Key; 25] = [
     Key {
         name: "memory.limit",
         flag: "--memory",
@@ -120,6 +120,7 @@ pub(crate) static KEYS: [Key; 24] = [
         Kind::Duration { min_ms: SECOND, max_ms: HOUR },
         "5s",
     ),
+    plain("database.makes_way", "--database-makes-way", Kind::Switch, "true"),
     Key {
         name: "spill.dir",
         flag: "--spill-dir",

@@ -20,6 +20,7 @@
 //! Where no index runs in the order, the slices are those of a sort, see [`super::sorted`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -115,6 +116,7 @@ pub(crate) async fn emit(
         context: Arc::clone(context),
         format,
         request_id,
+        rest: Duration::ZERO,
     };
     let first = producer.slice(encoder, out).await?;
     let horizon = match &producer.source {
@@ -173,6 +175,8 @@ struct Producer {
     context: Arc<app::Context>,
     format: Format,
     request_id: RequestId,
+    /// Before the next slice is read.
+    rest: Duration,
 }
 
 impl Producer {
@@ -188,9 +192,11 @@ impl Producer {
                 Ok(Slice { out, extra: Some(extra), encoder, more })
             }
             Source::Range(range, from) => {
+                tokio::time::sleep(std::mem::take(&mut self.rest)).await;
                 let request = range.page(from.take(), encoder, out, extra);
                 let page = self.store.page(request).await?;
-                let Page { out, extra, encoder, end, horizon, .. } = page;
+                let Page { out, extra, encoder, end, rest, horizon, .. } = page;
+                self.rest = rest;
                 range.horizon = horizon;
                 if let PageEnd::More(position) = end {
                     *from = Some(position);

@@ -56,6 +56,7 @@ impl Served {
             row_bytes_max: plimsoll::limits::ROW_BYTES_MAX as u64,
             replicas: Vec::new(),
             replica_lag_max_ms: plimsoll_store::postgres::REPLICA_LAG_MS_MAX,
+            makes_way: true,
             url: format!("{server}/{name}"),
             readers: 2,
             spill_directory: spill.to_owned(),

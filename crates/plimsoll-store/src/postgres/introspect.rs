@@ -17,11 +17,12 @@ use plimsoll::limits::ROW_BYTES_MAX;
 use plimsoll::record::{Column, ColumnType};
 use tokio_postgres::Client;
 
+use super::config::PostgresConfig;
 use super::connection::Link;
 use super::dialect::quote;
 use super::hosts::Hosts;
 use super::native::Table;
-use super::open::{Known, PostgresConfig};
+use super::open::Known;
 use super::searching::{Indexed, searching};
 use super::survey::{Field, Listed, Path, Seen, look};
 use super::types::other_kinds;

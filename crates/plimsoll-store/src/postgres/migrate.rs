@@ -20,6 +20,7 @@ use plimsoll::record::Value;
 use tokio_postgres::Client;
 
 use super::apply::{rows, run};
+use super::config::PostgresConfig;
 use super::connection::Link;
 use super::control;
 use super::dialect::Sql;
@@ -27,7 +28,6 @@ use super::failure::explain;
 use super::hosts::Hosts;
 use super::introspect::complete;
 use super::native::Table;
-use super::open::PostgresConfig;
 use crate::catalogue::{Migration, MigrationState, Resource};
 use crate::error::{Error, Result};
 use crate::pending::Pending;

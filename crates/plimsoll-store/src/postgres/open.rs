@@ -13,9 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use plimsoll::limits::{READS_WAITING_MAX, ROW_BYTES_MAX, SNAPSHOTS_WAITING_MAX};
+use plimsoll::limits::{READS_WAITING_MAX, SNAPSHOTS_WAITING_MAX};
 use plimsoll::record::Value;
 
+use super::company::{Company, Others};
+use super::config::PostgresConfig;
 use super::connection::Link;
 use super::failure::explain;
 use super::guise::Guise;
@@ -23,6 +25,7 @@ use super::hosts::{Hosts, Need, Role};
 use super::lookout::Lookout;
 use super::native::Table;
 use super::pace::Pace;
+use super::reader::Around;
 use super::{aggregate, control, own, reader, report, snapshot, writer};
 use crate::aggregate::{AggregateRequest, Aggregated};
 use crate::catalogue::{Handle, Resource};
@@ -37,61 +40,6 @@ use crate::report::{Report, ReportRequest};
 use crate::snapshot::SnapshotRequest;
 use crate::write::{Priority, WriteOutcome, WriteUnit};
 use crate::writer_lane::{Job, WriterLane};
-
-/// What a connection holds besides the row that is read: buffers of the socket, of encryption and
-/// of messages that came together.
-const CONNECTION_BYTES: u64 = 256 << 10;
-
-/// A buffer that a message did not fit grows to twice its size.
-const BUFFER_SHARE: u64 = 2;
-
-/// How a database is reached.
-#[derive(Clone, Debug)]
-pub struct PostgresConfig {
-    /// `postgres://user:password@host:port/database?sslmode=…`
-    pub url: String,
-    /// Threads that read pages, each with a connection.
-    pub readers: usize,
-    /// Where answers that do not fit memory are put.
-    pub spill_directory: PathBuf,
-    /// Keep a connection for writing too.
-    pub writable: bool,
-    /// URLs of streaming replicas of that database, eight at most. Rows are read from those that
-    /// are not too far behind, and from the primary while there is none.
-    pub replicas: Vec<String>,
-    /// A replica that shows a state older than this is not read from.
-    pub replica_lag_max_ms: u64,
-    /// Largest row, [`plimsoll::limits::ROW_BYTES_MAX`] at most: each connection may hold one.
-    pub row_bytes_max: u64,
-}
-
-/// What a replica may be behind where nobody says otherwise.
-pub const REPLICA_LAG_MS_MAX: u64 = 5_000;
-
-impl PostgresConfig {
-    /// Bytes the connections may take together, one to each host for each thread that reads, and a
-    /// row for each thread: to be reserved before opening.
-    #[must_use]
-    pub fn connection_bytes(&self) -> u64 {
-        let hosts = self.replicas.len() as u64 + 1;
-        let readers = self.reading_threads();
-        let writer = u64::from(self.writable);
-        // A thread has one row in its hands, and so has one of its connections.
-        let rows = (readers + writer) * BUFFER_SHARE * self.row_bytes_max();
-        let looks = if hosts > 1 { hosts } else { 0 };
-        rows + (readers * hosts + writer + looks) * CONNECTION_BYTES
-    }
-
-    /// The largest row that is let through, whatever was asked for.
-    pub(super) fn row_bytes_max(&self) -> u64 {
-        self.row_bytes_max.min(ROW_BYTES_MAX as u64)
-    }
-
-    /// Reports and snapshots have one each.
-    fn reading_threads(&self) -> u64 {
-        self.readers as u64 + 2
-    }
-}
 
 /// A table with what is known of its rows.
 pub(super) struct Known {
@@ -113,6 +61,8 @@ pub(super) struct Shared {
     row_bytes_max: u64,
     pub(super) writer: WriterLane,
     pub(super) hosts: Arc<Hosts>,
+    /// Whom streams make way for, if they do.
+    company: Option<Company>,
     spill_directory: PathBuf,
     pages: Lanes<ReadTask>,
     reports: Lanes<ReadTask>,
@@ -177,6 +127,7 @@ impl PostgresDatabase {
             row_bytes_max,
             writer: WriterLane::default(),
             hosts: hosts.clone(),
+            company: config.makes_way.then(Company::default),
             spill_directory: config.spill_directory.clone(),
             pages: Lanes::new(READS_WAITING_MAX),
             reports: Lanes::new(READS_WAITING_MAX),
@@ -296,7 +247,11 @@ impl Database for PostgresDatabase {
         self.read(lanes, lane, move |link, shared, promise| {
             let known = shared.table(&request.resource)?;
             let began = Instant::now();
-            let answer = reader::slice(link, &known.table, &known.pace, &promise.watch(), request);
+            let company = shared.company.as_ref().filter(|_| lane == ReadLane::Bulk);
+            let own = || shared.writer.transactions();
+            let others = company.map(|company| Others { company, own: &own });
+            let around = Around { pace: &known.pace, others };
+            let answer = reader::slice(link, &known.table, &around, &promise.watch(), request);
             let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
             if !is_query {
                 shared.snapshot_micros_max.fetch_max(micros, Ordering::Relaxed);

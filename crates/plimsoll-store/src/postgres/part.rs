@@ -31,6 +31,8 @@ pub(super) struct Part<'a> {
     pub(super) filter: Option<&'a Expr>,
     pub(super) found: Option<&'a Found<'a>>,
     pub(super) backwards: bool,
+    /// Others are at work on the server.
+    pub(super) makes_way: bool,
 }
 
 impl Part<'_> {
@@ -43,7 +45,7 @@ impl Part<'_> {
         what: &str,
         (request, access, from): (PageRequest, Access, Option<Position>),
     ) -> Result<Page> {
-        let Part { source, order, filter, found, backwards } = *self;
+        let Part { source, order, filter, found, backwards, makes_way } = *self;
         let by_hand = |&term| ServedTerm { term, nulls: Nulls::Smallest };
         let all = || -> Vec<ServedTerm> { order.terms().iter().map(by_hand).collect() };
         let terms = if access.served { access.terms.clone() } else { all() };
@@ -63,6 +65,7 @@ impl Part<'_> {
         let stands: Vec<usize> = order.terms().iter().filter_map(|t| stand(t.column)).collect();
         let settings = if access.served { WINDOW } else { SMALL_TABLE };
         let mut slice = Slice::new(request, source, columns.clone(), &stands, what, pace);
+        slice.makes_way = makes_way;
         let mut next = from;
         loop {
             let ranges = ranges(source.resource, order, &terms, next.as_ref(), backwards)?;

@@ -15,12 +15,13 @@ use plimsoll::record::{Column, ColumnType};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Statement};
 
+use super::config::PostgresConfig;
 use super::connection::Link;
 use super::dialect::Sql;
 use super::failure::explain;
 use super::hosts::Hosts;
 use super::native::{Codec, NativeColumn, Table};
-use super::open::{Known, PostgresConfig};
+use super::open::Known;
 use super::transaction::{Rows, Settings, rows_of};
 use super::types::{MADE, types};
 use super::value::Raw;

@@ -33,7 +33,7 @@ pub(super) fn page(
     what: &str,
     (query, part, request, from): (&BoundQuery, Part<'_>, PageRequest, Option<Position>),
 ) -> Result<Page> {
-    let Part { source, order, filter, found, backwards } = part;
+    let Part { source, order, filter, found, backwards, .. } = part;
     let by_hand = |&term| ServedTerm { term, nulls: Nulls::Smallest };
     let terms: Vec<ServedTerm> = order.terms().iter().map(by_hand).collect();
     let columns = order.columns_behind(&request.columns);

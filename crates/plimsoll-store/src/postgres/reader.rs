@@ -23,6 +23,7 @@ use plimsoll::limits::{FRAME_BYTES, SLICE_MS_MAX};
 use plimsoll::record::{Row as _, Value};
 
 use super::among::select_among;
+use super::company::{self, Others};
 use super::connection::Link;
 use super::dialect::{self, FIELDS_IN_FRONT, Select, Source, Sql, Window};
 use super::failure::{explain, is_cut_short};
@@ -47,19 +48,28 @@ use crate::read::{Page, PageEnd, PageRequest, Position, Scope};
 
 /// A statement that reads a window through an index.
 pub(super) const WINDOW: Settings = Settings { timeout_ms: 10_000, sorts: false, finds_own: false };
+/// Where others are at work, a filtered window looks at a sixteenth: two milliseconds.
+const SMALLER: u64 = 16;
 /// How often a window that has read nothing yet is begun again, on another host if there is one.
 const TRIES_MAX: u32 = 3;
 /// Between two tries; a server that restarts takes seconds.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
+/// What a slice is read beside.
+pub(super) struct Around<'a> {
+    pub(super) pace: &'a Pace,
+    pub(super) others: Option<Others<'a>>,
+}
+
 /// Reads one slice.
 pub(super) fn slice(
     link: &mut Link,
     table: &Table,
-    pace: &Pace,
+    around: &Around<'_>,
     watch: &Watch,
     mut request: PageRequest,
 ) -> Result<Page> {
+    let pace = around.pace;
     let resource = request.resource.clone();
     let source = Source { resource: &resource, table };
     let what = format!("reading {}", resource.name);
@@ -97,7 +107,9 @@ pub(super) fn slice(
                 return Err(unindexed(source, &order));
             }
             let (found, filter) = (found.as_ref(), filter.as_deref());
-            let part = Part { source, order: &order, filter, found, backwards };
+            let others = around.others.as_ref();
+            let makes_way = others.is_some_and(|others| others.are_busy(link, watch));
+            let part = Part { source, order: &order, filter, found, backwards, makes_way };
             if let Some(query) = &resource.query {
                 return query_page::page(link, watch, pace, &what, (query, part, request, from));
             }
@@ -127,7 +139,10 @@ pub(super) struct Slice<'a> {
     stands: &'a [usize],
     what: &'a str,
     pace: &'a Pace,
+    began: Instant,
     until: Instant,
+    /// Others are at work: one small window, and a rest.
+    pub(super) makes_way: bool,
     pub(super) rows: u64,
     /// Which value each row goes with, where that is asked.
     places: Option<Vec<u32>>,
@@ -163,7 +178,9 @@ impl<'a> Slice<'a> {
             stands,
             what,
             pace,
+            began: Instant::now(),
             until: Instant::now() + Duration::from_millis(SLICE_MS_MAX),
+            makes_way: false,
             rows: 0,
             places: None,
             scanned: 0,
@@ -210,6 +227,7 @@ impl<'a> Slice<'a> {
             }
             let position = self.position()?;
             let over = matches!(came, Came::Broken)
+                || self.makes_way
                 || Instant::now() >= self.until
                 || self.is_nearly_full();
             return Ok(if over { End::Stopped(position) } else { End::Window(position) });
@@ -222,7 +240,8 @@ impl<'a> Slice<'a> {
         // One row more than is wanted tells whether more follow.
         let rows_left = (self.request.rows_max - self.rows).saturating_add(1);
         let rows = self.pace.rows_of(bytes_left).min(rows_left).max(1);
-        let scanned = if filtered { self.pace.window_rows().max(rows) } else { rows };
+        let looked_at = self.pace.window_rows() / if self.makes_way { SMALLER } else { 1 };
+        let scanned = if filtered { looked_at.max(rows) } else { rows };
         Window { scanned, rows }
     }
 
@@ -385,6 +404,7 @@ impl<'a> Slice<'a> {
             rows_scanned: self.scanned.max(self.rows),
             first: self.first,
             last: self.last_written,
+            rest: if self.makes_way { company::rest(self.began) } else { Duration::ZERO },
             end: stopped_at.map_or(PageEnd::Exhausted, PageEnd::More),
             horizon: self.request.horizon,
         }

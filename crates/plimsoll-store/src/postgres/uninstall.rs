@@ -7,12 +7,12 @@ use plimsoll::record::Value;
 use tokio_postgres::Client;
 
 use super::apply::rows;
+use super::config::PostgresConfig;
 use super::control;
 use super::dialect::{Sql, quote};
 use super::failure::explain;
 use super::migrate::alone;
 use super::native::OWN_SCHEMA;
-use super::open::PostgresConfig;
 use crate::error::{Error, ErrorKind, Result};
 
 const WHAT: &str = "dropping the schema plimsoll";

@@ -286,6 +286,7 @@ impl<'a> Slice<'a> {
             first: self.first,
             last: self.last,
             end,
+            rest: Duration::ZERO,
             horizon: None,
         })
     }

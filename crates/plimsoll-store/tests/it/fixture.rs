@@ -293,6 +293,7 @@ pub(crate) fn postgres_config(served: &Served, spill: &Path, writable: bool) -> 
         writable,
         replicas: Vec::new(),
         replica_lag_max_ms: REPLICA_LAG_MS_MAX,
+        makes_way: true,
     }
 }
 

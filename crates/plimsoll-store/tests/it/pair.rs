@@ -102,6 +102,7 @@ impl Pair {
             writable: true,
             replicas,
             replica_lag_max_ms,
+            makes_way: true,
         }
     }
 }

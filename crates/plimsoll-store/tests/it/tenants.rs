@@ -459,6 +459,7 @@ fn a_replica_shows_a_tenant_its_own_rows_too() {
     let config = PostgresConfig {
         replicas: vec![format!("{replica}/{name}")],
         replica_lag_max_ms: 60_000,
+        makes_way: true,
         ..postgres_config(&tenants.served, tenants._spill.path(), false)
     };
     let store = open_postgres(&config, &|_| {});

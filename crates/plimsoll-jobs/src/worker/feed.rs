@@ -1,0 +1,213 @@
+//! Claims jobs, and gives them memory.
+//!
+//! ```text
+//!   room = runners + ahead - held          ahead: what runners do in 50 ms, so that short jobs
+//!                                          do not wait for a claim each
+//! ```
+//!
+//! Promises: nothing is claimed that would wait long here; what can never fit fails with the
+//! numbers; what a stopping worker has claimed is handed back.
+//! Never: a claim while something claimed waits for memory for longer than it may be passed.
+
+use std::sync::{Arc, PoisonError};
+
+use super::admit::{self, PASSED_MAX, Waiting};
+use super::shared::{Admitted, Limits, Phase, Shared, Waits};
+use crate::control::Control;
+use crate::error::Result;
+use crate::job::Claimed;
+use crate::policy::{Ended, judge};
+use crate::queue::{Claim, Within};
+
+/// Work that is claimed ahead, at most.
+const AHEAD_MICROS: u64 = 50_000;
+/// Jobs of each runner that are claimed ahead at most.
+const AHEAD_PER_RUNNER: u64 = 31;
+
+/// The thread's whole life.
+pub(super) fn run(shared: &Shared) {
+    loop {
+        let room = {
+            let mut state = shared.lock();
+            while state.phase == Phase::Working && !(state.heard && room(shared, &state) > 0) {
+                let heard = state.heard;
+                state = shared.wait(state, shared.options.poll_every);
+                // A poll is a look without having heard.
+                state.heard |= !heard;
+                admit_all(shared, &mut state);
+                if is_spent(shared, &state) {
+                    state.phase = Phase::Quiet;
+                }
+            }
+            if state.phase != Phase::Working {
+                break;
+            }
+            state.heard = false;
+            room(shared, &state)
+        };
+        let claimed = claim(shared, room).unwrap_or_else(|error| {
+            tracing::warn!(%error, "claiming jobs");
+            false
+        });
+        let mut state = shared.lock();
+        // Where all that was asked for came, more may be there.
+        state.heard |= claimed;
+        admit_all(shared, &mut state);
+        drop(state);
+        shared.notify();
+    }
+    give_back(shared);
+}
+
+/// It has run its jobs, or its time is over.
+fn is_spent(shared: &Shared, state: &super::shared::State) -> bool {
+    let ran = shared.options.jobs_max.is_some_and(|most| state.ended >= most);
+    let lasted = shared.steady().saturating_sub(shared.began);
+    ran || shared.options.time_max.is_some_and(|most| lasted >= most)
+}
+
+fn room(shared: &Shared, state: &super::shared::State) -> u32 {
+    let runners = u64::from(shared.options.concurrency);
+    let ahead = (AHEAD_MICROS * runners / state.job_micros.max(1)).min(runners * AHEAD_PER_RUNNER);
+    let blocked = state
+        .waiting
+        .front()
+        .is_some_and(|first| shared.steady().saturating_sub(first.since) >= PASSED_MAX);
+    let left = shared
+        .options
+        .jobs_max
+        .map(|most| most.saturating_sub(state.ended + state.held.len() as u64));
+    if blocked {
+        return 0;
+    }
+    let room = (runners + ahead).saturating_sub(state.held.len() as u64);
+    u32::try_from(room.min(left.unwrap_or(u64::MAX))).unwrap_or(u32::MAX)
+}
+
+/// Claims from the queues in turn; whether there may be more.
+fn claim(shared: &Shared, room: u32) -> Result<bool> {
+    let limits = shared.limits.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut left = room;
+    for queue in &shared.options.queues {
+        if left == 0 {
+            return Ok(true);
+        }
+        if limits.paused.contains(queue) || !shared.queue.any_ready(queue).wait()? {
+            continue;
+        }
+        left -= claim_of(shared, &limits, queue, left)?;
+    }
+    Ok(left == 0)
+}
+
+fn claim_of(shared: &Shared, limits: &Limits, queue: &str, jobs_max: u32) -> Result<u32> {
+    let only = shared.registry.kinds();
+    let in_limited = limits.queues.contains(queue);
+    let mut claim = Claim {
+        worker: &shared.options.name,
+        queue,
+        jobs_max,
+        without: &limits.kinds,
+        only: only.as_deref(),
+        within: if in_limited { Within::Queue } else { Within::All },
+    };
+    let mut taken = hold(shared, shared.queue.claim(&claim).wait()?);
+    claim.without = &[];
+    // A kind with limits in a queue with limits keeps those of its own.
+    for kind in &limits.kinds {
+        if taken < jobs_max && shared.registry.declared(kind).is_some() {
+            claim.jobs_max = jobs_max - taken;
+            claim.within = Within::Kind(kind);
+            taken += hold(shared, shared.queue.claim(&claim).wait()?);
+        }
+    }
+    Ok(taken)
+}
+
+/// Notes what was claimed; what can never fit fails at once.
+fn hold(shared: &Shared, claimed: Vec<Claimed>) -> u32 {
+    let count = u32::try_from(claimed.len()).unwrap_or(u32::MAX);
+    let since = shared.steady();
+    for job in claimed {
+        if let Some(why) = never_fits(shared, &job) {
+            refuse(shared, &job, &why);
+            continue;
+        }
+        let control = Arc::new(Control::new(job.lease));
+        let mut state = shared.lock();
+        state.held.insert(job.lease.id, Arc::clone(&control));
+        state.waiting.push_back(Waits { job, control, since });
+    }
+    count
+}
+
+/// Gives memory to those that wait, as far as there is some.
+fn admit_all(shared: &Shared, state: &mut super::shared::State) {
+    loop {
+        let now = shared.steady();
+        let waiting: Vec<Waiting> = state
+            .waiting
+            .iter()
+            .map(|one| Waiting {
+                bytes: Shared::bytes_of(&one.job),
+                alone: one.job.crashes > 0,
+                waited: now.saturating_sub(one.since),
+            })
+            .collect();
+        let mut memory = None;
+        let at_work = state.busy + state.ready.len();
+        let next = admit::next(&waiting, at_work, state.one_is_alone, |bytes| {
+            let Some(consumer) = &shared.consumer else { return true };
+            memory = consumer.try_reserve(bytes).ok();
+            memory.is_some()
+        });
+        let Some(Waits { job, control, .. }) = next.and_then(|at| state.waiting.remove(at)) else {
+            return;
+        };
+        state.one_is_alone = job.crashes > 0;
+        state.ready.push_back(Admitted { job, control, memory });
+    }
+}
+
+/// Behind the last claim: a quiet worker ends what it has, a stopping one hands back what no
+/// runner has begun.
+fn give_back(shared: &Shared) {
+    loop {
+        let mut state = shared.lock();
+        while state.phase == Phase::Quiet && !state.held.is_empty() {
+            admit_all(shared, &mut state);
+            shared.notify();
+            state = shared.wait(state, shared.options.poll_every);
+        }
+        let ready = state.ready.pop_front().map(|one| one.job);
+        let Some(job) = ready.or_else(|| state.waiting.pop_front().map(|one| one.job)) else {
+            return;
+        };
+        drop(state);
+        if let Err(error) = shared.queue.hand_back(job.lease, 0).wait() {
+            tracing::warn!(%error, job = job.lease.id, "handing a job back");
+        }
+        shared.let_go(job.lease.id);
+    }
+}
+
+/// Why no worker of this size can ever run it, if that is so.
+fn never_fits(shared: &Shared, job: &Claimed) -> Option<String> {
+    let most = shared.options.memory.as_ref()?.cap_bytes();
+    let asked = Shared::bytes_of(job);
+    (asked > most).then(|| {
+        format!(
+            "the job needs {asked} bytes and jobs have {most} together: give the worker more with \
+             --memory, or the job a smaller chunk"
+        )
+    })
+}
+
+fn refuse(shared: &Shared, job: &Claimed, why: &str) {
+    let before = (job.attempts, job.exceptions);
+    let now = shared.queue.now_micros();
+    let verdict = judge(Ended::Hopeless, job.trying, before, now, 0);
+    if let Err(error) = shared.queue.fail(job.lease, &verdict, ("memory", why), 0).wait() {
+        tracing::warn!(%error, job = job.lease.id, "failing a job that does not fit");
+    }
+}
