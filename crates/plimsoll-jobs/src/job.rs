@@ -63,7 +63,7 @@ pub struct NewJob {
     /// Bytes it needs, as far as is known.
     pub memory_bytes: u64,
     /// The batch it belongs to.
-    pub batch: Option<i64>,
+    pub batch: Option<Box<str>>,
 }
 
 impl NewJob {
@@ -199,7 +199,7 @@ pub struct Claimed {
     /// Bytes it needs, as far as is known.
     pub memory_bytes: u64,
     /// The batch it belongs to.
-    pub batch: Option<i64>,
+    pub batch: Option<Box<str>>,
     /// Where an earlier attempt stopped.
     pub checkpoint: Option<Box<str>>,
     /// Where it stands among the ready ones of its priority.
@@ -257,7 +257,7 @@ pub struct Job {
     /// The most it was seen to take.
     pub peak_bytes: u64,
     /// The batch it belongs to.
-    pub batch: Option<i64>,
+    pub batch: Option<Box<str>>,
     /// Checkpoints written.
     pub checkpoints: u64,
     /// How far it is.

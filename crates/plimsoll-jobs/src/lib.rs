@@ -11,11 +11,13 @@
 //! Never: an async runtime or HTTP; a result carried in a checkpoint.
 
 mod answer;
+mod batch;
 mod bell;
 mod cadence;
 mod clock;
 mod control;
 mod error;
+mod event;
 mod handler;
 mod job;
 mod manage;
@@ -25,15 +27,19 @@ mod queue;
 mod rescue;
 mod run;
 mod schema;
+mod sql_job;
 mod state;
 mod statements;
+mod triggers;
 mod worker;
 
 pub use answer::Answer;
+pub use batch::{ADDED_MAX, Batch, CALLBACKS_MAX, NewBatch, When};
 pub use cadence::{Cadence, Pacer};
 pub use clock::{Clock, SystemClock};
 pub use control::Stop;
 pub use error::{Error, ErrorKind, Result};
+pub use event::{Event, LISTENERS_MAX, NewEvent};
 pub use handler::{Declared, Ending, Handler, JobError, MEMORY_BYTES_PRESET, Registry};
 pub use job::{
     CHECKPOINT_BYTES_MAX, Claimed, Enqueued, Failure, Job, JobId, KEY_BYTES_MAX, Lease,
@@ -47,5 +53,6 @@ pub use queue::{Claim, Queue, Read, Within, Written};
 pub use rescue::{CRASHES_MAX, LEASE, RENEW_EVERY, RUNNING_MAX, Rescued, Rescuer};
 pub use run::Run;
 pub use schema::{postgres_migrations, sqlite_migrations};
-pub use state::{Event, State};
+pub use sql_job::{SQL_KIND, SqlJob, SqlRunner};
+pub use state::{State, Step};
 pub use worker::{CONCURRENCY_MAX, Random, Worker, WorkerOptions, WorkerStats};

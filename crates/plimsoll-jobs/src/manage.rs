@@ -11,7 +11,7 @@ use plimsoll_store::{Own, Priority};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Failure, Fields, Job, JobId, Progress, Wish};
 use crate::queue::{Queue, Read, Written, int, own, text, text_or_null};
-use crate::state::{Event, State};
+use crate::state::{State, Step};
 use crate::statements as sql;
 
 /// Jobs of a list at most.
@@ -119,7 +119,7 @@ impl Queue {
     /// # Errors
     /// [`ErrorKind::NotFound`], and [`ErrorKind::Conflict`] where it is over.
     pub fn pause(&self, id: JobId) -> Result<State> {
-        self.change(id, &sql::PAUSE, vec![Value::Int(id)], Event::Pause)
+        self.change(id, &sql::PAUSE, vec![Value::Int(id)], Step::Pause)
     }
 
     /// To go on.
@@ -127,7 +127,7 @@ impl Queue {
     /// # Errors
     /// As [`Queue::pause`].
     pub fn resume(&self, id: JobId) -> Result<State> {
-        self.change(id, &sql::RESUME, vec![Value::Int(id)], Event::Resume)
+        self.change(id, &sql::RESUME, vec![Value::Int(id)], Step::Resume)
     }
 
     /// Not wanted any more; one that runs stops at its next look.
@@ -136,7 +136,7 @@ impl Queue {
     /// As [`Queue::pause`].
     pub fn cancel(&self, id: JobId) -> Result<State> {
         let params = vec![Value::Int(id), Value::Int(self.now_micros())];
-        self.change(id, &sql::CANCEL, params, Event::Cancel)
+        self.change(id, &sql::CANCEL, params, Step::Cancel)
     }
 
     /// Wanted again, with all its tries, from its last checkpoint on.
@@ -145,7 +145,7 @@ impl Queue {
     /// As [`Queue::pause`], and [`ErrorKind::Conflict`] where a newer job has its unique key.
     pub fn restart(&self, id: JobId) -> Result<State> {
         let params = vec![Value::Int(id), Value::Int(self.now_micros())];
-        self.change(id, &sql::RESTART, params, Event::Restart)
+        self.change(id, &sql::RESTART, params, Step::Restart)
     }
 
     fn change(
@@ -153,7 +153,7 @@ impl Queue {
         id: JobId,
         statement: &'static Own,
         params: Vec<Value>,
-        event: Event,
+        event: Step,
     ) -> Result<State> {
         let changed = self.write(vec![own(statement, params)], Priority::Normal, |outcome| {
             outcome.own.into_iter().next().map(|row| Fields::of(row).state()).transpose()
@@ -328,11 +328,11 @@ fn unknown(id: JobId) -> Error {
     Error::new(ErrorKind::NotFound, text)
 }
 
-fn refused(id: JobId, state: State, event: Event) -> String {
+fn refused(id: JobId, state: State, event: Step) -> String {
     let wanted = match event {
-        Event::Pause => "paused",
-        Event::Resume => "resumed",
-        Event::Cancel => "cancelled",
+        Step::Pause => "paused",
+        Step::Resume => "resumed",
+        Step::Cancel => "cancelled",
         _ => "restarted",
     };
     let why = if state.is_over() { " and over" } else { "" };
@@ -360,7 +360,7 @@ fn job(row: Vec<Value>) -> Result<Job> {
         crashes: fields.small()?,
         memory_bytes: fields.count()?,
         peak_bytes: fields.count()?,
-        batch: fields.int_or_null()?,
+        batch: fields.text_or_null()?,
         checkpoints: fields.count()?,
         progress: Progress {
             done: fields.count()?,

@@ -163,7 +163,7 @@ impl Queue {
             int(job.trying.exceptions_max),
             int(job.trying.timeout_ms),
             int(job.memory_bytes),
-            int_or_null(job.batch),
+            text_or_null(job.batch.as_deref()),
             Value::Int(now),
         ];
         let mut writes = vec![own(&ENQUEUE, params)];
@@ -427,7 +427,7 @@ fn claimed(outcome: WriteOutcome) -> Result<Vec<Claimed>> {
             exceptions: fields.small()?,
             crashes: fields.small()?,
             memory_bytes: fields.count()?,
-            batch: fields.int_or_null()?,
+            batch: fields.text_or_null()?,
             checkpoint: fields.text_or_null()?,
             place: fields.int()?,
         };

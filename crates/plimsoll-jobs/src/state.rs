@@ -50,7 +50,7 @@ pub enum State {
 
 /// What happens to a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Event {
+pub enum Step {
     /// Its time has come.
     Due,
     /// A worker took it.
@@ -121,8 +121,8 @@ impl State {
 
     /// What a job in this state is after an event; `None` where that cannot happen to it.
     #[must_use]
-    pub fn after(self, event: Event) -> Option<Self> {
-        use Event as E;
+    pub fn after(self, event: Step) -> Option<Self> {
+        use Step as E;
         Some(match (self, event) {
             (Self::Scheduled | Self::Retrying, E::Due) => Self::Ready,
             (Self::Ready, E::Claim) => Self::Running,
@@ -149,22 +149,22 @@ mod tests {
     #[test]
     fn what_is_over_becomes_something_only_when_it_is_asked_for() {
         let events = [
-            Event::Due,
-            Event::Claim,
-            Event::Complete,
-            Event::Retry,
-            Event::GiveUp,
-            Event::HandBack,
-            Event::Rescue,
-            Event::Quarantine,
-            Event::Pause,
-            Event::Resume,
-            Event::Cancel,
+            Step::Due,
+            Step::Claim,
+            Step::Complete,
+            Step::Retry,
+            Step::GiveUp,
+            Step::HandBack,
+            Step::Rescue,
+            Step::Quarantine,
+            Step::Pause,
+            Step::Resume,
+            Step::Cancel,
         ];
         for state in State::ALL.into_iter().filter(|state| state.is_over()) {
             assert!(events.iter().all(|event| state.after(*event).is_none()), "{state:?}");
         }
-        assert_eq!(State::Completed.after(Event::Restart), None);
+        assert_eq!(State::Completed.after(Step::Restart), None);
     }
 
     #[test]

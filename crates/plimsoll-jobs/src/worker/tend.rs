@@ -87,6 +87,10 @@ fn turn(shared: &Shared, turns: &mut Turns, rescuer: &mut Rescuer) -> Result<()>
         let keep = i64::try_from(options.keep.as_micros()).unwrap_or(i64::MAX);
         let before = queue.now_micros().saturating_sub(keep);
         while queue.prune(before, PRUNE_MAX)? == u64::from(PRUNE_MAX) {}
+        while queue.prune_events(before, PRUNE_MAX)? == u64::from(PRUNE_MAX) {}
+        if queue.reconcile_batches().wait()? > 0 {
+            tracing::warn!("batches were counted anew: somebody changed their jobs by hand");
+        }
         let gone = queue.now_micros().saturating_sub(WORKER_KEEP_MICROS);
         queue.forget_workers(gone).wait()?;
     }

@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use plimsoll_jobs::{ErrorKind, Event, JobId, NewJob, Rescuer, State, Trying, Verdict};
+use plimsoll_jobs::{ErrorKind, JobId, NewJob, Rescuer, State, Step, Trying, Verdict};
 
 use crate::fixture::{Fixture, NOW, claim};
 
-const EVENTS: [Event; 12] = [
-    Event::Due,
-    Event::Claim,
-    Event::Complete,
-    Event::Retry,
-    Event::GiveUp,
-    Event::HandBack,
-    Event::Rescue,
-    Event::Quarantine,
-    Event::Pause,
-    Event::Resume,
-    Event::Cancel,
-    Event::Restart,
+const STEPS: [Step; 12] = [
+    Step::Due,
+    Step::Claim,
+    Step::Complete,
+    Step::Retry,
+    Step::GiveUp,
+    Step::HandBack,
+    Step::Rescue,
+    Step::Quarantine,
+    Step::Pause,
+    Step::Resume,
+    Step::Cancel,
+    Step::Restart,
 ];
 
 fn verdict(state: State) -> Verdict {
@@ -78,32 +78,32 @@ fn rescue(fixture: &Fixture) -> usize {
 }
 
 /// Lets an event happen to a job, whatever it is; whether it did.
-fn happen(fixture: &Fixture, id: JobId, event: Event) -> bool {
+fn happen(fixture: &Fixture, id: JobId, event: Step) -> bool {
     let queue = &fixture.queue;
     let lease = plimsoll_jobs::Lease { id, token: queue.show(id).wait().expect("a job").token };
     let answer = match event {
-        Event::Due => {
+        Step::Due => {
             fixture.clock.pass(Duration::from_secs(2));
             let met = queue.due().wait().expect("due");
             fixture.clock.set_back(Duration::from_secs(2));
             return met == 1;
         }
-        Event::Claim => return claim(queue, "w2", "default", 10).len() == 1,
-        Event::Rescue => return rescue(fixture) == 1,
+        Step::Claim => return claim(queue, "w2", "default", 10).len() == 1,
+        Step::Rescue => return rescue(fixture) == 1,
         // The same statement, behind two crashes.
-        Event::Quarantine => return State::Running == fixture.state(id) && twice_crashed(fixture),
-        Event::Complete => queue.complete(lease, Vec::new(), None, 0).wait(),
-        Event::Retry => {
+        Step::Quarantine => return State::Running == fixture.state(id) && twice_crashed(fixture),
+        Step::Complete => queue.complete(lease, Vec::new(), None, 0).wait(),
+        Step::Retry => {
             queue.fail(lease, &verdict(State::Retrying), ("error", "e"), 0).wait().map(drop)
         }
-        Event::GiveUp => {
+        Step::GiveUp => {
             queue.fail(lease, &verdict(State::Failed), ("error", "e"), 0).wait().map(drop)
         }
-        Event::HandBack => queue.hand_back(lease, 0).wait().map(drop),
-        Event::Pause => queue.pause(id).map(drop),
-        Event::Resume => queue.resume(id).map(drop),
-        Event::Cancel => queue.cancel(id).map(drop),
-        Event::Restart => queue.restart(id).map(drop),
+        Step::HandBack => queue.hand_back(lease, 0).wait().map(drop),
+        Step::Pause => queue.pause(id).map(drop),
+        Step::Resume => queue.resume(id).map(drop),
+        Step::Cancel => queue.cancel(id).map(drop),
+        Step::Restart => queue.restart(id).map(drop),
     };
     match answer {
         Ok(()) => true,
@@ -125,18 +125,18 @@ fn twice_crashed(fixture: &Fixture) -> bool {
 #[test]
 fn every_statement_is_one_step_of_the_machine_and_no_other() {
     for state in State::ALL {
-        for event in EVENTS {
+        for event in STEPS {
             let fixture = Fixture::new();
             let id = put(&fixture, state);
             assert_eq!(fixture.state(id), state, "put");
             let happened = happen(&fixture, id, event);
             let expected = state.after(event);
             let now = fixture.state(id);
-            let asked = matches!(event, Event::Pause | Event::Cancel) && state == State::Running;
+            let asked = matches!(event, Step::Pause | Step::Cancel) && state == State::Running;
             if asked {
                 // A running job is asked, and does it where it stops next.
                 assert_eq!((happened, now), (true, State::Running), "{state:?} {event:?}");
-                assert!(happen(&fixture, id, Event::HandBack));
+                assert!(happen(&fixture, id, Step::HandBack));
                 assert_eq!(Some(fixture.state(id)), expected, "{state:?} {event:?}");
                 continue;
             }
@@ -148,11 +148,11 @@ fn every_statement_is_one_step_of_the_machine_and_no_other() {
 
 #[test]
 fn a_failed_attempt_of_a_job_that_was_paused_or_cancelled_ends_there() {
-    for (event, expected) in [(Event::Pause, State::Paused), (Event::Cancel, State::Cancelled)] {
+    for (event, expected) in [(Step::Pause, State::Paused), (Step::Cancel, State::Cancelled)] {
         let fixture = Fixture::new();
         let id = put(&fixture, State::Running);
         assert!(happen(&fixture, id, event));
-        assert!(happen(&fixture, id, Event::Retry));
+        assert!(happen(&fixture, id, Step::Retry));
         assert_eq!(fixture.state(id), expected);
         let job = fixture.queue.show(id).wait().expect("a job");
         assert_eq!((job.wish, job.error.as_deref()), (None, Some("e")));
