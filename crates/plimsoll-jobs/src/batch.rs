@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Fields, JobId, NewJob, check_name};
 use crate::manage::LIST_MAX;
 use crate::queue::{Queue, Read, Written, fenced, int, own, text};
-use crate::statements as sql;
+use crate::statements::batches as sql;
 
 /// Callbacks of a batch at most.
 pub const CALLBACKS_MAX: usize = 16;

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::job::{Fields, NAME_BYTES_MAX, NewJob, PAYLOAD_BYTES_MAX, check_name};
 use crate::manage::LIST_MAX;
 use crate::queue::{Queue, Read, int, own, text};
-use crate::statements as sql;
+use crate::statements::events as sql;
 
 /// Listeners of an event at most.
 pub const LISTENERS_MAX: usize = 32;

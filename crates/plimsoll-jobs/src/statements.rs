@@ -8,6 +8,9 @@
 //! ready jobs alone.
 //! Never: a value in a text.
 
+pub(crate) mod batches;
+pub(crate) mod events;
+
 use plimsoll_store::Own;
 
 macro_rules! claim {
@@ -393,105 +396,3 @@ pub(crate) static WORKERS: Own = Own::new(
 /// What is wished of a worker: worker, `quiet` or `stop`.
 pub(crate) static WISH_WORKER: Own =
     Own::new("update ~job_workers set wish = $2:text where worker = $1:text returning worker");
-
-/// Begins a batch: batch, name, callbacks as JSON, now.
-pub(crate) static BEGIN_BATCH: Own = Own::new(
-    "insert into ~job_batches (batch, name, callbacks, created_at) \
-     values ($1:text, $2:text, $3:text, $4:int) on conflict do nothing",
-);
-
-/// Holds a batch that takes jobs: batch.
-pub(crate) static OPEN_BATCH: Own = Own::new(
-    "update ~job_batches set name = name where batch = $1:text and finished_at is null \
-     and cancelled_at is null",
-);
-
-/// No more jobs: batch.
-pub(crate) static SEAL_BATCH: Own =
-    Own::new("update ~job_batches set sealed = 1 where batch = $1:text");
-
-/// Cancels a batch: batch, now.
-pub(crate) static CANCEL_BATCH: Own = Own::new(
-    "update ~job_batches set cancelled_at = coalesce(cancelled_at, $2:int), sealed = 1 \
-     where batch = $1:text and finished_at is null",
-);
-
-/// And its jobs: batch, now.
-pub(crate) static CANCEL_OF_BATCH: Own = Own::new(
-    "update ~jobs set wish = case when state = 'running' then 'cancel' end, \
-     finished_at = case when state = 'running' then finished_at else $2:int end, \
-     state = case when state = 'running' then 'running' else 'cancelled' end \
-     where batch = $1:text and state in ('scheduled', 'ready', 'retrying', 'running', 'paused')",
-);
-
-macro_rules! batches {
-    ($rest:literal) => {
-        concat!(
-            "select batch, name, sealed, total, pending, completed, failed, cancelled, failure, \
-             created_at, cancelled_at, finished_at from ~job_batches ",
-            $rest
-        )
-    };
-}
-
-/// One batch: batch.
-pub(crate) static SHOW_BATCH: Own = Own::new(batches!("where batch = $1:text"));
-
-/// The one that began last.
-pub(crate) static LATEST_BATCH: Own =
-    Own::new(batches!("order by created_at desc, batch desc limit 1"));
-
-/// Those that began last: how many at most.
-pub(crate) static BATCHES: Own =
-    Own::new(batches!("order by created_at desc, batch desc limit $1:int"));
-
-/// Counts what is pending anew.
-pub(crate) static RECONCILE: Own = Own::new(
-    "update ~job_batches set pending = (select count(*) from ~jobs as j \
-     where j.batch = ~job_batches.batch and \
-     j.state in ('scheduled', 'ready', 'running', 'retrying', 'paused')) \
-     where finished_at is null and pending <> (select count(*) from ~jobs as j \
-     where j.batch = ~job_batches.batch and \
-     j.state in ('scheduled', 'ready', 'running', 'retrying', 'paused'))",
-);
-
-/// Tells an event: topic, name, payload, now. Those who tell do so one after another, so that the
-/// numbers are those of the commits, and who reads behind a number misses none.
-pub(crate) static TELL: Own = Own::new(
-    "insert into ~events (topic, name, payload, at) select $1:text, $2:text, $3:text, $4:int \
-     {from (select pg_advisory_xact_lock(7160262)) as held??}",
-);
-
-/// A job for a listener of the event that this transaction told last: kind, queue, priority, now,
-/// tries, exceptions, timeout, memory.
-pub(crate) static LISTEN: Own = Own::new(
-    "insert into ~jobs (kind, queue, priority, state, payload, unique_key, place, tries_max, \
-     exceptions_max, timeout_ms, memory_bytes, enqueued_at) \
-     select $1:text, $2:text, $3:int, 'ready', {json_build_object??json_object}('event', e.id, \
-     'name', e.name, 'payload', {e.payload::json??json(e.payload)}){::text??}, \
-     'event:' || e.id, $4:int, $5:int, $6:int, $7:int, $8:int, $4:int from ~events as e \
-     where e.id = {currval('plimsoll.events_id_seq')??(select max(l.id) from ~events as l)} \
-     on conflict do nothing",
-);
-
-macro_rules! events {
-    ($rest:literal) => {
-        concat!("select id, topic, name, payload, at from ~events ", $rest)
-    };
-}
-
-/// Events behind a number: number, how many at most.
-pub(crate) static EVENTS: Own = Own::new(events!("where id > $1:int order by id limit $2:int"));
-
-/// Those of a topic: the same, and the topic.
-pub(crate) static EVENTS_OF_TOPIC: Own =
-    Own::new(events!("where topic = $3:text and id > $1:int order by id limit $2:int"));
-
-/// The number of the last event.
-pub(crate) static LAST_EVENT: Own = Own::new("select max(id) from ~events");
-
-/// Away with events from before a time: when, how many at most.
-pub(crate) static PRUNE_EVENTS: Own = Own::new(
-    "delete from ~events where id in (select id from ~events where at < $1:int \
-     order by id limit $2:int)",
-);

@@ -9,8 +9,8 @@ use plimsoll_jobs::{
 use crate::fixture::{DEADLINE, Fixture, effect, random};
 
 /// Counts how often each row was touched.
-const TOUCH: &str = "-- table: effects\n-- key: job\n-- rows: 7\nupdate effects set step = step + 1 \
-                     where job > :after and job <= :upto";
+const TOUCH: &str = "-- table: effects\n-- key: job\n-- rows: 7\n\
+                     update effects set step = step + 1 where job > :after and job <= :upto";
 
 fn payload(text: &str) -> String {
     serde_json::to_string(&SqlJob::parse(text).expect("a job")).expect("JSON")
