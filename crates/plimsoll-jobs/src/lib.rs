@@ -10,6 +10,7 @@
 //! `running`; where that fits no row it is rolled back.
 //! Never: an async runtime or HTTP; a result carried in a checkpoint.
 
+pub mod child;
 mod state;
 
 pub use state::{Event, State};
