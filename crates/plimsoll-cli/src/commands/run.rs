@@ -55,6 +55,7 @@ pub(crate) fn run(global: &Global, args: &RunArgs) -> anyhow::Result<Outcome> {
         File::create(path).with_context(|| format!("creating the summary {}", path.display()))
     });
     let summary = summary.transpose()?;
+    std::fs::metadata("/proc/self/stat").context("watching a command needs /proc mounted")?;
     let own = rustix::process::getpid();
     rustix::process::set_child_subreaper(Some(own)).context("becoming the parent of orphans")?;
     let group = match &*args.watch {

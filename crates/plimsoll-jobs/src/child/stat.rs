@@ -24,6 +24,8 @@ pub(super) struct Process {
     pub(super) rss_bytes: u64,
     /// It has ended, and its parent has not asked how.
     pub(super) ended: bool,
+    /// SIGSTOP has reached it.
+    pub(super) stopped: bool,
 }
 
 /// All that can be seen. As long as the kernel's own table of processes.
@@ -53,6 +55,7 @@ fn parse(pid: i32, text: &str) -> Option<Process> {
         start: fields.get(19)?.parse().ok()?,
         rss_bytes: pages * rustix::param::page_size() as u64,
         ended: matches!(*fields.first()?, "Z" | "X"),
+        stopped: matches!(*fields.first()?, "T" | "t"),
     })
 }
 

@@ -24,6 +24,9 @@ use super::stat::{self, Process};
 /// Between two rounds of killing: what was forked meanwhile is in the second.
 const KILL_AGAIN: Duration = Duration::from_millis(50);
 
+/// Rounds until all of a tree stand still; one that the kernel holds never does.
+const FREEZE_ROUNDS: usize = 50;
+
 /// What a tree has at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -101,9 +104,10 @@ impl Tree {
         members.iter().filter(|process| !process.ended).count()
     }
 
-    /// SIGKILLs the tree until nothing of it runs or the time is over, and says how many still do.
+    /// Kills the tree until nothing of it runs or the time is over, and says how many still do.
     pub fn kill(&mut self, within: Duration) -> usize {
         let until = Instant::now() + within;
+        self.freeze();
         loop {
             let running = self.signal(Signal::KILL);
             let left = until.saturating_duration_since(Instant::now());
@@ -114,6 +118,19 @@ impl Tree {
             if let Some(held) = living.and_then(|process| hold(&process)) {
                 wait_ended(&held, left.min(KILL_AGAIN));
             }
+        }
+    }
+
+    /// Stops all of it, so that none is forked and orphaned between a look and a signal.
+    fn freeze(&mut self) {
+        let mut before = BTreeMap::new();
+        for _ in 0..FREEZE_ROUNDS {
+            self.signal(Signal::STOP);
+            let still = self.members().iter().all(|process| process.ended || process.stopped);
+            if still && self.known == before {
+                return;
+            }
+            before.clone_from(&self.known);
         }
     }
 
@@ -175,7 +192,9 @@ mod tests {
     use super::*;
 
     fn process(pid: i32, parent: i32, group: i32, start: u64) -> Process {
-        Process { pid, parent, group, session: group, start, rss_bytes: 0, ended: false }
+        let session = group;
+        let (ended, stopped) = (false, false);
+        Process { pid, parent, group, session, start, rss_bytes: 0, ended, stopped }
     }
 
     fn tree() -> Tree {
