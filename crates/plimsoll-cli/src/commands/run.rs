@@ -74,12 +74,13 @@ pub(crate) fn run(global: &Global, args: &RunArgs) -> anyhow::Result<Outcome> {
         Ok(child) => child,
         Err(error) => return not_started(args, &error),
     };
-    events.reap()?;
     let watched = match &group {
         Some(_) => Watched::Cgroup,
         None => Watched::Sampling,
     };
+    // Before it is reaped: its number is its own until then.
     let mut gauge = Gauge::new(&child, group);
+    events.reap()?;
     let seen = watch::until_over(&bounds, &mut gauge, &events, &child, began)?;
     let report = Report { bounds: &bounds, seen: &seen, watched, command: &args.command };
     report.say();

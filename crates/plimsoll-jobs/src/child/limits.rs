@@ -26,9 +26,11 @@ pub(super) const MESSAGE_BYTES_MAX: usize = 2_000;
 pub(super) const UNSENT_BYTES_MAX: usize = 256 << 10;
 /// Characters of what was said that are shown.
 pub(super) const SHOWN_MAX: usize = 120;
-/// Between two looks at memory, stop and deadlines.
+/// Between two looks at stop and deadlines, and at memory where half of the share is taken.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(25);
-/// A look takes this part of the time at most.
+/// Between two looks at memory below that.
+pub(super) const LOOK_FAR_EVERY: Duration = Duration::from_millis(100);
+/// Looks at memory take this part of the time at most.
 pub(super) const LOOK_PART: u32 = 10;
 /// Looks that find too much, one after the other, before it is taken for true: between fork and
 /// exec two processes show the same memory.

@@ -27,6 +27,7 @@
 //! Never: an answer waited for without a deadline; more than [`WAITING_BYTES_MAX`] of what a child
 //! said held; trust in what a program says of itself.
 
+mod census;
 mod handler;
 mod limits;
 mod lines;

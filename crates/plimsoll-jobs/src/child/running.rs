@@ -124,6 +124,10 @@ impl Running {
         self.process.tree.look(limit_bytes)
     }
 
+    pub(super) fn look_now(&mut self, limit_bytes: u64) -> Usage {
+        self.process.tree.look_now(limit_bytes)
+    }
+
     pub(super) fn signal(&mut self, signal: Signal) {
         self.process.tree.signal(signal);
     }

@@ -19,8 +19,11 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use super::census;
 use super::stat::{self, Process};
 
+/// A look may be this old: trees that are looked at in the same moment share one.
+const YOUNG: Duration = Duration::from_millis(10);
 /// Between two rounds of killing: what was forked meanwhile is in the second.
 const KILL_AGAIN: Duration = Duration::from_millis(50);
 
@@ -49,6 +52,8 @@ pub struct Tree {
     known: BTreeMap<i32, u64>,
     /// Groups and sessions that members lead, as long as somebody is in them.
     led: BTreeSet<i32>,
+    /// The last look was as old as this.
+    looked: Instant,
 }
 
 impl Tree {
@@ -59,7 +64,8 @@ impl Tree {
         let root = i32::try_from(child.id()).unwrap_or_default();
         let since = stat::one(root).map_or(u64::MAX, |process| process.start);
         let known = BTreeMap::from([(root, since)]);
-        Self { adopter: 0, since, known, led: BTreeSet::from([root]) }
+        let looked = Instant::now();
+        Self { adopter: 0, since, known, led: BTreeSet::from([root]), looked }
     }
 
     /// The same where every child of this process belongs to it: it has one command alone and is
@@ -73,7 +79,8 @@ impl Tree {
     /// Looks at every process of the tree. Where they have more than `limit_bytes` together, pages
     /// they share count once, as far as the kernel lets this user see that.
     pub fn look(&mut self, limit_bytes: u64) -> Usage {
-        let members = self.members();
+        let now = Instant::now();
+        let members = self.members(now.checked_sub(YOUNG).unwrap_or(now));
         let living = members.iter().filter(|process| !process.ended);
         let mut usage = Usage::default();
         for process in living.clone() {
@@ -88,10 +95,16 @@ impl Tree {
         usage
     }
 
+    /// The same, and nothing of what it sees is older than this call.
+    pub(super) fn look_now(&mut self, limit_bytes: u64) -> Usage {
+        self.looked = Instant::now();
+        self.look(limit_bytes)
+    }
+
     /// Sends every process of the tree a signal, and says how many there were. What is forked
     /// meanwhile outside of the tree's groups is found by the next call.
     pub fn signal(&mut self, signal: Signal) -> usize {
-        let members = self.members();
+        let members = self.members(Instant::now());
         // A whole group at once: none of it can fork out of the way.
         let groups: BTreeSet<i32> = members.iter().map(|process| process.group).collect();
         for group in groups.intersection(&self.led).filter_map(|group| Pid::from_raw(*group)) {
@@ -114,7 +127,7 @@ impl Tree {
             if running == 0 || left.is_zero() {
                 return running;
             }
-            let living = self.members().into_iter().find(|process| !process.ended);
+            let living = self.members(Instant::now()).into_iter().find(|process| !process.ended);
             if let Some(held) = living.and_then(|process| hold(&process)) {
                 wait_ended(&held, left.min(KILL_AGAIN));
             }
@@ -126,7 +139,8 @@ impl Tree {
         let mut before = BTreeMap::new();
         for _ in 0..FREEZE_ROUNDS {
             self.signal(Signal::STOP);
-            let still = self.members().iter().all(|process| process.ended || process.stopped);
+            let still =
+                self.members(Instant::now()).iter().all(|process| process.ended || process.stopped);
             if still && self.known == before {
                 return;
             }
@@ -134,9 +148,12 @@ impl Tree {
         }
     }
 
-    fn members(&mut self) -> Vec<Process> {
-        let all = stat::all();
-        let members = select(&all, self);
+    /// Those that there were at `at` or later.
+    fn members(&mut self, at: Instant) -> Vec<Process> {
+        // Each is another one: two that agree are two readings.
+        let census = census::since(at.max(self.looked + Duration::from_nanos(1)));
+        self.looked = census.begun;
+        let members = select(&census.all, self);
         self.known = members.iter().map(|process| (process.pid, process.start)).collect();
         self.led = members
             .iter()
@@ -199,7 +216,8 @@ mod tests {
 
     fn tree() -> Tree {
         let known = BTreeMap::from([(100, 50)]);
-        Tree { adopter: 0, since: 50, known, led: BTreeSet::from([100]) }
+        let looked = Instant::now();
+        Tree { adopter: 0, since: 50, known, led: BTreeSet::from([100]), looked }
     }
 
     fn pids(all: &[Process], tree: &Tree) -> Vec<i32> {

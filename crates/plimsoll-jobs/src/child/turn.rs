@@ -16,8 +16,8 @@ use rustix::process::Signal;
 
 use super::handler::{Handler, Job, Progress, Stop};
 use super::limits::{
-    ENDED_WITHIN, LOOK_EVERY, LOOK_PART, LOOKS_OVER, Limits, MESSAGES_MAX, MESSAGES_WITHIN,
-    MORE_PART, UNSENT_BYTES_MAX,
+    ENDED_WITHIN, LOOK_EVERY, LOOK_FAR_EVERY, LOOK_PART, LOOKS_OVER, Limits, MESSAGES_MAX,
+    MESSAGES_WITHIN, MORE_PART, UNSENT_BYTES_MAX,
 };
 use super::message::{CHECKPOINT_OK, Message, Said, job_line, stop_line};
 use super::outcome::{Broken, Outcome};
@@ -44,6 +44,7 @@ pub(super) struct Turn<'a> {
     /// Looks, one after the other, that found too much.
     over: u32,
     bytes: u64,
+    weighed_next: Instant,
     /// Messages since when.
     messages: (Instant, u32),
     /// It has ended; what it said before may still come.
@@ -68,6 +69,7 @@ impl<'a> Turn<'a> {
             heard_at: now,
             over: 0,
             bytes: 0,
+            weighed_next: now,
             messages: (now, 0),
             ended: None,
         }
@@ -86,7 +88,7 @@ impl<'a> Turn<'a> {
                 if let Some(outcome) = self.look(now) {
                     break outcome;
                 }
-                next = Instant::now() + LOOK_EVERY.max(now.elapsed() * LOOK_PART);
+                next = Instant::now() + LOOK_EVERY;
             }
             let heard = self.running.hear(next.saturating_duration_since(Instant::now()));
             let outcome = match (heard, self.ended) {
@@ -167,13 +169,10 @@ impl<'a> Turn<'a> {
     fn look(&mut self, now: Instant) -> Option<Outcome> {
         self.running.flush();
         self.tell_progress();
-        let share = self.limits.memory_bytes.unwrap_or(u64::MAX);
-        let usage = self.running.look(share);
-        self.bytes = usage.bytes;
-        self.handler.memory(usage.bytes);
-        self.over = if usage.bytes > share { self.over + 1 } else { 0 };
-        if usage.processes > self.limits.processes_max {
-            return Some(Outcome::Broken(Broken::Forked(usage.processes)));
+        if now >= self.weighed_next
+            && let Some(outcome) = self.weigh(now)
+        {
+            return Some(outcome);
         }
         self.ended = self.running.ended();
         match self.stage {
@@ -198,6 +197,19 @@ impl<'a> Turn<'a> {
             Stage::Asked { .. } | Stage::Termed { .. } => {}
         }
         None
+    }
+
+    /// Looks at its memory, less often while that is far from its share.
+    fn weigh(&mut self, now: Instant) -> Option<Outcome> {
+        let share = self.limits.memory_bytes.unwrap_or(u64::MAX);
+        let usage = self.running.look(share);
+        let pause = if usage.bytes > share / 2 { LOOK_EVERY } else { LOOK_FAR_EVERY };
+        self.weighed_next = now + pause.max(now.elapsed() * LOOK_PART);
+        self.bytes = usage.bytes;
+        self.handler.memory(usage.bytes);
+        self.over = if usage.bytes > share { self.over + 1 } else { 0 };
+        let forks = usage.processes > self.limits.processes_max;
+        forks.then_some(Outcome::Broken(Broken::Forked(usage.processes)))
     }
 
     fn ask(&mut self, stop: Stop) {

@@ -150,7 +150,7 @@ impl Child {
 
     fn is_swollen(&mut self) -> bool {
         let most = self.limits.warm_bytes_max.or(self.limits.memory_bytes).unwrap_or(u64::MAX);
-        self.running.as_mut().is_some_and(|running| running.look(most).bytes > most)
+        self.running.as_mut().is_some_and(|running| running.look_now(most).bytes > most)
     }
 }
 
