@@ -89,8 +89,7 @@ impl Tree {
             usage.processes += 1;
         }
         if usage.bytes > limit_bytes && usage.processes > 1 {
-            let share = |p: &Process| stat::share_bytes(p.pid).unwrap_or(p.rss_bytes);
-            usage.bytes = living.map(share).sum();
+            usage.bytes = living.map(share_bytes).sum();
         }
         usage
     }
@@ -162,6 +161,12 @@ impl Tree {
             .collect();
         members
     }
+}
+
+/// Its share of its pages; all of them where that is not to be seen, none once it ends.
+fn share_bytes(process: &Process) -> u64 {
+    let now = || stat::one(process.pid).filter(|now| now.start == process.start);
+    stat::share_bytes(process.pid).or_else(|| Some(now()?.rss_bytes)).unwrap_or(0)
 }
 
 fn send(process: &Process, signal: Signal) {
