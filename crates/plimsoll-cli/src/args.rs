@@ -3,6 +3,7 @@
 //! Promises: every flag that is also a setting is only that setting's flag form.
 //! Never: a default that the configuration also has.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -79,6 +80,8 @@ pub(crate) enum Command {
     Group(GroupArgs),
     /// Write the distinct rows of a file, or count them
     Distinct(DistinctArgs),
+    /// Run a command and watch its memory; stop it at --memory, which is the command's limit here
+    Run(RunArgs),
     /// Make keys for an access file
     #[command(subcommand)]
     Key(KeyCommand),
@@ -218,6 +221,26 @@ pub(crate) struct SeedArgs {
     /// Print the figures as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `plimsoll run`
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Stop it after this long, e.g. 30s, 10m
+    #[arg(long, value_name = "TIME")]
+    pub(crate) time_limit: Option<String>,
+    /// From SIGTERM to SIGKILL where it is stopped
+    #[arg(long, value_name = "TIME", default_value = "5s")]
+    pub(crate) grace: String,
+    /// How its memory is read; auto: by a cgroup of its own where one can be made, else by sampling
+    #[arg(long, default_value = "auto", value_parser = ["auto", "cgroup", "sampling"])]
+    pub(crate) watch: String,
+    /// Write what happened to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
 }
 
 /// `plimsoll key`

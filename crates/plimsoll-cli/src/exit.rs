@@ -17,6 +17,8 @@ pub(crate) enum Outcome {
     Partly,
     /// A check failed and said so.
     Failed,
+    /// As a command that was run, or as it was stopped.
+    Status(u8),
 }
 
 /// Prints an error and chooses the exit status.
@@ -25,6 +27,7 @@ pub(crate) fn code(result: anyhow::Result<Outcome>) -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::from(1),
         Ok(Outcome::Partly) => ExitCode::from(3),
+        Ok(Outcome::Status(status)) => ExitCode::from(status),
         // Whoever closed standard output has read enough. Any other pipe that broke is a fault.
         Err(error) if is_closed_stdout(&error) => ExitCode::SUCCESS,
         Err(error) => {

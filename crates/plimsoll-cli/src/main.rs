@@ -4,8 +4,8 @@
 //!   args ─> settings ─> limit ─> budget ─> store ─> a command ─> exit status
 //! ```
 //!
-//! Promises: exit status 0 ok, 1 failed, 2 wrong usage, 3 some rows were rejected; data on
-//! standard output, everything else on standard error.
+//! Promises: exit status 0 ok, 1 failed, 2 wrong usage, 3 some rows were rejected, that of its
+//! command for `run`; data on standard output, everything else on standard error.
 //! Never: memory taken before the limit is known.
 
 mod access;
@@ -58,6 +58,7 @@ fn run() -> anyhow::Result<Outcome> {
         Command::Join(args) => commands::join::run(&global, &args),
         Command::Group(args) => commands::group::run(&global, &args),
         Command::Distinct(args) => commands::distinct::run(&global, &args),
+        Command::Run(args) => commands::run::run(&global, &args),
         Command::Key(KeyCommand::New { name, scopes }) => {
             commands::key::new(&name, &scopes, &mut exit::stdout())
         }

@@ -14,10 +14,12 @@ mod answer;
 mod batch;
 mod bell;
 mod cadence;
+pub mod child;
 mod clock;
 mod control;
 mod error;
 mod event;
+mod exec;
 mod handler;
 mod job;
 mod manage;
@@ -40,6 +42,7 @@ pub use clock::{Clock, SystemClock};
 pub use control::Stop;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, LISTENERS_MAX, NewEvent};
+pub use exec::ExecRunner;
 pub use handler::{Declared, Ending, Handler, JobError, MEMORY_BYTES_PRESET, Registry};
 pub use job::{
     CHECKPOINT_BYTES_MAX, Claimed, Enqueued, Failure, Job, JobId, KEY_BYTES_MAX, Lease,

@@ -177,6 +177,11 @@ impl<'a> Run<'a> {
         self.peak_bytes = self.peak_bytes.max(bytes);
     }
 
+    /// It takes more than it can have: it is to save, and to be handed back.
+    pub fn yield_memory(&self) {
+        self.control.ask(Stop::Memory);
+    }
+
     /// Takes part of what it has, for what reserves by itself.
     #[must_use]
     pub fn split(&mut self, bytes: u64) -> Option<Reservation> {

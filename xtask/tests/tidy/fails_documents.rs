@@ -45,6 +45,8 @@ fn a_bad_input_without_a_test_or_code_is_refused() {
         "| a | b | 422 | c | `helper` |",
         "| a | b | 400 | c | `zero_is_refused` |",
         "| a | b | never | c | `zero_is_refused` |",
+        "| a | b | 77 | c | `zero_is_refused` |",
+        "| a | b | Garbage | c | `zero_is_refused` |",
         "| a | b | 422 |  | `zero_is_refused` |",
         "| a | b | 422 | `zero_is_refused` |",
     ] {

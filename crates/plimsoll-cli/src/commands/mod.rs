@@ -18,6 +18,7 @@ pub(crate) mod join;
 pub(crate) mod key;
 pub(crate) mod migrate;
 pub(crate) mod quantile;
+pub(crate) mod run;
 pub(crate) mod seed;
 pub(crate) mod serve;
 pub(crate) mod sort;

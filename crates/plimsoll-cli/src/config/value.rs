@@ -139,7 +139,8 @@ fn whole(text: &str) -> Option<u64> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-fn milliseconds(text: &str) -> Option<u64> {
+/// A whole number and a unit of time.
+pub(crate) fn milliseconds(text: &str) -> Option<u64> {
     TIME_UNITS
         .iter()
         .find_map(|(unit, factor)| whole(text.strip_suffix(unit)?.trim_end())?.checked_mul(*factor))

@@ -28,6 +28,7 @@ mod queries;
 mod refused;
 mod reloaded;
 mod replicas;
+mod run;
 mod schemas;
 mod served;
 mod server;

@@ -1,8 +1,12 @@
 //! What the jobs promise, one module each.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
+
 mod batches;
 mod changes;
+mod child;
 mod events;
+mod exec;
 mod fixture;
 mod machine;
 mod queueing;
