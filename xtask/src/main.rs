@@ -1,4 +1,4 @@
-//! Chores of the project: `cargo xtask tidy`, `cargo xtask load ..`.
+//! Chores of the project: `cargo xtask tidy`, `cargo xtask load ..`, `cargo x torture jobs ..`.
 //!
 //! Promises: exit code 0 when all is well, 1 when something was found, 2 on wrong usage.
 //! Never: a change to the tree.
@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 use xtask::tidy;
 
-const USAGE: &str =
-    "usage: cargo xtask tidy [FOLDER] | cargo xtask load <what> [--option value ..]";
+const USAGE: &str = "usage: cargo xtask tidy [FOLDER] | cargo xtask load <what> [--option value ..] \
+     | cargo x torture jobs [--cycles N] [--seed S] [--database URL]";
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,11 +27,22 @@ fn main() -> anyhow::Result<ExitCode> {
             writeln!(out, "{}", xtask::load::run(rest)?)?;
             Ok(ExitCode::SUCCESS)
         }
+        Some((command, [what, rest @ ..])) if command == "torture" && what == "jobs" => {
+            torture(rest)
+        }
         _ => {
             writeln!(std::io::stderr(), "{USAGE}")?;
             Ok(ExitCode::from(2))
         }
     }
+}
+
+/// Runs the example of the jobs' crate, optimised; what it prints last is a summary.
+fn torture(rest: &[String]) -> anyhow::Result<ExitCode> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let run = ["run", "-q", "--release", "-p", "plimsoll-jobs", "--example", "torture", "--"];
+    let ended = std::process::Command::new(cargo).args(run).args(rest).status()?;
+    Ok(ExitCode::from(ended.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
 
 fn run_tidy(root: &Path, out: &mut impl Write) -> anyhow::Result<ExitCode> {

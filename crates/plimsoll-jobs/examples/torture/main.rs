@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Every cycle does one thing to one of the workers, by the seed: `kill -9` at a random moment, an
-//! abort just before or just behind its next checkpoint, a freeze that outlives its lease, a wall
+//! abort just before or just behind its next checkpoint or behind an acknowledged job, a freeze that outlives its lease, a wall
 //! clock that is an hour off from now on, or a lock on the database for a while. In the end, when
 //! all jobs are over:
 //!
@@ -64,6 +64,8 @@ struct Options {
     clock_seconds: i64,
     /// Abort at this checkpoint: before its commit where it is odd, behind it where it is even.
     abort_at: u64,
+    /// Abort when so many jobs were acknowledged and noted.
+    abort_noted: u64,
 }
 
 impl Options {
@@ -79,6 +81,7 @@ impl Options {
                 "--folder" => options.folder.clone_from(value),
                 "--name" => options.name.clone_from(value),
                 "--clock" => options.clock_seconds = value.parse().map_err(wrong)?,
+                "--abort-noted" => options.abort_noted = value.parse().map_err(wrong)?,
                 "--abort-at" => options.abort_at = value.parse().map_err(wrong)?,
                 _ => return Err(format!("{name} is no option")),
             }

@@ -1,7 +1,8 @@
 //! The one that does it, and counts in the end.
 //!
 //! ```text
-//!   start two ─> N cycles { something, a pause } ─> close their input ─> until all is over ─> count
+//!   start two ─> N cycles { something, a pause } ─> close their input ─> until all are over
+//!     ─> count
 //! ```
 //!
 //! Promises: the seed gives every cycle; whoever was frozen or killed is started again.
@@ -34,6 +35,7 @@ struct Process {
 enum Cruelty {
     Kill,
     Abort(u64),
+    AbortNoted(u64),
     Freeze,
     Clock(i64),
     Lock,
@@ -42,7 +44,8 @@ enum Cruelty {
 fn cruelty(random: &mut Random) -> Cruelty {
     match random.below(10) {
         0..3 => Cruelty::Kill,
-        3..7 => Cruelty::Abort(1 + random.below(12)),
+        3..6 => Cruelty::Abort(1 + random.below(12)),
+        6 => Cruelty::AbortNoted(1 + random.below(6)),
         7 => Cruelty::Freeze,
         8 => Cruelty::Clock(if random.below(2) == 0 { -3_600 } else { 3_600 }),
         _ => Cruelty::Lock,
@@ -60,6 +63,7 @@ fn start(options: &Options, random: &mut Random, cruelty: Cruelty) -> Result<Pro
     }
     match cruelty {
         Cruelty::Abort(at) => drop(command.args(["--abort-at", &at.to_string()])),
+        Cruelty::AbortNoted(at) => drop(command.args(["--abort-noted", &at.to_string()])),
         Cruelty::Clock(seconds) => drop(command.args(["--clock", &seconds.to_string()])),
         _ => {}
     }
@@ -134,7 +138,7 @@ fn cycles(options: &Options, queue: &Queue) -> Result<u64, String> {
                 pass(Duration::from_millis(random.below(200)));
             }
             Cruelty::Lock => lock(queue, Duration::from_millis(500 + random.below(1_000))),
-            Cruelty::Kill | Cruelty::Abort(_) | Cruelty::Clock(_) => {}
+            Cruelty::Kill | Cruelty::Abort(_) | Cruelty::AbortNoted(_) | Cruelty::Clock(_) => {}
         }
         signal(&workers[at], Signal::KILL);
         kills += 1;
@@ -146,7 +150,7 @@ fn cycles(options: &Options, queue: &Queue) -> Result<u64, String> {
     }
     // Those that end it are not to abort any more.
     for (worker, each) in workers.iter_mut().zip(next) {
-        if matches!(each, Cruelty::Abort(_)) {
+        if matches!(each, Cruelty::Abort(_) | Cruelty::AbortNoted(_)) {
             signal(worker, Signal::KILL);
             drop(worker.child.wait());
             *worker = start(options, &mut random, Cruelty::Kill)?;

@@ -135,6 +135,7 @@ fn enqueue(options: &Options, queue: &Queue, over: &AtomicBool) {
     let mut random = Random(options.seed);
     let trying = Trying { tries_max: 1_000, exceptions_max: 1_000, timeout_ms: 60_000 };
     let step = || NewJob { trying, ..NewJob::new("steps", "{}") };
+    let mut acknowledged = 0;
     while !over.load(Ordering::SeqCst) {
         let noted = if random.below(4) == 0 {
             let batch: Box<str> = format!("b{:016x}", random.next()).into();
@@ -148,7 +149,10 @@ fn enqueue(options: &Options, queue: &Queue, over: &AtomicBool) {
             enqueued.is_ok_and(|job| jobs.write(&job.id.to_string()).is_ok())
         };
         // What was not acknowledged may be there or not; a little later there is more.
-        let _noted = noted;
+        acknowledged += u64::from(noted);
+        if noted && acknowledged == options.abort_noted {
+            std::process::abort();
+        }
         std::thread::park_timeout(Duration::from_millis(20 + random.below(40)));
     }
 }

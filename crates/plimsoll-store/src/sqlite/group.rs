@@ -38,6 +38,9 @@ pub(super) fn commit_group(connection: &Connection, lane: &WriterLane, first: Jo
         // A statement that rolled the whole transaction back (disk full) ends the group.
         next = if room && !connection.is_autocommit() { lane.pop_now() } else { None };
     }
+    if cfg!(feature = "sabotage-early-answer") {
+        answers.drain(..).for_each(|(promise, outcome)| promise.keep(outcome));
+    }
     match commit(connection) {
         Ok(()) => {
             lane.commits.fetch_add(1, Ordering::Relaxed);
