@@ -112,7 +112,8 @@ impl CacheBuilder {
         self
     }
 
-    /// Keeps what leaves memory in a file of `area`, of up to `quota_bytes`.
+    /// Keeps what leaves memory in a file of `area`, of up to `quota_bytes`, which counts in the
+    /// area's own quota. The file grows to it and stays until the cache is dropped.
     #[must_use]
     pub fn cold(mut self, area: &SpillArea, quota_bytes: u64) -> Self {
         self.cold = Some((area.clone(), quota_bytes));
@@ -128,13 +129,17 @@ impl CacheBuilder {
     /// [`crate::ErrorKind::TooLarge`] when the cold tier's first segments find no room on disk.
     pub fn build(&self, node: &Node) -> Result<Cache> {
         self.check()?;
+        let segments = match &self.cold {
+            Some((_, quota_bytes)) => Some(self.segments(*quota_bytes)?),
+            None => None,
+        };
+        let cold_bytes = segments.map_or(0, |(bytes, most)| Cold::cost_bytes(bytes, most));
+        let fixed_bytes = Revocations::COST_BYTES + Flights::COST_BYTES + cold_bytes;
+        check_node(node, self.memory_bytes + fixed_bytes)?;
         let index = node.consumer("index")?;
-        let mut fixed = index.try_reserve(Revocations::COST_BYTES + Flights::COST_BYTES)?;
-        let (cold, disk) = match &self.cold {
-            None => (None, None),
-            Some((area, quota_bytes)) => {
-                let (segment_bytes, segments_max) = self.segments(*quota_bytes)?;
-                fixed.try_grow(Cold::cost_bytes(segment_bytes, segments_max))?;
+        let fixed = index.try_reserve(fixed_bytes)?;
+        let (cold, disk) = match (&self.cold, segments) {
+            (Some((area, _)), Some((segment_bytes, segments_max))) => {
                 let file = area.file("cache")?;
                 let bytes = segment_bytes as u64;
                 let offsets = [file.extent(bytes)?, file.extent(bytes)?];
@@ -142,6 +147,7 @@ impl CacheBuilder {
                 let reads = node.consumer("cold")?;
                 (Some(cold), Some(Disk { file, reads, segment_bytes: bytes }))
             }
+            _ => (None, None),
         };
         let state = State::new(Index::new(index.try_reserve(0)?), cold, self.memory_bytes);
         let accounts = Accounts { node: node.clone(), hot: node.consumer("hot")?, index, fixed };
@@ -195,4 +201,18 @@ impl CacheBuilder {
         let segments = usize::try_from(segments).unwrap_or(CACHE_SEGMENTS_MAX);
         Ok((bytes, segments.min(CACHE_SEGMENTS_MAX)))
     }
+}
+
+/// A cache whose node is smaller than itself would lose entries instead of writing them to disk.
+fn check_node(node: &Node, bytes: u64) -> Result<()> {
+    if node.cap_bytes() >= bytes {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "building a cache below {} with a cap of {}: it takes {} with its segments in memory; \
+         raise the cap or lower the cache's memory",
+        node.path(),
+        ByteSize::new(node.cap_bytes()),
+        ByteSize::new(bytes)
+    )))
 }

@@ -95,7 +95,10 @@ impl Cold {
 
     /// Whether a record can be taken without one being given up for it.
     pub(super) fn has_room(&self) -> bool {
-        self.segments.len() < self.segments_max || !self.empty.is_empty()
+        let forgotten = |number: &u32| self.segments[*number as usize].entries.is_empty();
+        self.segments.len() < self.segments_max
+            || !self.empty.is_empty()
+            || self.order.front().is_some_and(forgotten)
     }
 
     /// Puts a record in; its place, or `None` when memory for it is still being written.

@@ -62,14 +62,22 @@ impl Cache {
 
     /// The value of a key at `now_us`, fresh or stale. One that was on disk is in memory
     /// afterwards, where the budget has room; without room to read it this is a miss, and so is a
-    /// record on disk that is damaged. May write a segment of the cold tier.
+    /// record on disk that is damaged. It may read a block and write a segment of the cold tier,
+    /// as [`Cache::turn`], [`Cache::put`] and [`Cache::cleanup`] may.
     #[must_use]
     pub fn get(&self, key: &[u8], now_us: u64) -> Option<Look> {
         self.shared.look(key, now_us)
     }
 
-    /// Puts a value in, in the place of the one there is. Its age counts from `now_us`. May write
-    /// a segment of the cold tier.
+    /// As [`Cache::get`], but of memory alone: it waits for no disk, so that it has its place in a
+    /// future. Finding nothing is no miss yet; ask [`Cache::turn`] or [`Cache::get`] then, on a
+    /// thread that may wait for a disk.
+    #[must_use]
+    pub fn get_hot(&self, key: &[u8], now_us: u64) -> Option<Look> {
+        self.shared.look_in_memory(key, now_us)
+    }
+
+    /// Puts a value in, in the place of the one there is. Its age counts from `now_us`.
     ///
     /// Where the value was read from somewhere, [`Cache::turn`] or [`Cache::refresh`] is the way:
     /// what is invalidated between the reading and this call is put in here.

@@ -103,6 +103,7 @@ fn bounds_that_do_not_fit_each_other_are_refused_with_what_would() {
         (Cache::builder().key_bytes_max(5000), "use a digest"),
         (Cache::builder().value_bytes_max(3 << 20), "at most a 4th of the memory"),
         (Cache::builder().cold(&place.area, MIB), "raise the quota"),
+        (Cache::builder().memory_bytes(40 << 20), "below cache with a cap of 32 MiB"),
     ];
     for (builder, words) in refused {
         let error = builder.build(&place.node).unwrap_err();

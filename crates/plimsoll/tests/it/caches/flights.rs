@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use plimsoll::cache::{Made, NotMade, Source, Terms, Turn, Waited};
+use plimsoll::limits::{CACHE_FLIGHTS_MAX, CACHE_WAITERS_MAX};
 use plimsoll::{Error, ErrorKind};
 
 use super::{DEADLINE, MIB, Place, SECOND, an_hour};
@@ -182,6 +183,32 @@ fn warming_makes_a_fresh_value_anew_once_at_a_time() {
     maker.finish(*b"warm", &an_hour());
     let look = cache.get(b"k", 2 * SECOND).unwrap();
     assert_eq!((&*look.value, look.age_us), (&b"warm"[..], SECOND));
+}
+
+#[test]
+fn makings_and_those_who_wait_for_one_are_bounded() {
+    let place = Place::new();
+    let cache = place.hot(MIB);
+    let lead = |n: u64| match cache.turn(&n.to_be_bytes(), 0).unwrap() {
+        Turn::Lead(maker) => maker,
+        other => panic!("{n}: {other:?}"),
+    };
+    let makers: Vec<_> = (0..CACHE_FLIGHTS_MAX as u64).map(lead).collect();
+    // Beyond the bound each makes for itself, and the value is kept all the same.
+    let (alone, too) = (lead(5_000), lead(5_000));
+    alone.finish(*b"v", &an_hour());
+    assert!(cache.get(&5_000_u64.to_be_bytes(), 0).is_some());
+    drop(too);
+    let waiting: Vec<_> =
+        (0..CACHE_WAITERS_MAX).map(|_| cache.turn(&0_u64.to_be_bytes(), 0).unwrap()).collect();
+    let error = cache.turn(&0_u64.to_be_bytes(), 0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+    drop(waiting);
+    assert!(matches!(cache.turn(&0_u64.to_be_bytes(), 0).unwrap(), Turn::Wait(_)));
+    drop(makers);
+    drop(lead(5_001));
+    drop(cache);
+    assert!(place.node.held_bytes() == 0, "makings give their bytes back");
 }
 
 #[derive(Default)]

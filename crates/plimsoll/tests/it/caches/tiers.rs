@@ -54,6 +54,38 @@ fn what_leaves_memory_comes_back_from_disk_once_and_is_hot_then() {
 }
 
 #[test]
+fn a_look_into_memory_alone_reads_no_disk_and_counts_no_miss() {
+    let place = Place::new();
+    let cache = place.tiered(MIB, 16 * MIB);
+    put_all(&cache, 0..1_000, 4_000);
+    let read = place.area.stats().read_bytes;
+    let found = (0..1_000).filter(|n| cache.get_hot(&key(*n), 0).is_some()).count() as u64;
+    let stats = cache.stats();
+    assert_eq!((found, stats.hot_hits, stats.misses), (stats.hot_items, found, 0));
+    assert_eq!(place.area.stats().read_bytes, read);
+    assert!(cache.get_hot(&key(999), 3_600 * SECOND).is_none(), "it is over");
+}
+
+#[test]
+fn a_cleared_disk_takes_what_nobody_asked_for_again() {
+    let place = Place::new();
+    let cache = place.tiered(MIB, 2 * MIB);
+    for n in 0..1_000 {
+        put_all(&cache, n..n + 1, 4_000);
+        assert!(cache.get(&key(n), 0).is_some());
+    }
+    let refused = cache.stats().demotions;
+    put_all(&cache, 2_000..2_400, 4_000);
+    assert!(cache.stats().demotions < refused + 300, "others would have been given up for these");
+    cache.clear();
+    let before = cache.stats();
+    put_all(&cache, 3_000..3_400, 4_000);
+    let after = cache.stats();
+    assert_eq!(after.evictions - before.evictions, after.demotions - before.demotions);
+    assert!(after.demotions > before.demotions + 100);
+}
+
+#[test]
 fn what_is_on_disk_already_is_not_written_again_when_it_leaves_memory() {
     let place = Place::new();
     let cache = place.tiered(MIB, 16 * MIB);
