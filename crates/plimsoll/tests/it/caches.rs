@@ -1,5 +1,6 @@
 //! The cache: what was put and nothing else, within memory, disk and time.
 
+mod between;
 mod damaged;
 mod flights;
 mod killed;
