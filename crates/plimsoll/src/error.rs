@@ -40,6 +40,11 @@ impl Error {
         Self { kind, message: message.into(), refusal: None, source: None }
     }
 
+    /// An error of a kind that another one had.
+    pub(crate) fn of_kind(kind: ErrorKind, message: impl Into<Box<str>>) -> Self {
+        Self::new(kind, message)
+    }
+
     /// Wrong input.
     #[must_use]
     pub fn invalid(message: impl Into<Box<str>>) -> Self {

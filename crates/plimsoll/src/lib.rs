@@ -20,6 +20,7 @@
 //! | [`aggregate`] | measures of groups: parsed, kept, merged, finished |
 //! | [`group`] | a hash table of groups in fixed memory, and the plan for what does not fit |
 //! | [`collections`] | a vector, a map and a queue that spill |
+//! | [`cache`] | a cache in memory and on disk, one maker for each missing value |
 //! | [`typed`] | sort, group, join and distinct over serde types |
 //! | [`stream`] | lazy streams of rows, re-openable, with the bounded operators |
 //! | [`topk`] | the k smallest, in bounded memory |
@@ -33,6 +34,7 @@
 
 pub mod aggregate;
 pub mod budget;
+pub mod cache;
 mod caret;
 pub mod collections;
 pub mod error;

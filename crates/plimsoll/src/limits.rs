@@ -144,6 +144,27 @@ pub const COLLECTION_BLOCK_BYTES: usize = 64 << 10;
 /// disk does not get faster. A collection with little memory takes down to one block.
 pub const COLLECTION_CHUNK_BYTES_MAX: usize = 1 << 20;
 
+/// Least memory of a cache: what its tables and one chunk of entries cost is little of it.
+pub const CACHE_MEMORY_BYTES_MIN: u64 = 1 << 20;
+/// Longest key of a cache: a path with its query. What is longer has a digest.
+pub const CACHE_KEY_BYTES_MAX: usize = 4 << 10;
+/// Largest value of a cache: what is larger is a file.
+pub const CACHE_VALUE_BYTES_MAX: usize = 4 << 20;
+/// Tags of a cached value: tables it was read from, a tenant, a few of the application's.
+pub const CACHE_TAGS_MAX: usize = 16;
+/// Longest tag of a cached value.
+pub const CACHE_TAG_BYTES_MAX: usize = 256;
+/// Values in the making at one time; beyond it each caller makes for itself.
+pub const CACHE_FLIGHTS_MAX: usize = 1024;
+/// Callers that wait for one value in the making.
+pub const CACHE_WAITERS_MAX: usize = 1024;
+/// Invalidations remembered for values in the making: at a hundred a second those of ten seconds.
+pub const CACHE_REVOCATIONS_MAX: usize = 1024;
+/// Least segment of a cache on disk: one request, large enough that a disk is at its speed.
+pub const CACHE_SEGMENT_BYTES: usize = 256 << 10;
+/// Segments of a cache on disk: 256 GiB of the least ones.
+pub const CACHE_SEGMENTS_MAX: usize = 1 << 20;
+
 /// Least memory of a typed operator: blocks of 4 KiB for two runs to read and one to write, the
 /// heads of a merge, and as much again for rows.
 pub const TYPED_MEMORY_BYTES_MIN: u64 = 128 << 10;
@@ -162,5 +183,6 @@ const _: () = assert!(TOOL_LIMIT_BYTES_MIN <= SERVER_LIMIT_BYTES_MIN);
 const _: () = assert!(SERVER_LIMIT_BYTES_MIN <= DEFAULT_LIMIT_BYTES_MAX);
 const _: () = assert!(FRAME_SLACK_BYTES < FRAME_BYTES);
 const _: () = assert!(LINE_BYTES_MAX <= ROW_BYTES_MAX);
+const _: () = assert!(CACHE_VALUE_BYTES_MAX <= ROW_BYTES_MAX);
 const _: () = assert!(HLL_PRECISION_MIN < HLL_PRECISION_MAX && HLL_PRECISION_MAX < 32);
 const _: () = assert!(COLLECTION_CHUNK_BYTES_MAX.is_multiple_of(COLLECTION_BLOCK_BYTES));

@@ -4,6 +4,7 @@
 
 mod aggregates;
 mod bounded;
+mod caches;
 mod collections;
 mod expressions;
 mod files_group;
