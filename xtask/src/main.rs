@@ -1,4 +1,4 @@
-//! Chores of the project: `cargo xtask tidy`, `cargo xtask load ..`, `cargo x torture jobs ..`.
+//! Chores of the project: `cargo xtask tidy`, `.. load ..`, `.. torture jobs ..`.
 //!
 //! Promises: exit code 0 when all is well, 1 when something was found, 2 on wrong usage.
 //! Never: a change to the tree.
