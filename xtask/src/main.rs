@@ -9,8 +9,9 @@ use std::process::ExitCode;
 
 use xtask::tidy;
 
-const USAGE: &str = "usage: cargo xtask tidy [FOLDER] | cargo xtask load <what> [--option value ..] \
-     | cargo x torture jobs [--cycles N] [--seed S] [--database URL]";
+const USAGE: &str = "usage: cargo xtask tidy [FOLDER]
+       cargo xtask load <what> [--option value ..]
+       cargo x torture jobs [--cycles N] [--seed S] [--database URL]";
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

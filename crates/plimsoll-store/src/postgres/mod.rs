@@ -45,6 +45,7 @@ mod open;
 mod own;
 mod pace;
 mod part;
+mod pipelined;
 mod quantiles;
 mod queries;
 mod query_page;

@@ -29,7 +29,7 @@ pub(super) async fn run(client: &Client, text: &str, params: &[(Box<str>, Value)
 }
 
 /// The statements of a text, each with the parameters it names.
-fn statements(text: &str, params: &[(Box<str>, Value)]) -> Vec<Sql> {
+pub(super) fn statements(text: &str, params: &[(Box<str>, Value)]) -> Vec<Sql> {
     let mut all = Vec::new();
     let mut current = Sql::new();
     for token in tokens(text) {

@@ -26,6 +26,7 @@ use super::connection::{Link, horizon_now};
 use super::failure::explain;
 use super::guise::Guise;
 use super::open::Shared;
+use super::pipelined;
 use crate::error::{Error, ErrorKind, Result};
 use crate::horizon::Horizon;
 use crate::pending::{Pending, Promise};
@@ -97,16 +98,26 @@ async fn group(
     client.batch_execute(&begin()).await.map_err(|e| explain("beginning a write", &e))?;
     let until = Instant::now() + Duration::from_millis(WRITE_SLICE_MS_MAX);
     let mut next = first.take();
-    while let Some(Job { unit, promise, identity }) = next {
-        // A unit whose caller has gone before it began is not begun.
-        if !promise.is_abandoned() {
-            let guise = identity.as_deref().map(Guise::of);
-            let outcome = in_savepoint(client, shared, unit, guise.as_ref()).await;
-            let broken = outcome.as_ref().is_err_and(|e| e.kind() == ErrorKind::Busy);
-            answers.push((promise, outcome));
-            if broken && client.is_closed() {
-                return Err(lost("the connection broke before the commit"));
+    while let Some(job) = next {
+        let mut plain = Vec::new();
+        let mut other = None;
+        if pipelined::is_plain(&job) {
+            plain.push(job);
+            while other.is_none() && answers.len() + plain.len() < GROUP_UNITS_MAX {
+                match shared.writer.pop_now() {
+                    Some(more) if pipelined::is_plain(&more) => plain.push(more),
+                    Some(more) => other = Some(more),
+                    None => break,
+                }
             }
+        } else {
+            other = Some(job);
+        }
+        // A unit whose caller has gone before it began is not begun.
+        plain.retain(|job| !job.promise.is_abandoned());
+        together(client, shared, plain, answers).await?;
+        if let Some(job) = other.filter(|job| !job.promise.is_abandoned()) {
+            alone(client, shared, job, answers).await?;
         }
         let room = answers.len() < GROUP_UNITS_MAX && Instant::now() < until;
         next = if room { shared.writer.pop_now() } else { None };
@@ -128,6 +139,72 @@ async fn group(
     // Sent behind one another, in one round trip.
     let (committed, horizon) = join(committing, horizon_now(client)).await;
     committed.map(|()| Some(horizon))
+}
+
+/// Runs plain units in one round trip; each by itself where one of them fails.
+async fn together(
+    client: &Client,
+    shared: &Shared,
+    jobs: Vec<Job>,
+    answers: &mut Vec<Answer>,
+) -> Result<()> {
+    if jobs.len() < 2 {
+        return in_turn(client, shared, jobs, answers).await;
+    }
+    let units: Vec<&WriteUnit> = jobs.iter().map(|job| &job.unit).collect();
+    let ran = pipelined::run(client, &units).await;
+    let end = if ran.is_ok() { "release units" } else { "rollback to units; release units" };
+    if let Err(e) = client.batch_execute(end).await {
+        let error = if client.is_closed() {
+            lost("the connection broke before the commit")
+        } else {
+            explain("writing", &e)
+        };
+        answers.extend(jobs.into_iter().map(|job| (job.promise, Err(error.clone()))));
+        return Err(error);
+    }
+    match ran {
+        Ok(outcomes) => {
+            let each = jobs.into_iter().zip(outcomes);
+            answers.extend(each.map(|(job, outcome)| (job.promise, Ok(outcome))));
+            Ok(())
+        }
+        Err(_) => in_turn(client, shared, jobs, answers).await,
+    }
+}
+
+/// Runs units one after another. Where the connection breaks, all that are left are told so.
+async fn in_turn(
+    client: &Client,
+    shared: &Shared,
+    jobs: Vec<Job>,
+    answers: &mut Vec<Answer>,
+) -> Result<()> {
+    let mut jobs = jobs.into_iter();
+    while let Some(job) = jobs.next() {
+        if let Err(error) = alone(client, shared, job, answers).await {
+            answers.extend(jobs.map(|job| (job.promise, Err(error.clone()))));
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+async fn alone(
+    client: &Client,
+    shared: &Shared,
+    job: Job,
+    answers: &mut Vec<Answer>,
+) -> Result<()> {
+    let Job { unit, promise, identity } = job;
+    let guise = identity.as_deref().map(Guise::of);
+    let outcome = in_savepoint(client, shared, unit, guise.as_ref()).await;
+    let broken = outcome.as_ref().is_err_and(|e| e.kind() == ErrorKind::Busy);
+    answers.push((promise, outcome));
+    if broken && client.is_closed() {
+        return Err(lost("the connection broke before the commit"));
+    }
+    Ok(())
 }
 
 fn lost(how: &str) -> Error {
