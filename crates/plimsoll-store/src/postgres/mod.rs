@@ -50,6 +50,7 @@ mod ranges;
 mod reader;
 mod report;
 mod role;
+mod rollup;
 mod row;
 mod script;
 mod search;
