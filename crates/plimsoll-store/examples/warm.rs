@@ -4,7 +4,7 @@
 //!   cargo run --release -p plimsoll-store --example warm -- 20425
 //! ```
 //!
-//! Promises: the same orders for the same count: 90 days of them, the latest days twice as busy.
+//! Promises: the same orders for the same count, over 90 days.
 //! Never: a figure of the filling among those of the pass.
 
 use std::error::Error;
@@ -32,12 +32,13 @@ create index orders_by_time on orders (received_at);
 with recursive n (i) as (select 0 union all select i + 1 from n where i + 1 < ?1),
 h (i, x) as (select i, (i * 48271 + 11) % 2147483647 from n)
 insert into orders (received_at, channel, items)
-select 1767225600000000 - cast(7776000 * (1 - pow(1.0 * i / ?1, 0.7)) * 1000000 as integer) - 1,
+select 1767225600000000 - 1
+           - cast(7776000 * (1 - 1.0 * i / ?1 * (1.3 - 0.3 * i / ?1)) * 1000000 as integer),
        case x % 3 when 0 then 'amazon' when 1 then 'ebay' else 'shop' end,
        (with recursive k (j) as (select 0 union all select j + 1 from k where j < x % 4)
         select json_group_array(json_object(
                  'sku', 'SKU-' || ((x + j * 7919) % 2000), 'title', 'An article with a long name',
-                 'quantity', 1 + j, 'price', 9.99, 'line_total', 1 + (x + j) % 90,
+                 'quantity', 1 + j, 'price', 9.99, 'line_total', (100 + (x + j) % 9000) / 100.0,
                  'attributes', json_object('colour', 'blue', 'size', 'L')))
         from k)
 from h";

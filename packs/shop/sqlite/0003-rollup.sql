@@ -31,15 +31,19 @@ INSERT INTO dirty_days (date, channel)
 SELECT DISTINCT ordered_at - (ordered_at % 86400000000 + 86400000000) % 86400000000, channel
 FROM orders;
 
--- REPLACE removes rows without a trigger: those that it would remove are looked for before.
-CREATE TRIGGER orders_mark_replaced BEFORE INSERT ON orders BEGIN
+-- REPLACE removes rows without a trigger: those that it would remove are looked for before. An id
+-- that the database makes is -1 here.
+CREATE TRIGGER orders_mark_replaced BEFORE INSERT ON orders
+WHEN EXISTS (SELECT 1 FROM orders WHERE number = new.number)
+    OR new.id > 0 AND EXISTS (SELECT 1 FROM orders WHERE id = new.id) BEGIN
     INSERT INTO dirty_days (date, channel)
     SELECT ordered_at - (ordered_at % 86400000000 + 86400000000) % 86400000000, channel
     FROM orders WHERE id = new.id OR number = new.number
     ON CONFLICT DO NOTHING;
 END;
 
-CREATE TRIGGER orders_mark_overwritten BEFORE UPDATE OF id, number ON orders BEGIN
+CREATE TRIGGER orders_mark_overwritten BEFORE UPDATE OF id, number ON orders
+WHEN (old.id, old.number) IS NOT (new.id, new.number) BEGIN
     INSERT INTO dirty_days (date, channel)
     SELECT ordered_at - (ordered_at % 86400000000 + 86400000000) % 86400000000, channel
     FROM orders WHERE id = new.id OR number = new.number
@@ -53,7 +57,8 @@ CREATE TRIGGER orders_mark_insert AFTER INSERT ON orders BEGIN
     ON CONFLICT DO NOTHING;
 END;
 
-CREATE TRIGGER orders_mark_update AFTER UPDATE OF id, ordered_at, channel ON orders BEGIN
+CREATE TRIGGER orders_mark_update AFTER UPDATE OF id, ordered_at, channel ON orders
+WHEN (old.id, old.ordered_at, old.channel) IS NOT (new.id, new.ordered_at, new.channel) BEGIN
     INSERT INTO dirty_days (date, channel)
     VALUES (old.ordered_at - (old.ordered_at % 86400000000 + 86400000000) % 86400000000,
             old.channel),
@@ -69,7 +74,8 @@ CREATE TRIGGER orders_mark_delete AFTER DELETE ON orders BEGIN
     ON CONFLICT DO NOTHING;
 END;
 
-CREATE TRIGGER order_items_mark_replaced BEFORE INSERT ON order_items BEGIN
+CREATE TRIGGER order_items_mark_replaced BEFORE INSERT ON order_items
+WHEN new.id > 0 AND EXISTS (SELECT 1 FROM order_items WHERE id = new.id) BEGIN
     INSERT INTO dirty_days (date, channel)
     SELECT ordered_at - (ordered_at % 86400000000 + 86400000000) % 86400000000, channel
     FROM orders WHERE id = (SELECT order_id FROM order_items WHERE id = new.id)
@@ -83,7 +89,8 @@ CREATE TRIGGER order_items_mark_insert AFTER INSERT ON order_items BEGIN
     ON CONFLICT DO NOTHING;
 END;
 
-CREATE TRIGGER order_items_mark_overwritten BEFORE UPDATE OF id ON order_items BEGIN
+CREATE TRIGGER order_items_mark_overwritten BEFORE UPDATE OF id ON order_items
+WHEN old.id <> new.id BEGIN
     INSERT INTO dirty_days (date, channel)
     SELECT ordered_at - (ordered_at % 86400000000 + 86400000000) % 86400000000, channel
     FROM orders WHERE id = (SELECT order_id FROM order_items WHERE id = new.id)
@@ -91,7 +98,9 @@ CREATE TRIGGER order_items_mark_overwritten BEFORE UPDATE OF id ON order_items B
 END;
 
 CREATE TRIGGER order_items_mark_update
-AFTER UPDATE OF id, order_id, quantity, line_amount ON order_items BEGIN
+AFTER UPDATE OF id, order_id, quantity, line_amount ON order_items
+WHEN (old.id, old.order_id, old.quantity, old.line_amount)
+    IS NOT (new.id, new.order_id, new.quantity, new.line_amount) BEGIN
     INSERT INTO dirty_days (date, channel)
     SELECT ordered_at - (ordered_at % 86400000000 + 86400000000) % 86400000000, channel
     FROM orders WHERE id IN (old.order_id, new.order_id)

@@ -228,11 +228,34 @@ impl Shop {
                 let values = vec![Value::Int(any), number, text(channel), text("cancelled"), time];
                 self.write(vec![self.insert("orders", &columns, values, OnConflict::Update)]);
             }
+            _ => self.overwrite(choices, *id, any, (channel, &instant)),
+        }
+    }
+
+    /// One write that takes the place of a row.
+    fn overwrite(
+        &self,
+        choices: &mut Choices,
+        id: i64,
+        any: i64,
+        (channel, instant): (&str, &str),
+    ) {
+        match choices.below(2) {
             _ if on_postgres() => self.execute(&format!(
                 "insert into orders (id, number, channel, status, ordered_at)
                  values ({any}, 'N{any}', '{channel}', 'completed', {instant})
                  on conflict (number) do update set channel = excluded.channel"
             )),
+            0 => {
+                let other = 1 + choices.int(u64::try_from(id).unwrap_or(1));
+                self.execute(&format!(
+                    "pragma foreign_keys = off;
+                     update or replace orders set id = {other}, number = 'N{other}'
+                     where id = {any};
+                     update or replace order_items set id = 1000000 + {any} % 20
+                     where id = {other} * 10;"
+                ));
+            }
             _ => self.execute(&format!(
                 "insert or replace into orders (id, number, channel, status, ordered_at)
                  values ({any}, 'N{any}', '{channel}', 'completed', {instant});
