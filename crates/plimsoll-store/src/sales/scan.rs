@@ -117,8 +117,8 @@ impl<'a> Reading<'a> {
     }
 
     fn span(&mut self, span: Span, each: &mut dyn FnMut(&Sold<'_>) -> Result<()>) -> Result<()> {
-        let filter = Arc::new(self.within(span)?);
-        let mut from = None;
+        let mut filter = Arc::new(self.within(Some(span.from), span.until)?);
+        let (mut from, mut begun) = (None, false);
         loop {
             let page = self.page(&filter, from)?;
             self.read.orders += page.rows;
@@ -135,18 +135,27 @@ impl<'a> Reading<'a> {
             self.out = page.out;
             match page.end {
                 PageEnd::Exhausted => return Ok(()),
-                PageEnd::More(position) => from = Some(position),
+                PageEnd::More(position) => {
+                    if !begun {
+                        // Two lower bounds would be one too many: SQLite seeks to the first it
+                        // sees, and would read from the beginning of the span for each page.
+                        filter = Arc::new(self.within(None, span.until)?);
+                    }
+                    (from, begun) = (Some(position), true);
+                }
             }
         }
     }
 
-    /// `time >= from and time < until`
-    fn within(&self, span: Span) -> Result<Expr> {
+    /// `time < until and time >= from`
+    fn within(&self, from: Option<i64>, until: i64) -> Result<Expr> {
         let orders = &self.scan.mapping.orders;
         let schema = &orders.resource.schema;
         let time = schema.columns[orders.time].name.replace('"', "\"\"");
-        let [from, until] = [span.from, span.until].map(Timestamp::from_micros);
-        let text = format!("\"{time}\" >= '{from}' and \"{time}\" < '{until}'");
+        let mut text = format!("\"{time}\" < '{}'", Timestamp::from_micros(until));
+        if let Some(from) = from {
+            text = format!("{text} and \"{time}\" >= '{}'", Timestamp::from_micros(from));
+        }
         Ok(plimsoll::expr::parse(&text, schema)?)
     }
 

@@ -12,6 +12,7 @@ use plimsoll::typed::Engine;
 use plimsoll_store::catalogue::Analytics;
 use plimsoll_store::rollup::{Refresh, RefreshStep, Refreshed, refresh, summary};
 use plimsoll_store::sales::{Document, Period, SalesRead, Source, Wanted};
+use plimsoll_store::steps::{self, StepRun};
 use plimsoll_store::{OnConflict, Priority, Store, Write, WriteUnit};
 use tempfile::TempDir;
 
@@ -56,11 +57,14 @@ impl Choices {
 }
 
 impl Shop {
-    fn new() -> Self {
-        let pack = shop();
+    fn empty() -> Self {
         let directory = tempfile::tempdir().expect("a folder");
-        let (store, served) = open(directory.path(), &pack);
-        let shop = Self { store, directory, served };
+        let (store, served) = open(directory.path(), &shop());
+        Self { store, directory, served }
+    }
+
+    fn new() -> Self {
+        let shop = Self::empty();
         let values = (1..=5).flat_map(|n| {
             let time = Value::Time(Timestamp::from_micros(NOW));
             let sku = text(&format!("P{n}"));
@@ -327,6 +331,36 @@ fn the_orders_that_were_there_before_the_rollup_are_marked_by_its_migration() {
         .and_then(|mut found| found.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
         .expect("marks");
     assert_eq!(marks, [(-DAY, "a".to_owned()), (0, "b".to_owned())]);
+}
+
+#[test]
+fn the_demo_marks_its_days_batch_by_batch_and_leaves_every_trigger() {
+    if on_postgres() {
+        return;
+    }
+    let (pack, filled) = (shop(), Shop::empty());
+    let seed = pack.seed.as_ref().expect("a demo");
+    let counts = [("products", 60), ("customers", 20), ("orders", 25_000), ("seed", 42)];
+    let run = StepRun {
+        steps: &seed.steps,
+        params: &counts.map(|(name, count)| (name.into(), Value::Int(count))),
+        identity: "demo".into(),
+        now_micros: NOW,
+    };
+    let triggers = "select count(*) from sqlite_schema where type = 'trigger'";
+    let (before, mut batches) = (filled.count(triggers), 0);
+    steps::run(&filled.store, &run, &mut |_| {
+        batches += 1;
+        assert_eq!(filled.wrong_days(), 0);
+        ControlFlow::Continue(())
+    })
+    .expect("filled");
+    assert!(batches > 8 && filled.marks() > 1_000, "{batches} batches, {} marks", filled.marks());
+    assert_eq!(filled.count(triggers), before);
+    filled.refresh_all();
+    assert_eq!((filled.marks(), filled.wrong_days()), (0, 0));
+    filled.execute("insert into order_items select max(id) + 1, 1, 1, 1, 1, 1 from order_items");
+    assert_eq!((filled.marks(), filled.wrong_days()), (1, 0));
 }
 
 #[test]
