@@ -29,6 +29,8 @@ pub mod postgres;
 mod read;
 pub mod recipe;
 mod report;
+pub mod rollup;
+pub mod sales;
 mod search;
 mod snapshot;
 mod sorted;

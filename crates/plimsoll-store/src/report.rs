@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use plimsoll::record::{Column, ColumnType, Money, Schema, Timestamp, Value};
 
-use crate::catalogue::Analytics;
-use crate::error::Result;
+use crate::catalogue::{Analytics, RollupMapping};
+use crate::error::{Error, Result};
 use crate::horizon::Horizon;
 use crate::trend::{Bucket, filled};
 
@@ -40,6 +40,9 @@ pub enum ReportKind {
         /// What one row spans.
         bucket: Bucket,
     },
+    /// The kept sums by day and channel, and in further rows the days and channels that are out of
+    /// date; [`crate::catalogue::RollupMapping`] says where they stand.
+    Rollup,
 }
 
 /// A report to make.
@@ -61,6 +64,39 @@ pub struct ReportRequest {
     pub horizon: Option<Horizon>,
 }
 
+/// Rows of a rollup at most: with its marks, five years of days in five channels.
+pub(crate) const ROLLUP_ROWS_MAX: usize = 20_000;
+
+impl ReportRequest {
+    /// Where the sums stand.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Invalid`] where the mapping has none.
+    pub(crate) fn rollup(&self) -> Result<&RollupMapping> {
+        self.analytics.rollup.as_ref().ok_or_else(|| {
+            Error::invalid("the analytics mapping has no [analytics.rollup] to read sums from")
+        })
+    }
+
+    /// One more than a rollup has, which tells that there are too many.
+    pub(crate) fn rollup_rows() -> i64 {
+        i64::try_from(ROLLUP_ROWS_MAX).unwrap_or(i64::MAX).saturating_add(1)
+    }
+}
+
+/// Day, channel, sums, and whether the row is a mark.
+pub(crate) fn rollup_schema() -> Schema {
+    let field = |name: &str, kind| Column { name: name.into(), kind, nullable: false };
+    let counts = ["orders", "items", "quantity", "marked"];
+    let first = [
+        field("date", ColumnType::Time),
+        field("channel", ColumnType::Text),
+        field("revenue", ColumnType::Money),
+    ];
+    let columns = first.into_iter().chain(counts.map(|name| field(name, ColumnType::Int)));
+    Schema { columns: columns.collect() }
+}
+
 /// A finished report. Small: its rows are bounded by the request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
@@ -78,7 +114,7 @@ impl Report {
     pub(crate) fn finished(self, request: &ReportRequest) -> Result<Self> {
         Ok(match request.kind {
             ReportKind::Summary => self.with_average(0),
-            ReportKind::Top { .. } => self,
+            ReportKind::Top { .. } | ReportKind::Rollup => self,
             ReportKind::Trend { bucket } => {
                 let rows = filled(bucket, &self.rows, (request.from, request.until))?;
                 Self { rows, ..self }.with_average(1)
@@ -107,7 +143,7 @@ impl Report {
 }
 
 /// `units / count`, half away from zero. The quotient is never larger than `units`.
-fn rounded(units: i64, count: i64) -> i64 {
+pub(crate) fn rounded(units: i64, count: i64) -> i64 {
     let (quotient, rest) = (units / count, units % count);
     let half_or_more = rest.unsigned_abs() >= count.unsigned_abs().div_ceil(2);
     if half_or_more { quotient + units.signum() } else { quotient }

@@ -15,7 +15,7 @@ use super::{Tree, Violation};
 
 /// Words of packs that the engine uses in a sense of its own, each with that sense.
 /// Singular; the plural is allowed with it.
-const ALLOWED: [(&str, &str); 34] = [
+const ALLOWED: [(&str, &str); 36] = [
     ("id", "any key"),
     ("name", "any name"),
     ("number", "any number"),
@@ -29,6 +29,8 @@ const ALLOWED: [(&str, &str); 34] = [
     ("item", "the mapping's lines of an order"),
     ("quantity", "the mapping's number of units"),
     ("amount", "the mapping's money of a line"),
+    ("revenue", "the mapping's sum of amounts"),
+    ("generation", "of a mark: which writes it stands for"),
     ("channel", "the mapping's channel; a queue between threads"),
     ("customer", "the mapping's who"),
     ("line", "a line of a file"),

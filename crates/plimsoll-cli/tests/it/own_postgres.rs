@@ -189,7 +189,7 @@ fn uninstall_drops_its_own_schema_alone_and_only_when_told_to() {
         run(folder.path(), &database, &["uninstall", "--yes"]).expect(1, &[name]);
         let kind = theirs.split(' ').nth(1).unwrap();
         let full = theirs.split(' ').nth(2).unwrap();
-        assert_eq!(database.count("select count(*) from plimsoll.migrations"), 2);
+        assert_eq!(database.count("select count(*) from plimsoll.migrations"), 3);
         database.execute(&format!("drop {kind} {full}"));
     }
     let done = run(folder.path(), &database, &["uninstall", "--yes"]);

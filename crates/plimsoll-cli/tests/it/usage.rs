@@ -14,14 +14,14 @@ fn run(args: &[&str]) -> Ended {
 
 #[test]
 fn an_unknown_resource_or_recipe_is_a_wrong_call_with_a_suggestion() {
-    let all = "customers, order_items, orders, products, online-retail";
+    let all = "customers, daily_metrics, dirty_days, order_items, orders, products, online-retail";
     let ended = run(&["import", "product", "a.csv"]);
     ended.expect(2, &["'product'", "did you mean products?", all]);
     let ended = run(&["import", "online-retial", "a.csv"]);
     ended.expect(2, &["did you mean online-retail?", all]);
     run(&["import", "colours", "a.csv"]).expect(2, &["'colours'. There are: ", all]);
     let ended = run(&["export", "order-items"]);
-    ended.expect(2, &["'order-items'", "did you mean order_items?", "customers, order_items"]);
+    ended.expect(2, &["'order-items'", "did you mean order_items?", "customers, daily_metrics"]);
 }
 
 #[test]

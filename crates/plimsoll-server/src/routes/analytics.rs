@@ -205,7 +205,7 @@ async fn answer(
     let _turn = turn(context).await?;
     let bytes = match kind {
         ReportKind::Trend { .. } => TREND_ROWS_MAX as u64 * TREND_ROW_BYTES,
-        ReportKind::Summary | ReportKind::Top { .. } => REPORT_BYTES,
+        ReportKind::Summary | ReportKind::Top { .. } | ReportKind::Rollup => REPORT_BYTES,
     };
     let reservation = context.page_bytes.try_reserve(bytes)?;
     let analytics = context.store.catalogue().analytics();
@@ -233,7 +233,9 @@ fn document(report: &Report, params: &Params, kind: ReportKind) -> Result<Vec<u8
     let names = shown.iter().map(|&at| &columns[at].name);
     let mut encoder: Box<dyn RowEncoder> = match kind {
         ReportKind::Summary => Box::new(JsonObjects::new(names)),
-        ReportKind::Top { .. } | ReportKind::Trend { .. } => Box::new(JsonArray::new(names)),
+        ReportKind::Top { .. } | ReportKind::Trend { .. } | ReportKind::Rollup => {
+            Box::new(JsonArray::new(names))
+        }
     };
     let mut out = b"{\"data\":".to_vec();
     encoder.begin(&mut out);

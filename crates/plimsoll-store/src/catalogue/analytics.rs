@@ -57,4 +57,41 @@ pub struct Analytics {
     pub items: ItemMapping,
     /// What the lines are about.
     pub subject: SubjectMapping,
+    /// Their sums by day and channel, where they are kept.
+    pub rollup: Option<RollupMapping>,
+}
+
+/// Where sums by day of UTC and channel are kept.
+#[derive(Clone, Debug)]
+pub struct RollupMapping {
+    /// The table. Its key is the day and the channel, it has a version, and its sums are 0 where
+    /// nothing is said.
+    pub resource: Arc<Resource>,
+    /// The day, as its first instant.
+    pub date: usize,
+    /// The channel.
+    pub channel: usize,
+    /// The sum of amounts.
+    pub revenue: usize,
+    /// The number of orders.
+    pub orders: usize,
+    /// The number of lines.
+    pub items: usize,
+    /// The sum of quantities.
+    pub quantity: usize,
+    /// What of it is out of date.
+    pub marks: MarkMapping,
+}
+
+/// Where the days stand whose sums are out of date. Triggers write it with what they mark.
+#[derive(Clone, Debug)]
+pub struct MarkMapping {
+    /// The table. Its key is the day, the channel and the generation.
+    pub resource: Arc<Resource>,
+    /// The day, as its first instant.
+    pub date: usize,
+    /// The channel.
+    pub channel: usize,
+    /// 0 where later writes may hide behind the mark; else no later write has it.
+    pub generation: usize,
 }

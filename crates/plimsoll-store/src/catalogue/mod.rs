@@ -4,6 +4,7 @@
 //! Never: SQL but that of named queries, which is kept as it is.
 
 mod analytics;
+mod analytics_toml;
 mod found;
 mod order;
 mod pack;
@@ -16,6 +17,7 @@ mod relation_toml;
 mod resource;
 mod resources_text;
 mod resources_toml;
+mod sales;
 mod searchable;
 mod sql_text;
 #[cfg(test)]
@@ -24,7 +26,9 @@ pub(crate) mod testing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use analytics::{Analytics, ItemMapping, OrderMapping, SubjectMapping};
+pub use analytics::{
+    Analytics, ItemMapping, MarkMapping, OrderMapping, RollupMapping, SubjectMapping,
+};
 pub use found::{FoundColumn, FoundIndex, FoundTable, Reference, TableKind};
 pub use order::{Order, SortTerm};
 pub use pack::{
@@ -37,6 +41,7 @@ pub use relation::Relation;
 pub use resource::{ColumnRole, ExportColumn, Handle, Index, IndexColumn, Nulls, Resource};
 pub use resources_text::resources_text;
 pub use resources_toml::resources;
+pub use sales::{JsonLines, JsonPath, Lines, SalesMapping};
 pub use searchable::{Finds, SearchIndex, Searchable};
 
 pub(crate) use found::{Notes, all};
@@ -55,6 +60,7 @@ pub struct Catalogue {
     resources: BTreeMap<Box<str>, Arc<Resource>>,
     queries: BTreeMap<Box<str>, Arc<NamedQuery>>,
     analytics: Option<Arc<Analytics>>,
+    sales: Option<Arc<SalesMapping>>,
 }
 
 impl Catalogue {
@@ -76,6 +82,12 @@ impl Catalogue {
             }
         }
         Ok(catalogue)
+    }
+
+    /// With what sales are worked out from.
+    #[must_use]
+    pub fn with_sales(self, sales: SalesMapping) -> Self {
+        Self { sales: Some(Arc::new(sales)), ..self }
     }
 
     /// With named queries.
@@ -130,5 +142,11 @@ impl Catalogue {
     #[must_use]
     pub fn analytics(&self) -> Option<&Arc<Analytics>> {
         self.analytics.as_ref()
+    }
+
+    /// What sales are worked out from.
+    #[must_use]
+    pub fn sales(&self) -> Option<&Arc<SalesMapping>> {
+        self.sales.as_ref()
     }
 }

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use plimsoll::record::ColumnType;
 
-use super::pack_toml::{self, AnalyticsToml};
-use super::{Catalogue, Resource};
+use super::analytics_toml::AnalyticsToml;
+use super::{Catalogue, Resource, pack_toml};
 use crate::error::Result;
 
 /// The files of one pack: path below the pack's folder, and text.
@@ -189,9 +189,9 @@ impl Pack {
     /// # Errors
     /// [`crate::ErrorKind::Invalid`] when the mapping names what is not there.
     pub fn catalogue(&self, resources: Vec<Resource>) -> Result<Catalogue> {
-        let analytics =
-            self.analytics.as_ref().map(|toml| toml.analytics(&resources)).transpose()?;
-        Catalogue::new(resources, analytics)
+        let Some(toml) = &self.analytics else { return Catalogue::new(resources, None) };
+        let (analytics, sales) = (toml.analytics(&resources)?, toml.sales(&resources)?);
+        Ok(Catalogue::new(resources, analytics)?.with_sales(sales))
     }
 }
 

@@ -3,20 +3,16 @@
 //! Promises: an unknown key, a missing file or a column that is not there is refused by name.
 //! Never: a default for something a pack must say.
 
-use std::sync::Arc;
-
 use plimsoll::record::{Column, ColumnType, Schema};
 use serde::Deserialize;
 
+use super::analytics_toml::AnalyticsToml;
 use super::pack::{
     Figure, Migration, Pack, PackFiles, Recipe, Seed, SeedCount, Step, StepBatch, Words,
 };
 use super::query_toml::QueryToml;
 use super::relation_toml::RelationToml;
-use super::{
-    Analytics, ColumnRole, ExportColumn, ItemMapping, OrderMapping, Resource, Searching,
-    SubjectMapping,
-};
+use super::{ColumnRole, ExportColumn, Resource, Searching};
 use crate::error::{Error, Result};
 
 /// Reads `pack.toml` and everything it stands beside.
@@ -214,76 +210,6 @@ impl ResourceToml {
         (resource.version, resource.created) = (version, created);
         (resource.updated, resource.time) = (updated, time);
         Ok(resource)
-    }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AnalyticsToml {
-    orders: OrdersToml,
-    items: ItemsToml,
-    subject: SubjectToml,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OrdersToml {
-    table: Box<str>,
-    key: Box<str>,
-    time: Box<str>,
-    channel: Box<str>,
-    customer: Option<Box<str>>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ItemsToml {
-    table: Box<str>,
-    order: Box<str>,
-    subject: Box<str>,
-    quantity: Box<str>,
-    amount: Box<str>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SubjectToml {
-    table: Box<str>,
-    key: Box<str>,
-    label: Vec<Box<str>>,
-}
-
-impl AnalyticsToml {
-    pub(super) fn analytics(&self, resources: &[Resource]) -> Result<Analytics> {
-        let table = |name: &str| {
-            resources.iter().find(|r| &*r.name == name).cloned().map(Arc::new).ok_or_else(|| {
-                Error::invalid(format!("the analytics mapping names no resource: '{name}'"))
-            })
-        };
-        let (orders, items) = (table(&self.orders.table)?, table(&self.items.table)?);
-        let subject = table(&self.subject.table)?;
-        let label = self.subject.label.iter().map(|c| subject.column(c)).collect::<Result<_>>()?;
-        Ok(Analytics {
-            orders: OrderMapping {
-                key: orders.column(&self.orders.key)?,
-                time: orders.column(&self.orders.time)?,
-                channel: orders.column(&self.orders.channel)?,
-                customer: self.orders.customer.as_ref().map(|c| orders.column(c)).transpose()?,
-                resource: orders,
-            },
-            items: ItemMapping {
-                order: items.column(&self.items.order)?,
-                subject: items.column(&self.items.subject)?,
-                quantity: items.column(&self.items.quantity)?,
-                amount: items.column(&self.items.amount)?,
-                resource: items,
-            },
-            subject: SubjectMapping {
-                key: subject.column(&self.subject.key)?,
-                label,
-                resource: subject,
-            },
-        })
     }
 }
 

@@ -53,6 +53,7 @@ mod ranges;
 mod reader;
 mod report;
 mod role;
+mod rollup;
 mod row;
 mod script;
 mod search;

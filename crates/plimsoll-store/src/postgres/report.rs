@@ -13,6 +13,7 @@ use super::dialect::{Sql, quote};
 use super::failure::explain;
 use super::native::Codec;
 use super::open::Known;
+use super::rollup::rollup;
 use super::row::MessageRow;
 use super::transaction::{Settings, fetch};
 use super::value::Raw;
@@ -40,6 +41,7 @@ pub(super) fn report(
         ReportKind::Summary => maker.summary()?,
         ReportKind::Top { by, rows_max } => maker.top(by, rows_max)?,
         ReportKind::Trend { bucket } => maker.trend(bucket)?,
+        ReportKind::Rollup => rollup(request, &|resource| maker.qualified(resource))?,
     };
     let codecs: Vec<Codec> = schema.columns.iter().map(|c| codec(c.kind)).collect();
     let settings = Settings { timeout_ms: request.timeout_ms, sorts: true, finds_own: false };

@@ -34,6 +34,7 @@ mod quantiles;
 mod queries;
 mod reader;
 mod report;
+mod rollup;
 mod row;
 mod search;
 mod snapshot;

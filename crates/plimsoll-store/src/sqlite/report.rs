@@ -11,6 +11,7 @@ use rusqlite::Connection;
 
 use super::dialect::{Sql, quote};
 use super::failure::explain;
+use super::rollup::rollup;
 use super::value::{Bind, typed};
 use crate::catalogue::{Analytics, Resource};
 use crate::error::Result;
@@ -30,6 +31,7 @@ pub(super) fn report(
         ReportKind::Summary => summary(request),
         ReportKind::Top { by, rows_max } => top(request, by, rows_max),
         ReportKind::Trend { bucket } => trend(request, bucket),
+        ReportKind::Rollup => rollup(request)?,
     };
     let until = Instant::now() + Duration::from_millis(request.timeout_ms);
     let stop = move || abandoned() || Instant::now() >= until;

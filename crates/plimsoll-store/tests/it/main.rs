@@ -15,6 +15,8 @@ mod relations;
 mod replicas;
 mod restarted;
 mod resumed;
+mod rollup;
+mod sales;
 mod search;
 mod search_theirs;
 mod slices;

@@ -35,7 +35,7 @@ fn files(folder: &Path, below: &str, out: &mut Vec<(&'static str, &'static str)>
     }
 }
 
-fn shop() -> Pack {
+pub(crate) fn shop() -> Pack {
     let mut out = Vec::new();
     files(&root().join("packs/shop"), "", &mut out);
     let words = if on_postgres() { Words::Postgres } else { Words::Sqlite };
@@ -43,7 +43,7 @@ fn shop() -> Pack {
 }
 
 /// The pack's tables in a file, or in a database that goes with what is beside the store.
-fn open(folder: &Path, pack: &Pack) -> (Store, Option<Served>) {
+pub(crate) fn open(folder: &Path, pack: &Pack) -> (Store, Option<Served>) {
     if !on_postgres() {
         return (open_file(folder, pack), None);
     }
