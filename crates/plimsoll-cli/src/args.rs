@@ -10,8 +10,10 @@ use plimsoll_store::catalogue::Pack;
 
 use crate::config::KEYS;
 
+mod jobs;
 mod tools;
 
+pub(crate) use jobs::{JobsCommand, ListArgs, QueueArgs, QueueCommand, WorkerArgs};
 pub(crate) use tools::{
     ConvertArgs, CountArgs, DistinctArgs, GroupArgs, HeadArgs, JoinArgs, QuantileArgs, SortArgs,
     ToolArgs, TopArgs,
@@ -79,6 +81,14 @@ pub(crate) enum Command {
     Group(GroupArgs),
     /// Write the distinct rows of a file, or count them
     Distinct(DistinctArgs),
+    /// Run jobs of Plimsoll's own database, beside the server or alone
+    Worker(WorkerArgs),
+    /// List, show, follow and change jobs
+    #[command(subcommand)]
+    Jobs(JobsCommand),
+    /// List, pause and restart queues of jobs
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Make keys for an access file
     #[command(subcommand)]
     Key(KeyCommand),

@@ -105,6 +105,10 @@ create table ~job_workers (
 ",
 );
 
+/// The tables' names in the schema `plimsoll`, for whoever drops that.
+pub const TABLES_ON_POSTGRES: [&str; 5] =
+    ["jobs", "job_errors", "job_kinds", "job_queues", "job_workers"];
+
 /// What SQLite has to run.
 #[must_use]
 pub fn sqlite_migrations() -> Vec<Migration> {

@@ -393,3 +393,38 @@ pub(crate) static WORKERS: Own = Own::new(
 /// What is wished of a worker: worker, `quiet` or `stop`.
 pub(crate) static WISH_WORKER: Own =
     Own::new("update ~job_workers set wish = $2:text where worker = $1:text returning worker");
+
+/// Jobs that are over for long, the first to end first: before when, how many at most.
+pub(crate) static OLD: Own = Own::new(
+    "select id from ~jobs where finished_at is not null and finished_at < $1:int and state in \
+     ('completed', 'cancelled') order by finished_at limit $2:int",
+);
+
+/// Away with some of them: ids as `1,2`.
+pub(crate) static REMOVE_MANY: Own = Own::new(
+    "delete from ~jobs where id {= any(string_to_array($1:text, ',')::bigint[])??\
+     in (select value from json_each('[' || $1:text || ']'))} and state in ('completed', \
+     'cancelled')",
+);
+
+/// And with the errors of those that are gone: the same ids.
+pub(crate) static REMOVE_ERRORS: Own = Own::new(
+    "delete from ~job_errors where job {= any(string_to_array($1:text, ',')::bigint[])??\
+     in (select value from json_each('[' || $1:text || ']'))} and not exists \
+     (select 1 from ~jobs as j where j.id = job)",
+);
+
+/// How far a queue is used: queue. Since when it is paused, its limit, what runs of it.
+pub(crate) static QUEUE_USE: Own = Own::new(
+    "select q.paused_at, q.concurrency_max, (select count(*) from ~jobs as r where \
+     r.state = 'running' and r.queue = q.queue) from ~job_queues as q where q.queue = $1:text",
+);
+
+/// How far a kind is used: kind, now. Its limit, what runs of it, and whether its rate is used
+/// up.
+pub(crate) static KIND_USE: Own = Own::new(
+    "select k.concurrency_max, (select count(*) from ~jobs as r where r.state = 'running' and \
+     r.kind = k.kind), case when k.rate_ms is not null and \
+     $2:int - k.rate_from < k.rate_ms * 1000 and k.rate_used >= k.rate_count then 1 else 0 end \
+     from ~job_kinds as k where k.kind = $1:text",
+);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use plimsoll::budget::{Budget, LedgerNode};
 use plimsoll::pressure::Level;
+use plimsoll_jobs::{Worker, WorkerStats};
 use plimsoll_store::{DatabaseStats, RoleStats, Store};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -22,6 +23,8 @@ pub(crate) struct Gauges {
     pub(crate) store: Store,
     pub(crate) process: Arc<dyn ProcessProbe>,
     pub(crate) admission: Arc<Admission>,
+    /// The server's own worker, where there is one.
+    pub(crate) worker: Option<Arc<Worker>>,
 }
 
 impl fmt::Debug for Gauges {
@@ -62,6 +65,9 @@ impl Collector for Gauges {
             "Streams that wait for a permit",
             self.admission.waiting() as u64,
         )?;
+        if let Some(worker) = &self.worker {
+            jobs(page, &worker.stats())?;
+        }
         page.gauge("spacetime_streams_active", "Streams that run", self.admission.active() as u64)
     }
 }
@@ -124,6 +130,14 @@ impl Gauges {
             stats.snapshot_micros_max,
         )
     }
+}
+
+/// What the server's own worker does.
+fn jobs(page: &mut Page<'_>, stats: &WorkerStats) -> fmt::Result {
+    page.gauge("jobs_busy", "Jobs at work in this process", stats.busy)?;
+    page.gauge("jobs_held", "Jobs claimed by this process and not over", stats.held)?;
+    page.gauge("jobs_waiting_for_memory", "Of those, waiting for memory", stats.waiting)?;
+    page.gauge("jobs_ended", "Jobs that ended in this process so far", stats.ended)
 }
 
 /// Where there are replicas: who is there, and who is read from.

@@ -1,0 +1,193 @@
+//! `POST /jobs/claim`: jobs for a worker in any language.
+//!
+//! ```text
+//!   claim, wait_ms ─> look ─ none ─> again every 100 ms, until there are some, or the time is over
+//!   ─> [{id, token, kind, payload, checkpoint, ..}]     heartbeat within lease_ms keeps them
+//! ```
+//!
+//! Promises: a bounded number of claims wait, 20 s each at most; jobs that were claimed for a
+//! client that has gone meanwhile are handed back at once.
+//! Never: a lease that outlives a client that says nothing.
+
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::Response;
+use axum::http::request::Parts;
+use plimsoll_jobs::{Claimed, Queue, check_name};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use tokio::sync::oneshot;
+
+use super::{json as json_answer, parse, read_body, soon};
+use crate::accept::Phase;
+use crate::app::Context;
+use crate::jobs::Jobs;
+use crate::problem::{Kind, Problem, Result};
+
+/// Jobs of one claim at most.
+const JOBS_MAX: u32 = 100;
+/// Queues and kinds of one claim at most.
+const NAMES_MAX: usize = 64;
+/// How long a claim waits at most: less than what stands between does.
+const WAIT_MS_MAX: u64 = 20_000;
+/// Between two looks of a claim that waits.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// What a claimed job may hold until it is sent: payload and checkpoint, as row and as text.
+const JOB_BYTES: u64 = 16 << 10;
+/// In front of the name of a worker that pulls, so that it is no other's.
+const PULLS: &str = "pull:";
+
+/// The body.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    worker: Box<str>,
+    queues: Option<Vec<Box<str>>>,
+    kinds: Option<Vec<Box<str>>>,
+    max: Option<u32>,
+    wait_ms: Option<u64>,
+}
+
+/// See the module.
+pub(super) async fn claim(
+    context: &Context,
+    jobs: &Jobs,
+    request: &Parts,
+    body: Body,
+) -> Result<Response<Body>> {
+    let body = read_body(context, request, body).await?;
+    let asked: Asked = parse(&body.bytes)?;
+    drop(body);
+    let queues = asked.queues.clone().unwrap_or_else(|| vec!["default".into()]);
+    check(&asked, &queues)?;
+    for queue in &queues {
+        context.may_work(queue)?;
+    }
+    let jobs_max = asked.max.unwrap_or(1);
+    let reserved = context.page_bytes.try_reserve(JOB_BYTES * u64::from(jobs_max))?;
+    let worker: Box<str> = format!("{PULLS}{}", asked.worker).into();
+    let about = json!({"pulls": true, "queues": queues, "kinds": asked.kinds}).to_string();
+    let wish = soon(context, jobs.queue.seen(&worker, &about)).await?;
+    let found = if wish.is_some() {
+        Vec::new()
+    } else {
+        let taking = Taking { queue: jobs.queue.clone(), worker, queues, kinds: asked.kinds };
+        wait(context, jobs, &taking, jobs_max, asked.wait_ms.unwrap_or(0)).await?
+    };
+    let document = json!({
+        "jobs": found.iter().map(shown).collect::<Vec<_>>(),
+        "wish": wish,
+        "lease_ms": millis(jobs.lease),
+        "heartbeat_ms": millis(jobs.renew_every),
+    });
+    let answer = json_answer(&document);
+    drop(reserved);
+    Ok(answer)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn check(asked: &Asked, queues: &[Box<str>]) -> Result<()> {
+    let wrong = |why: String| Err(Problem::new(Kind::JobInvalid, why));
+    check_name("worker", &asked.worker)?;
+    for queue in queues {
+        check_name("queue", queue)?;
+    }
+    for kind in asked.kinds.iter().flatten() {
+        check_name("kind", kind)?;
+    }
+    if queues.is_empty() || queues.len().max(asked.kinds.iter().flatten().count()) > NAMES_MAX {
+        return wrong(format!("a claim names 1 to {NAMES_MAX} queues, and as many kinds"));
+    }
+    if !(1..=JOBS_MAX).contains(&asked.max.unwrap_or(1)) {
+        return wrong(format!("max is 1 to {JOBS_MAX}"));
+    }
+    if asked.wait_ms.is_some_and(|ms| ms > WAIT_MS_MAX) {
+        return wrong(format!("wait_ms is at most {WAIT_MS_MAX}: come again after that"));
+    }
+    Ok(())
+}
+
+/// What a claim takes from.
+#[derive(Clone)]
+struct Taking {
+    queue: Queue,
+    worker: Box<str>,
+    queues: Vec<Box<str>>,
+    kinds: Option<Vec<Box<str>>>,
+}
+
+async fn wait(
+    context: &Context,
+    jobs: &Jobs,
+    taking: &Taking,
+    jobs_max: u32,
+    wait_ms: u64,
+) -> Result<Vec<Claimed>> {
+    let found = taking.take(context, jobs_max).await?;
+    if !found.is_empty() || wait_ms == 0 {
+        return Ok(found);
+    }
+    let Ok(_seat) = jobs.claims.try_acquire() else {
+        let why = "as many claims wait for a job as may; ask without wait_ms, or later";
+        return Err(Problem::new(Kind::QueueFull, why).retry_after(1));
+    };
+    let mut phase = context.phase.subscribe();
+    let until = Instant::now() + Duration::from_millis(wait_ms);
+    while Instant::now() < until {
+        let left = until.saturating_duration_since(Instant::now()).min(LOOK_EVERY);
+        tokio::select! {
+            () = tokio::time::sleep(left) => {}
+            // The server goes: whoever claims shall ask the next one.
+            () = async { drop(phase.wait_for(|phase| *phase != Phase::Serving).await) } => break,
+        }
+        let found = taking.take(context, jobs_max).await?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+impl Taking {
+    /// Takes on a task of its own, which goes on where the client has gone.
+    async fn take(&self, context: &Context, jobs_max: u32) -> Result<Vec<Claimed>> {
+        let (give, taken) = oneshot::channel();
+        let taking = self.clone();
+        tokio::spawn(async move {
+            let Taking { queue, worker, queues, kinds } = taking;
+            let found = queue.take(&worker, &queues, kinds.as_deref(), jobs_max).await;
+            let Err(Ok(unwanted)) = give.send(found) else { return };
+            for job in unwanted {
+                if let Err(error) = queue.hand_back(job.lease, 0).await {
+                    tracing::warn!(%error, job = job.lease.id, "handing a job back");
+                }
+            }
+        });
+        let gone = |_| {
+            let kind = plimsoll_jobs::ErrorKind::Store(plimsoll_store::ErrorKind::Stopped);
+            Err(plimsoll_jobs::Error::new(kind, "the server stops"))
+        };
+        soon(context, async { taken.await.unwrap_or_else(gone) }).await
+    }
+}
+
+fn shown(job: &Claimed) -> Json {
+    let raw = |text: &str| serde_json::from_str::<Json>(text).unwrap_or_else(|_| text.into());
+    json!({
+        "id": job.lease.id,
+        "token": job.lease.token,
+        "kind": job.kind,
+        "queue": job.queue,
+        "payload": raw(&job.payload),
+        "checkpoint": job.checkpoint.as_deref().map(raw),
+        "attempt": job.attempts + 1,
+        "max_attempts": job.trying.tries_max,
+        "timeout_ms": job.trying.timeout_ms,
+        "memory_bytes": job.memory_bytes,
+        "parent_batch": job.batch,
+    })
+}
