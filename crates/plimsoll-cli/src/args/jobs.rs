@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 #[derive(Debug, Args)]
 pub(crate) struct WorkerArgs {
     /// Queues, the first goes first, e.g. high,default,low [default: jobs.queues]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = queue)]
     pub(crate) queue: Vec<String>,
     /// Jobs at a time [default: jobs.concurrency]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
@@ -104,6 +104,12 @@ pub(crate) struct QueueArgs {
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn queue(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    plimsoll_jobs::check_name("queue", name).map_err(|e| e.to_string())?;
+    Ok(name.to_owned())
 }
 
 fn state(text: &str) -> Result<plimsoll_jobs::State, String> {

@@ -61,7 +61,7 @@ pub(crate) fn run(global: &Global, args: &WorkerArgs, packs: &[Pack]) -> anyhow:
 fn options(setup: &Setup, args: &WorkerArgs) -> anyhow::Result<WorkerOptions> {
     let mut options = jobs::options(setup, "worker")?;
     if !args.queue.is_empty() {
-        options.queues = args.queue.iter().map(|name| name.trim().into()).collect();
+        options.queues = args.queue.iter().map(|name| name.as_str().into()).collect();
     }
     let configured = u32::try_from(setup.config.integer("jobs.concurrency"))?;
     options.concurrency = args.concurrency.unwrap_or(configured.max(1));

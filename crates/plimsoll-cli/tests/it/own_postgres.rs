@@ -48,7 +48,7 @@ fn a_migrated_postgresql_is_served_with_writes_beside_an_apps_tables() {
     server.stop().expect(0, &["stopped"]);
     assert_eq!(database.count("select count(*) from products"), 1);
     assert_eq!(
-        database.execute("select id from jobs union all select id from public.migrations"),
+        database.execute("select id from public.jobs union all select id from public.migrations"),
         "1\n7\n"
     );
 }

@@ -102,7 +102,7 @@ impl Teller {
     async fn run(mut self, first: Job) {
         let context = Arc::clone(&self.context);
         let Some(jobs) = &context.jobs else { return };
-        // A seat that was taken meanwhile ends this stream before it begins; the client comes again.
+        // A seat that was taken meanwhile cuts this stream short; the client comes again.
         let Ok(_seat) = jobs.events.try_acquire() else { return };
         let mut phase = context.phase.subscribe();
         let mut next = Some(first);

@@ -222,9 +222,11 @@ async fn read_body(context: &Context, request: &Parts, body: Body) -> Result<Hel
 
 /// What a body says.
 fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|e| match e.classify() {
-        serde_json::error::Category::Data => Problem::new(Kind::JobInvalid, e.to_string()),
-        _ => Problem::new(Kind::InvalidRequest, format!("the body is no JSON: {e}")),
+    serde_json::from_slice(bytes).map_err(|e| {
+        if e.is_data() {
+            return Problem::new(Kind::JobInvalid, e.to_string());
+        }
+        Problem::new(Kind::InvalidRequest, format!("the body is no JSON: {e}"))
     })
 }
 
