@@ -52,7 +52,7 @@ pub use prune::{PRUNE, Prune, add_own_kinds};
 pub use queue::{Claim, Queue, Read, Within, Written};
 pub use rescue::{CRASHES_MAX, LEASE, RENEW_EVERY, RUNNING_MAX, Rescued, Rescuer};
 pub use run::Run;
-pub use schema::{TABLES_ON_POSTGRES, postgres_migrations, sqlite_migrations};
+pub use schema::{postgres_migrations, sqlite_migrations, tables_on_postgres};
 pub use state::{Event, State};
 pub use waits::Why;
 pub use worker::{CONCURRENCY_MAX, Random, Worker, WorkerOptions, WorkerStats};

@@ -106,8 +106,16 @@ create table ~job_workers (
 );
 
 /// The tables' names in the schema `plimsoll`, for whoever drops that.
-pub const TABLES_ON_POSTGRES: [&str; 5] =
-    ["jobs", "job_errors", "job_kinds", "job_queues", "job_workers"];
+#[must_use]
+pub fn tables_on_postgres() -> Vec<Box<str>> {
+    let mut names = Vec::new();
+    for migration in postgres_migrations() {
+        for rest in migration.sql.split("create table plimsoll.").skip(1) {
+            names.extend(rest.split([' ', '(']).next().map(Into::into));
+        }
+    }
+    names
+}
 
 /// What SQLite has to run.
 #[must_use]
@@ -119,4 +127,17 @@ pub fn sqlite_migrations() -> Vec<Migration> {
 #[must_use]
 pub fn postgres_migrations() -> Vec<Migration> {
     vec![Migration { id: "jobs-0001".into(), sql: TABLES.for_postgres().into() }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tables_on_postgres;
+
+    #[test]
+    fn every_table_that_is_made_is_known_by_name() {
+        let names = tables_on_postgres();
+        for name in ["jobs", "job_errors", "job_kinds", "job_queues", "job_workers"] {
+            assert!(names.iter().any(|known| &**known == name), "{name} in {names:?}");
+        }
+    }
 }

@@ -178,7 +178,9 @@ fn uninstall_drops_its_own_schema_alone_and_only_when_told_to() {
     let before = database.execute(tables);
     let asked = run(folder.path(), &database, &["uninstall"]);
     asked.expect(2, &["--yes"]);
-    assert!(asked.text().contains("idempotency, migrations, state"), "{asked:?}");
+    for name in ["idempotency", "migrations", "state", "jobs", "job_workers"] {
+        assert!(asked.text().contains(name), "{name}: {asked:?}");
+    }
     assert_eq!(database.execute(tables), before);
     for theirs in [
         "create table plimsoll.precious (id int)",
@@ -189,7 +191,7 @@ fn uninstall_drops_its_own_schema_alone_and_only_when_told_to() {
         run(folder.path(), &database, &["uninstall", "--yes"]).expect(1, &[name]);
         let kind = theirs.split(' ').nth(1).unwrap();
         let full = theirs.split(' ').nth(2).unwrap();
-        assert_eq!(database.count("select count(*) from plimsoll.migrations"), 2);
+        assert!(database.count("select count(*) from plimsoll.migrations") > 2, "{name}");
         database.execute(&format!("drop {kind} {full}"));
     }
     let done = run(folder.path(), &database, &["uninstall", "--yes"]);
