@@ -70,7 +70,7 @@ impl Queue {
         left = left.saturating_sub(u32::try_from(some.len()).unwrap_or(u32::MAX));
         taken.extend(some);
         claim.without = &[];
-        let wanted = |kind: &Box<str>| kinds.is_none_or(|kinds| kinds.contains(kind));
+        let wanted = |kind: &str| kinds.is_none_or(|kinds| kinds.iter().any(|one| &**one == kind));
         for kind in limited.iter().filter(|kind| wanted(kind)) {
             if left == 0 {
                 break;

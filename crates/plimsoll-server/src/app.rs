@@ -162,7 +162,7 @@ impl Server {
             store: config.store.clone(),
             process: Arc::clone(&config.process),
             admission: Arc::clone(&admission),
-            worker: jobs.as_ref().map(Jobs::worker),
+            jobs: jobs.as_ref().map(|jobs| (jobs.worker(), Arc::clone(&jobs.last_queues))),
         });
         let [page_bytes, body_bytes, connection_bytes] =
             [http.consumer("page")?, http.consumer("body")?, http.consumer("connection")?];

@@ -162,7 +162,7 @@ impl Inner {
             Action::Health => health::health(context, &request).await,
             Action::Live => health::live(&request),
             Action::Ready => health::ready(context, &request).await,
-            Action::Metrics => metrics::metrics(context, &request),
+            Action::Metrics => metrics::metrics(context, &request).await,
             Action::Nothing => Err(Problem::new(Kind::NotFound, "nothing is served at this path")),
         }
     }

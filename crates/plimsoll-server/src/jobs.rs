@@ -18,6 +18,7 @@ use plimsoll_jobs::{Queue, Random, Registry, Worker, WorkerOptions};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::app::Error;
+use crate::metrics::LastQueues;
 
 /// Claims that wait for a job at one time: each looks at its queues several times a second.
 const CLAIMS_WAITING_MAX: usize = 64;
@@ -48,6 +49,8 @@ pub(crate) struct Jobs {
     pub(crate) renew_every: Duration,
     /// Bytes that jobs have together.
     pub(crate) memory_bytes_max: Option<u64>,
+    /// For the metrics.
+    pub(crate) last_queues: Arc<LastQueues>,
     worker: Arc<Worker>,
 }
 
@@ -71,6 +74,7 @@ impl Jobs {
             lease,
             renew_every,
             memory_bytes_max,
+            last_queues: Arc::default(),
             worker: Arc::new(worker),
         })
     }

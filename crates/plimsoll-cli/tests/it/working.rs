@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::corpus::folder;
+use crate::postgres::Database;
 use crate::server::Server;
 use crate::tool::{Ended, Running, Tool};
 
@@ -140,6 +141,23 @@ fn a_worker_beside_a_server_takes_what_that_enqueues_and_both_are_listed() {
     assert!(last.contains("\"state\":\"completed\""), "{last}");
     // All queues of a worker start anew where one of them is told to.
     run(folder.path(), &["queue", "restart", "low"]).expect(0, &[]);
+    beside.wait().expect(0, &["worker ended: 1 jobs"]);
+    server.stop().expect(0, &["stopped"]);
+}
+
+#[test]
+fn a_worker_on_plimsolls_own_postgresql_takes_what_the_server_enqueues() {
+    let folder = folder();
+    let Some(database) = Database::with("") else { return };
+    let url = database.url();
+    run(folder.path(), &["migrate", "--database", &url]).expect(0, &[]);
+    let server = Server::start(folder.path(), &["--database", &url, "--jobs-concurrency", "0"]);
+    let beside = worker(folder.path(), &["--database", &url, "--max-jobs", "1"]);
+    let body = json!({"kind": "system.prune"}).to_string();
+    let made = server.client().post("/jobs", &body).unwrap();
+    assert_eq!(made.status, 202, "{made:?}");
+    let id = made.json()["id"].to_string();
+    run(folder.path(), &["jobs", "watch", &id, "--database", &url]).expect(0, &[]);
     beside.wait().expect(0, &["worker ended: 1 jobs"]);
     server.stop().expect(0, &["stopped"]);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_jobs::{Queue, Registry, SystemClock, WorkerOptions, add_own_kinds};
-use plimsoll_server::JobsConfig;
+use plimsoll_server::{Access, JobsConfig, NewKey};
 use serde_json::{Value as Json, json};
 
 use crate::client::{Answer, Connection};
@@ -222,6 +222,9 @@ fn a_paused_queue_gives_out_nothing_and_says_so() {
     assert_eq!(why["for"], "queue-paused");
     let queues = server.get("/queues").json();
     assert_eq!(queues["data"][0]["jobs"], json!({"ready": 1}), "{queues}");
+    let metrics = server.get("/metrics");
+    let line = "jobs{queue=\"default\",state=\"ready\"} 1";
+    assert!(metrics.text().contains(line), "{}", metrics.text());
     server.ask("POST", "/queues/default/resume", &[], b"");
     assert_eq!(claim(&server).len(), 1);
     server.ask("POST", "/queues/a%20b/pause", &[], b"").problem(422, "job-invalid");
@@ -341,4 +344,60 @@ fn beside_a_database_without_jobs_their_paths_say_how_to_have_some() {
         let problem = server.get(path).problem(409, "jobs-unavailable");
         assert!(problem["detail"].as_str().is_some_and(|text| text.contains("migrate")));
     }
+}
+
+const ACCESS: &str = r#"
+[[key]]
+name = "mailer"
+hash = "MAILER"
+scopes = ["job:mail.send", "work:mail"]
+[[key]]
+name = "viewer"
+hash = "VIEWER"
+scopes = ["job:*"]
+"#;
+
+#[test]
+fn a_key_enqueues_its_kinds_works_at_its_queues_and_sees_no_other_job() {
+    let world = world(0);
+    let made = [NewKey::of([1; 32]), NewKey::of([2; 32])];
+    let text = ACCESS.replace("MAILER", &made[0].hash).replace("VIEWER", &made[1].hash);
+    let access = Access::parse(&text, &mut |_| Err("none".to_owned())).expect("an access file");
+    let server = start_with(&world, |config| {
+        config.jobs = Some(jobs(&world));
+        config.access = Some(access);
+    });
+    let [mailer, viewer] = made.map(|key| format!("Bearer {}", &*key.key));
+    let ask = |who: &str, method: &str, path: &str, body: &Json| {
+        let headers = [("authorization", who), JSON[0]];
+        let body = if method == "POST" { body.to_string() } else { String::new() };
+        server.ask(method, path, &headers, body.as_bytes())
+    };
+    let nothing = json!({});
+    let mail = json!({"kind": "mail.send", "queue": "mail"});
+    let other = json!({"kind": "other", "queue": "mail"});
+    server.get("/jobs").problem(401, "unauthorized");
+    let id = ask(&mailer, "POST", "/jobs", &mail).json()["id"].clone();
+    let why = ask(&mailer, "POST", "/jobs", &other).problem(403, "forbidden");
+    assert_eq!(why["scope"], "job:other");
+    let hidden = ask(&viewer, "POST", "/jobs", &other).json()["id"].clone();
+    ask(&mailer, "GET", &format!("/jobs/{hidden}"), &nothing).problem(404, "not-found");
+    ask(&mailer, "GET", &format!("/jobs/{hidden}/events"), &nothing).problem(404, "not-found");
+    ask(&mailer, "POST", &format!("/jobs/{hidden}/cancel"), &nothing).problem(404, "not-found");
+    ask(&mailer, "GET", "/jobs", &nothing).problem(403, "forbidden");
+    let listed = ask(&mailer, "GET", "/jobs?kind=mail.send", &nothing).json();
+    assert_eq!(listed["data"][0]["id"], id);
+    assert_eq!(ask(&viewer, "GET", "/jobs", &nothing).json()["data"][0]["id"], hidden);
+
+    let claim = |queue: &str| json!({"worker": "w", "queues": [queue]});
+    ask(&mailer, "POST", "/jobs/claim", &claim("default")).problem(403, "forbidden");
+    ask(&viewer, "POST", "/jobs/claim", &claim("mail")).problem(403, "forbidden");
+    let token =
+        ask(&mailer, "POST", "/jobs/claim", &claim("mail")).json()["jobs"][0]["token"].clone();
+    let done = format!("/jobs/{id}/complete");
+    ask(&viewer, "POST", &done, &json!({"token": token})).problem(403, "forbidden");
+    assert_eq!(ask(&mailer, "POST", &done, &json!({"token": token})).status, 200);
+    assert_eq!(ask(&viewer, "GET", "/queues", &nothing).status, 200);
+    ask(&mailer, "GET", "/workers", &nothing).problem(403, "forbidden");
+    ask(&viewer, "POST", "/queues/mail/pause", &nothing).problem(403, "forbidden");
 }

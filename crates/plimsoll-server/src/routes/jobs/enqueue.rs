@@ -118,7 +118,7 @@ fn unknown_kind(jobs: &Jobs, kind: &str) -> Problem {
         "there is no kind '{}'; those that begin with '{OWN}' are Plimsoll's own",
         plimsoll::error::excerpt(kind)
     );
-    let mut problem = Problem::new(Kind::UnknownKind, why);
+    let mut problem = Problem::new(Kind::UnknownJob, why);
     if let Some(near) = plimsoll_store::nearest(kind, names.iter().copied()) {
         problem = problem.with("did_you_mean", near);
     }

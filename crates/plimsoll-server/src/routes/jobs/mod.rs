@@ -23,6 +23,7 @@ mod report;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -37,6 +38,9 @@ use crate::body::{Held, JSON_TYPES, read_json};
 use crate::jobs::Jobs;
 use crate::params::{Query, decode};
 use crate::problem::{Kind, Problem, Result};
+
+/// A scrape waits this long for the queues to be counted.
+const COUNT_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// What a path of jobs does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,6 +184,16 @@ async fn blocking<T: Send + 'static>(
         })
     })
     .await
+}
+
+/// Reads what the queues have, for a scrape of the metrics; what stood there stays where that
+/// takes longer than a scrape should.
+pub(crate) async fn count(context: &Context) {
+    let Some(jobs) = &context.jobs else { return };
+    let counting = blocking(context, jobs, Queue::queues);
+    if let Ok(Ok(queues)) = tokio::time::timeout(COUNT_TIME_MAX, counting).await {
+        jobs.last_queues.set(&queues);
+    }
 }
 
 /// The segment of the path behind `/jobs/`, `/queues/` or `/workers/`.

@@ -19,9 +19,10 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::sync::oneshot;
 
-use super::{json as json_answer, parse, read_body, soon};
+use super::{parse, read_body, soon};
 use crate::accept::Phase;
 use crate::app::Context;
+use crate::held::held;
 use crate::jobs::Jobs;
 use crate::problem::{Kind, Problem, Result};
 
@@ -33,7 +34,7 @@ const NAMES_MAX: usize = 64;
 const WAIT_MS_MAX: u64 = 20_000;
 /// Between two looks of a claim that waits.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// What a claimed job may hold until it is sent: payload and checkpoint, as row and as text.
+/// What a claimed job is taken to hold, as row and as text, until that is known.
 const JOB_BYTES: u64 = 16 << 10;
 /// In front of the name of a worker that pulls, so that it is no other's.
 const PULLS: &str = "pull:";
@@ -65,7 +66,7 @@ pub(super) async fn claim(
         context.may_work(queue)?;
     }
     let jobs_max = asked.max.unwrap_or(1);
-    let reserved = context.page_bytes.try_reserve(JOB_BYTES * u64::from(jobs_max))?;
+    let mut reserved = context.page_bytes.try_reserve(JOB_BYTES * u64::from(jobs_max))?;
     let worker: Box<str> = format!("{PULLS}{}", asked.worker).into();
     let about = json!({"pulls": true, "queues": queues, "kinds": asked.kinds}).to_string();
     let wish = soon(context, jobs.queue.seen(&worker, &about)).await?;
@@ -81,9 +82,22 @@ pub(super) async fn claim(
         "lease_ms": millis(jobs.lease),
         "heartbeat_ms": millis(jobs.renew_every),
     });
-    let answer = json_answer(&document);
-    drop(reserved);
-    Ok(answer)
+    let text = document.to_string();
+    // The parts and their text; what finds no room is for another time.
+    let missing = (2 * text.len() as u64).saturating_sub(reserved.bytes());
+    if let Err(refusal) = reserved.try_grow(missing) {
+        give_back(&jobs.queue, &found).await;
+        return Err(refusal.into());
+    }
+    Ok(super::super::json(held(text.into_bytes(), Some(reserved))))
+}
+
+async fn give_back(queue: &Queue, unwanted: &[Claimed]) {
+    for job in unwanted {
+        if let Err(error) = queue.hand_back(job.lease, 0).await {
+            tracing::warn!(%error, job = job.lease.id, "handing a job back");
+        }
+    }
 }
 
 fn millis(time: Duration) -> u64 {
@@ -161,11 +175,7 @@ impl Taking {
             let Taking { queue, worker, queues, kinds } = taking;
             let found = queue.take(&worker, &queues, kinds.as_deref(), jobs_max).await;
             let Err(Ok(unwanted)) = give.send(found) else { return };
-            for job in unwanted {
-                if let Err(error) = queue.hand_back(job.lease, 0).await {
-                    tracing::warn!(%error, job = job.lease.id, "handing a job back");
-                }
-            }
+            give_back(&queue, &unwanted).await;
         });
         let gone = |_| {
             let kind = plimsoll_jobs::ErrorKind::Store(plimsoll_store::ErrorKind::Stopped);
