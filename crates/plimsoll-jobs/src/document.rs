@@ -1,7 +1,7 @@
 //! A job as it is shown, in JSON.
 //!
-//! Promises: times are RFC 3339; what is not known is null; the payload, result and error stand
-//! as they were given.
+//! Promises: times are RFC 3339; what is not known is null; payload and result are JSON, with
+//! numbers beyond 64 bits as the nearest float.
 //! Never: a rate over a time in which somebody else worked: it is of the last claim alone.
 
 use plimsoll::record::Timestamp;
@@ -26,7 +26,7 @@ pub fn document(job: &Job, why: Option<&Why>, now_micros: i64) -> Json {
     let mut document = state_document(job, now_micros);
     let more = json!({
         "priority": job.priority,
-        "payload": raw(Some(&job.payload)),
+        "payload": raw(Some(&*job.payload).filter(|text| !text.is_empty())),
         "unique_key": job.unique_key,
         "not_before": matches!(job.state, State::Scheduled | State::Retrying)
             .then(|| time(Some(job.place_micros))),

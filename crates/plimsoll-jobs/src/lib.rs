@@ -42,8 +42,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use handler::{Declared, Ending, Handler, JobError, MEMORY_BYTES_PRESET, Registry};
 pub use job::{
     CHECKPOINT_BYTES_MAX, Claimed, Enqueued, Failure, Job, JobId, KEY_BYTES_MAX, Lease,
-    NAME_BYTES_MAX, NewJob, PAYLOAD_BYTES_MAX, PRIORITY_MAX, Progress, RESULT_BYTES_MAX, Trying,
-    Wish, check_name,
+    MEMORY_BYTES_MAX, NAME_BYTES_MAX, NewJob, PAYLOAD_BYTES_MAX, PRIORITY_MAX, Progress,
+    RESULT_BYTES_MAX, Trying, Wish, check_name,
 };
 pub use manage::{COUNTED_MAX, LIST_MAX, Listing, QueueState, WorkerState};
 pub use membership::KindLimits;

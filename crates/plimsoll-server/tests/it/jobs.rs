@@ -134,6 +134,7 @@ fn what_is_no_job_is_refused_by_name() {
     refused("{\"kind\": \"a\", \"priority\": 10}", 422, "job-invalid");
     refused("{\"kind\": \"a\", \"tries\": 0}", 422, "job-invalid");
     refused("{\"kind\": \"a\", \"timeout_ms\": 0}", 422, "job-invalid");
+    refused("{\"kind\": \"a\", \"memory_bytes\": 9223372036854775807}", 422, "job-invalid");
     refused("{\"kind\": \"a\", \"not_before\": \"soon\"}", 422, "job-invalid");
     refused("{\"kind\": \"a\", \"unique_key\": \"\"}", 422, "job-invalid");
     let large = json!({"kind": "a", "payload": "x".repeat(65 << 10)}).to_string();
@@ -150,6 +151,8 @@ fn what_is_no_job_is_refused_by_name() {
     server.get("/jobs?state=done").problem(400, "invalid-parameter");
     server.get("/jobs?sate=ready").problem(400, "unknown-parameter");
     server.get("/jobs?limit=0").problem(400, "invalid-parameter");
+    server.get("/jobs?queue=%00").problem(400, "invalid-parameter");
+    server.get("/jobs?kind=a%20b").problem(400, "invalid-parameter");
     for id in ["0", "-1", "x", "+1", "99999999999999999999", "1%00"] {
         server.get(&format!("/jobs/{id}")).problem(404, "not-found");
     }
@@ -158,7 +161,7 @@ fn what_is_no_job_is_refused_by_name() {
     for body in [
         json!({"worker": ""}),
         json!({"worker": "w", "max": 0}),
-        json!({"worker": "w", "max": 101}),
+        json!({"worker": "w", "max": 33}),
         json!({"worker": "w", "queues": []}),
         json!({"worker": "w", "queues": ["a b"]}),
         json!({"worker": "w", "wait_ms": 20_001}),
@@ -400,4 +403,28 @@ fn a_key_enqueues_its_kinds_works_at_its_queues_and_sees_no_other_job() {
     assert_eq!(ask(&viewer, "GET", "/queues", &nothing).status, 200);
     ask(&mailer, "GET", "/workers", &nothing).problem(403, "forbidden");
     ask(&viewer, "POST", "/queues/mail/pause", &nothing).problem(403, "forbidden");
+}
+
+#[test]
+fn a_payload_comes_to_the_digit_and_characters_no_database_takes_are_replaced() {
+    let world = world(0);
+    let server = serve(&world);
+    let payload = "{\"b\":123456789012345678901234567890.10,\"a\":[\"\u{1f375}\"]}";
+    let body = format!("{{\"kind\": \"a\", \"payload\": {payload}}}");
+    let id = server.ask("POST", "/jobs", JSON, body.as_bytes()).json()["id"].clone();
+    let claimed = post(&server, "/jobs/claim", &json!({"worker": "w"}));
+    assert!(claimed.text().contains(payload), "{}", claimed.text());
+    let token = claimed.json()["jobs"][0]["token"].clone();
+    let far = json!({"token": token, "progress": {"done": 1, "unit": "a\0b"}});
+    assert_eq!(post(&server, &format!("/jobs/{id}/heartbeat"), &far).status, 200);
+    let failed = json!({"token": token, "message": "no\0thing", "hopeless": true});
+    assert_eq!(post(&server, &format!("/jobs/{id}/fail"), &failed).status, 200);
+    let shown = server.get(&format!("/jobs/{id}")).json();
+    assert_eq!(shown["error"]["detail"], "no\u{fffd}thing", "{shown}");
+    assert_eq!(shown["progress"]["unit"], "a\u{fffd}b");
+
+    let large = json!({"kind": "a", "payload": "x".repeat(2_000)});
+    enqueue(&server, &large);
+    let listed = server.get("/jobs").json();
+    assert_eq!(listed["data"][0]["payload"], Json::Null, "it would make a page without a bound");
 }

@@ -9,7 +9,7 @@ use axum::http::Response;
 use axum::http::request::Parts;
 use plimsoll::limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
 use plimsoll::record::Timestamp;
-use plimsoll_jobs::{Job, LIST_MAX, Listing, PAYLOAD_BYTES_MAX, State, document};
+use plimsoll_jobs::{Job, LIST_MAX, Listing, PAYLOAD_BYTES_MAX, State, check_name, document};
 use serde_json::{Value as Json, json};
 
 use super::{json as json_answer, soon};
@@ -17,13 +17,14 @@ use crate::app::Context;
 use crate::held::held;
 use crate::jobs::Jobs;
 use crate::params::{Query, invalid, unknown};
-use crate::problem::Result;
+use crate::problem::{Kind, Problem, Result};
 
 const PARAMETERS: [&str; 5] = ["state", "queue", "kind", "limit", "before"];
-/// Bytes that a job of a page is taken to have, as row and as text, where nobody knows yet.
-const JOB_BYTES: u64 = 4 << 10;
-/// And one that is as large as may be: payload, result and error.
-const JOB_BYTES_MAX: u64 = 6 * PAYLOAD_BYTES_MAX as u64;
+/// Bytes that a job of a page may have, as row and as text: its payload and its result are left
+/// out where they are large.
+const JOB_BYTES: u64 = 16 << 10;
+/// And a whole one: payload, result and error, twice.
+pub(super) const JOB_BYTES_MAX: u64 = 6 * PAYLOAD_BYTES_MAX as u64;
 
 /// `GET /jobs`.
 pub(super) async fn list(
@@ -34,8 +35,7 @@ pub(super) async fn list(
     let listing = listing(request)?;
     context.may_job(listing.kind.as_deref().unwrap_or("*"))?;
     let rows_max = listing.rows_max;
-    let reserved =
-        context.page_bytes.try_reserve(JOB_BYTES_MAX + JOB_BYTES * u64::from(rows_max))?;
+    let reserved = context.page_bytes.try_reserve(JOB_BYTES * u64::from(rows_max + 1))?;
     // One more than asked for tells whether there are more.
     let asked = Listing { rows_max: rows_max + 1, ..listing };
     let mut found = soon(context, jobs.queue.list(&asked)).await?;
@@ -62,8 +62,12 @@ fn listing(request: &Parts) -> Result<Listing> {
                 listing.state =
                     Some(state.ok_or_else(|| invalid(name, value, &format!("one of {states}")))?);
             }
-            "queue" => listing.queue = Some(value.into()),
-            "kind" => listing.kind = Some(value.into()),
+            "queue" | "kind" => {
+                let is_name = check_name(name, value);
+                is_name.map_err(|e| Problem::new(Kind::InvalidParameter, e.to_string()))?;
+                let place = if name == "queue" { &mut listing.queue } else { &mut listing.kind };
+                *place = Some(value.into());
+            }
             "limit" => {
                 let rows = value.parse().ok().filter(|rows| (1..=most).contains(rows));
                 let allowed = || format!("a whole number from 1 to {most}");

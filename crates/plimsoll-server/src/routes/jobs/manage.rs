@@ -16,6 +16,9 @@ use crate::app::Context;
 use crate::jobs::Jobs;
 use crate::problem::Result;
 
+/// The most workers there are in a list, each with what it says about itself.
+const WORKERS_BYTES: u64 = 4 << 20;
+
 /// What becomes of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -32,6 +35,7 @@ pub(super) async fn change(
     change: Change,
     request: &Parts,
 ) -> Result<Response<Body>> {
+    let _reserved = context.page_bytes.try_reserve(list::JOB_BYTES_MAX)?;
     let id = super::job(context, jobs, request).await?.id;
     blocking(context, jobs, move |queue| match change {
         Change::Retry => queue.restart(id),
@@ -100,6 +104,7 @@ pub(super) async fn pause_queue(
 
 /// `GET /workers`.
 pub(super) async fn workers(context: &Context, jobs: &Jobs) -> Result<Response<Body>> {
+    let _reserved = context.page_bytes.try_reserve(WORKERS_BYTES)?;
     let workers = soon(context, jobs.queue.workers()).await?;
     let data: Vec<Json> = workers
         .iter()

@@ -14,9 +14,11 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::Response;
 use axum::http::request::Parts;
-use plimsoll_jobs::{Claimed, Queue, check_name};
-use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use plimsoll::budget::Reservation;
+use plimsoll_jobs::{CHECKPOINT_BYTES_MAX, Claimed, PAYLOAD_BYTES_MAX, Queue, check_name};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use super::{parse, read_body, soon};
@@ -27,15 +29,15 @@ use crate::jobs::Jobs;
 use crate::problem::{Kind, Problem, Result};
 
 /// Jobs of one claim at most.
-const JOBS_MAX: u32 = 100;
+const JOBS_MAX: u32 = 32;
 /// Queues and kinds of one claim at most.
-const NAMES_MAX: usize = 64;
+const NAMES_MAX: usize = 16;
 /// How long a claim waits at most: less than what stands between does.
 const WAIT_MS_MAX: u64 = 20_000;
 /// Between two looks of a claim that waits.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// What a claimed job is taken to hold, as row and as text, until that is known.
-const JOB_BYTES: u64 = 16 << 10;
+/// What a claimed job may hold: payload and checkpoint, as row and as text.
+const JOB_BYTES: u64 = 2 * (PAYLOAD_BYTES_MAX + CHECKPOINT_BYTES_MAX) as u64;
 /// In front of the name of a worker that pulls, so that it is no other's.
 const PULLS: &str = "pull:";
 
@@ -66,30 +68,70 @@ pub(super) async fn claim(
         context.may_work(queue)?;
     }
     let jobs_max = asked.max.unwrap_or(1);
-    let mut reserved = context.page_bytes.try_reserve(JOB_BYTES * u64::from(jobs_max))?;
     let worker: Box<str> = format!("{PULLS}{}", asked.worker).into();
     let about = json!({"pulls": true, "queues": queues, "kinds": asked.kinds}).to_string();
     let wish = soon(context, jobs.queue.seen(&worker, &about)).await?;
-    let found = if wish.is_some() {
-        Vec::new()
+    let (found, reserved) = if wish.is_some() {
+        (Vec::new(), None)
     } else {
         let taking = Taking { queue: jobs.queue.clone(), worker, queues, kinds: asked.kinds };
         wait(context, jobs, &taking, jobs_max, asked.wait_ms.unwrap_or(0)).await?
     };
-    let document = json!({
-        "jobs": found.iter().map(shown).collect::<Vec<_>>(),
-        "wish": wish,
-        "lease_ms": millis(jobs.lease),
-        "heartbeat_ms": millis(jobs.renew_every),
-    });
-    let text = document.to_string();
-    // The parts and their text; what finds no room is for another time.
-    let missing = (2 * text.len() as u64).saturating_sub(reserved.bytes());
-    if let Err(refusal) = reserved.try_grow(missing) {
-        give_back(&jobs.queue, &found).await;
-        return Err(refusal.into());
+    let answer = Answer {
+        jobs: found.iter().map(shown).collect(),
+        wish: wish.as_deref(),
+        lease_ms: millis(jobs.lease),
+        heartbeat_ms: millis(jobs.renew_every),
+    };
+    match serde_json::to_vec(&answer) {
+        Ok(text) => Ok(super::super::json(held(text, reserved))),
+        Err(error) => {
+            give_back(&jobs.queue, &found).await;
+            Err(Problem::internal(&error))
+        }
     }
-    Ok(super::super::json(held(text.into_bytes(), Some(reserved))))
+}
+
+/// The answer. Payloads and checkpoints stand in it as they were given, to the last digit.
+#[derive(Serialize)]
+struct Answer<'a> {
+    jobs: Vec<Shown<'a>>,
+    wish: Option<&'a str>,
+    lease_ms: u64,
+    heartbeat_ms: u64,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: i64,
+    token: i64,
+    kind: &'a str,
+    queue: &'a str,
+    payload: Option<&'a RawValue>,
+    checkpoint: Option<&'a RawValue>,
+    attempt: u32,
+    max_attempts: u32,
+    timeout_ms: u64,
+    memory_bytes: u64,
+    parent_batch: Option<i64>,
+}
+
+fn shown(job: &Claimed) -> Shown<'_> {
+    // What was taken was JSON then.
+    let raw = |text| serde_json::from_str::<&RawValue>(text).ok();
+    Shown {
+        id: job.lease.id,
+        token: job.lease.token,
+        kind: &job.kind,
+        queue: &job.queue,
+        payload: raw(&job.payload),
+        checkpoint: job.checkpoint.as_deref().and_then(raw),
+        attempt: job.attempts + 1,
+        max_attempts: job.trying.tries_max,
+        timeout_ms: job.trying.timeout_ms,
+        memory_bytes: job.memory_bytes,
+        parent_batch: job.batch,
+    }
 }
 
 async fn give_back(queue: &Queue, unwanted: &[Claimed]) {
@@ -134,15 +176,18 @@ struct Taking {
     kinds: Option<Vec<Box<str>>>,
 }
 
+/// Jobs with what stands for them in the budget.
+type Found = (Vec<Claimed>, Option<Reservation>);
+
 async fn wait(
     context: &Context,
     jobs: &Jobs,
     taking: &Taking,
     jobs_max: u32,
     wait_ms: u64,
-) -> Result<Vec<Claimed>> {
-    let found = taking.take(context, jobs_max).await?;
-    if !found.is_empty() || wait_ms == 0 {
+) -> Result<Found> {
+    let found = taking.look(context, jobs_max).await?;
+    if !found.0.is_empty() || wait_ms == 0 {
         return Ok(found);
     }
     let Ok(_seat) = jobs.claims.try_acquire() else {
@@ -158,15 +203,23 @@ async fn wait(
             // The server goes: whoever claims shall ask the next one.
             () = async { drop(phase.wait_for(|phase| *phase != Phase::Serving).await) } => break,
         }
-        let found = taking.take(context, jobs_max).await?;
-        if !found.is_empty() {
+        let found = taking.look(context, jobs_max).await?;
+        if !found.0.is_empty() {
             return Ok(found);
         }
     }
-    Ok(Vec::new())
+    Ok((Vec::new(), None))
 }
 
 impl Taking {
+    /// Takes what is there, with room for the largest; nothing is held while nothing is there.
+    async fn look(&self, context: &Context, jobs_max: u32) -> Result<Found> {
+        let reserved = context.page_bytes.try_reserve(JOB_BYTES * u64::from(jobs_max))?;
+        let found = self.take(context, jobs_max).await?;
+        let held = (!found.is_empty()).then_some(reserved);
+        Ok((found, held))
+    }
+
     /// Takes on a task of its own, which goes on where the client has gone.
     async fn take(&self, context: &Context, jobs_max: u32) -> Result<Vec<Claimed>> {
         let (give, taken) = oneshot::channel();
@@ -183,21 +236,4 @@ impl Taking {
         };
         soon(context, async { taken.await.unwrap_or_else(gone) }).await
     }
-}
-
-fn shown(job: &Claimed) -> Json {
-    let raw = |text: &str| serde_json::from_str::<Json>(text).unwrap_or_else(|_| text.into());
-    json!({
-        "id": job.lease.id,
-        "token": job.lease.token,
-        "kind": job.kind,
-        "queue": job.queue,
-        "payload": raw(&job.payload),
-        "checkpoint": job.checkpoint.as_deref().map(raw),
-        "attempt": job.attempts + 1,
-        "max_attempts": job.trying.tries_max,
-        "timeout_ms": job.trying.timeout_ms,
-        "memory_bytes": job.memory_bytes,
-        "parent_batch": job.batch,
-    })
 }
