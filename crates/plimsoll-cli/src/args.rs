@@ -13,7 +13,7 @@ use crate::config::KEYS;
 mod jobs;
 mod tools;
 
-pub(crate) use jobs::{JobsCommand, ListArgs, QueueArgs, QueueCommand, WorkerArgs};
+pub(crate) use jobs::{JobsCommand, ListArgs, QueueArgs, QueueCommand, QueuesArgs, WorkerArgs};
 pub(crate) use tools::{
     ConvertArgs, CountArgs, DistinctArgs, GroupArgs, HeadArgs, JoinArgs, QuantileArgs, SortArgs,
     ToolArgs, TopArgs,

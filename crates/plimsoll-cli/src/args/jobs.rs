@@ -83,17 +83,24 @@ pub(crate) struct OneArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueCommand {
     /// List queues with their jobs by state
-    List {
-        /// Print as JSON
-        #[arg(long)]
-        json: bool,
-    },
+    List(QueuesArgs),
     /// Give out no job of a queue until it is resumed
     Pause(QueueArgs),
     /// Let a paused queue go on
     Resume(QueueArgs),
     /// Its workers hand back what they have, and end to be started anew
     Restart(QueueArgs),
+}
+
+/// `plimsoll queue list`
+#[derive(Debug, Args)]
+pub(crate) struct QueuesArgs {
+    /// Only queues that have jobs in this state, e.g. failed, and only those jobs
+    #[arg(long, value_parser = state)]
+    pub(crate) state: Option<plimsoll_jobs::State>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A command about one queue.

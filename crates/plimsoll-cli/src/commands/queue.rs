@@ -10,7 +10,7 @@ use plimsoll::record::Timestamp;
 use plimsoll_jobs::{Queue, QueueState};
 use plimsoll_store::catalogue::Pack;
 
-use crate::args::{Global, QueueArgs, QueueCommand};
+use crate::args::{Global, QueueArgs, QueueCommand, QueuesArgs};
 use crate::exit::{Outcome, stdout};
 use crate::setup::Setup;
 use crate::{jobs, setup};
@@ -24,7 +24,7 @@ pub(crate) fn run(
     let opened = jobs::open(&setup, packs)?;
     let queue = jobs::queue(&opened.store);
     let outcome = match command {
-        QueueCommand::List { json } => list(&queue, *json),
+        QueueCommand::List(args) => list(&queue, args),
         QueueCommand::Pause(args) => {
             expect_known(&setup, &queue, &args.queue)?;
             queue.pause_queue(&args.queue)?.wait()?;
@@ -64,16 +64,20 @@ fn shown(name: &str, queue: &QueueState) -> serde_json::Value {
     })
 }
 
-fn list(queue: &Queue, as_json: bool) -> anyhow::Result<Outcome> {
-    let queues = queue.queues()?;
+fn list(queue: &Queue, args: &QueuesArgs) -> anyhow::Result<Outcome> {
+    let mut queues = queue.queues()?;
+    if let Some(state) = args.state {
+        queues.values_mut().for_each(|queue| queue.jobs.retain(|name, _| *name == state.name()));
+        queues.retain(|_, queue| !queue.jobs.is_empty());
+    }
     let mut out = stdout();
-    if as_json {
+    if args.json {
         let all: Vec<_> = queues.iter().map(|(name, queue)| shown(name, queue)).collect();
         writeln!(out, "{}", serde_json::Value::Array(all))?;
         return Ok(Outcome::Done);
     }
     if queues.is_empty() {
-        writeln!(std::io::stderr(), "no queue has jobs or settings")?;
+        writeln!(std::io::stderr(), "there are no such queues")?;
     }
     for (name, queue) in queues {
         let counts: Vec<String> =

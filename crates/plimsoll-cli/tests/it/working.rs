@@ -173,6 +173,8 @@ fn a_paused_queue_and_a_changed_job_are_told_and_wrong_names_say_what_was_meant(
     assert!(shown.text().contains("the queue low is paused"), "{}", shown.text());
     let listed = run(at, &["queue", "list"]);
     assert!(listed.text().contains("1 ready, paused"), "{}", listed.text());
+    let failed = run(at, &["queue", "list", "--state", "failed", "--json"]);
+    assert_eq!(failed.json(), json!([]));
     run(at, &["queue", "resume", "low"]).expect(0, &[]);
     let said = |args: &[&str]| run(at, args).expect(0, &[]).text().trim().to_owned();
     assert_eq!(said(&["jobs", "pause", "1"]), "job 1 is paused");
