@@ -11,8 +11,10 @@ use plimsoll_store::catalogue::Pack;
 
 use crate::config::KEYS;
 
+mod jobs;
 mod tools;
 
+pub(crate) use jobs::{JobsCommand, ListArgs, QueueArgs, QueueCommand, QueuesArgs, WorkerArgs};
 pub(crate) use tools::{
     ConvertArgs, CountArgs, DistinctArgs, GroupArgs, HeadArgs, JoinArgs, QuantileArgs, SortArgs,
     ToolArgs, TopArgs,
@@ -82,6 +84,14 @@ pub(crate) enum Command {
     Distinct(DistinctArgs),
     /// Run a command and watch its memory; stop it at --memory, which is the command's limit here
     Run(RunArgs),
+    /// Run jobs of Plimsoll's own database, beside the server or alone
+    Worker(WorkerArgs),
+    /// List, show, follow and change jobs
+    #[command(subcommand)]
+    Jobs(JobsCommand),
+    /// List, pause and restart queues of jobs
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Make keys for an access file
     #[command(subcommand)]
     Key(KeyCommand),

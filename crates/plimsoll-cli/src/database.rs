@@ -98,6 +98,7 @@ pub(crate) fn open_embedded(
     for pack in packs {
         migrate(&file, &pack.migrations, now_micros())?;
     }
+    migrate(&file, &plimsoll_jobs::sqlite_migrations(), now_micros())?;
     let mut resources: Vec<Resource> = packs.iter().flat_map(|p| p.resources.clone()).collect();
     let config = config(file, role, budget);
     let held = budget.consumer("database")?.try_reserve(config.connection_bytes())?;

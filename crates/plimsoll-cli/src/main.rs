@@ -17,6 +17,7 @@ mod config;
 mod database;
 mod exit;
 mod interrupt;
+mod jobs;
 mod memory;
 mod named;
 mod packs;
@@ -59,6 +60,9 @@ fn run() -> anyhow::Result<Outcome> {
         Command::Group(args) => commands::group::run(&global, &args),
         Command::Distinct(args) => commands::distinct::run(&global, &args),
         Command::Run(args) => commands::run::run(&global, &args),
+        Command::Worker(args) => commands::worker::run(&global, &args, &packs),
+        Command::Jobs(command) => commands::jobs::run(&global, &command, &packs),
+        Command::Queue(command) => commands::queue::run(&global, &command, &packs),
         Command::Key(KeyCommand::New { name, scopes }) => {
             commands::key::new(&name, &scopes, &mut exit::stdout())
         }

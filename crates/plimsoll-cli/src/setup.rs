@@ -46,12 +46,22 @@ pub(crate) fn config(global: &Global) -> anyhow::Result<Config> {
     config.map_err(|e| anyhow!(Usage(e.to_string())))
 }
 
-/// Settings, log, limit and budget for a command that needs at least `minimum_bytes`.
-pub(crate) fn start(global: &Global, minimum_bytes: u64) -> anyhow::Result<Setup> {
+/// As [`start`], and with the log's level raised to debug where that is wanted.
+pub(crate) fn start_saying(
+    global: &Global,
+    minimum_bytes: u64,
+    verbose: bool,
+) -> anyhow::Result<Setup> {
     let config = config(global)?;
-    log(&config);
+    let level = if verbose { "debug" } else { config.text("log.level") };
+    log(&config, level);
     let memory = memory::start(&config, minimum_bytes)?;
     Ok(Setup { config, memory })
+}
+
+/// Settings, log, limit and budget for a command that needs at least `minimum_bytes`.
+pub(crate) fn start(global: &Global, minimum_bytes: u64) -> anyhow::Result<Setup> {
+    start_saying(global, minimum_bytes, false)
 }
 
 impl Setup {
@@ -120,6 +130,7 @@ impl Setup {
         for pack in packs {
             states.extend(migration_states(&config, &pack.migrations)?);
         }
+        states.extend(migration_states(&config, &plimsoll_jobs::postgres_migrations())?);
         let missing = states.iter().find(|s| s.applied_at.is_none());
         match missing {
             Some(missing) if states.iter().any(|s| s.applied_at.is_some()) => bail!(
@@ -208,8 +219,7 @@ impl Setup {
     }
 }
 
-fn log(config: &Config) {
-    let level = config.text("log.level");
+fn log(config: &Config, level: &str) {
     let access = if config.is_on("log.access") { level } else { "off" };
     let filter = EnvFilter::new(format!("{level},access={access}"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);

@@ -17,6 +17,8 @@ pub const PAYLOAD_BYTES_MAX: usize = 64 << 10;
 pub const CHECKPOINT_BYTES_MAX: usize = 64 << 10;
 /// Bytes of a result at most: the same.
 pub const RESULT_BYTES_MAX: usize = 64 << 10;
+/// Bytes of memory a job may say to need at most: a pebibyte, so that doubling it is a number.
+pub const MEMORY_BYTES_MAX: u64 = 1 << 50;
 /// Characters of a name of a kind or queue at most.
 pub const NAME_BYTES_MAX: usize = 64;
 /// Bytes of a unique key at most.
@@ -112,6 +114,12 @@ impl NewJob {
         {
             let text = format!("the payload of a job of {} is no JSON that is kept", self.kind);
             return Err(Error::invalid(text));
+        }
+        if self.memory_bytes > MEMORY_BYTES_MAX {
+            return Err(Error::invalid(format!(
+                "a job of {} says to need {} bytes of memory: at most {MEMORY_BYTES_MAX}",
+                self.kind, self.memory_bytes
+            )));
         }
         match &self.unique_key {
             Some(key) if key.is_empty() || key.len() > KEY_BYTES_MAX || key.contains('\0') => {
@@ -232,7 +240,7 @@ pub struct Job {
     pub state: State,
     /// What somebody wishes of it while it runs.
     pub wish: Option<Wish>,
-    /// JSON.
+    /// JSON; empty in a list where it has more than 1 KiB, and the result is missing there.
     pub payload: Box<str>,
     /// See [`NewJob::unique_key`].
     pub unique_key: Option<Box<str>>,

@@ -17,6 +17,7 @@ mod cadence;
 pub mod child;
 mod clock;
 mod control;
+mod document;
 mod error;
 mod event;
 mod exec;
@@ -25,6 +26,8 @@ mod job;
 mod manage;
 mod membership;
 mod policy;
+mod prune;
+mod pull;
 mod queue;
 mod rescue;
 mod run;
@@ -33,6 +36,7 @@ mod sql_job;
 mod state;
 mod statements;
 mod triggers;
+mod waits;
 mod worker;
 
 pub use answer::Answer;
@@ -40,22 +44,25 @@ pub use batch::{ADDED_MAX, Batch, CALLBACKS_MAX, NewBatch, When};
 pub use cadence::{Cadence, Pacer};
 pub use clock::{Clock, SystemClock};
 pub use control::Stop;
+pub use document::{document, state_document};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, LISTENERS_MAX, NewEvent};
 pub use exec::ExecRunner;
 pub use handler::{Declared, Ending, Handler, JobError, MEMORY_BYTES_PRESET, Registry};
 pub use job::{
     CHECKPOINT_BYTES_MAX, Claimed, Enqueued, Failure, Job, JobId, KEY_BYTES_MAX, Lease,
-    NAME_BYTES_MAX, NewJob, PAYLOAD_BYTES_MAX, PRIORITY_MAX, Progress, RESULT_BYTES_MAX, Trying,
-    Wish, check_name,
+    MEMORY_BYTES_MAX, NAME_BYTES_MAX, NewJob, PAYLOAD_BYTES_MAX, PRIORITY_MAX, Progress,
+    RESULT_BYTES_MAX, Trying, Wish, check_name,
 };
 pub use manage::{COUNTED_MAX, LIST_MAX, Listing, QueueState, WorkerState};
 pub use membership::KindLimits;
 pub use policy::{BACKOFF_BASE_MS, BACKOFF_MS_MAX, Ended, Verdict, backoff_ms, judge};
+pub use prune::{PRUNE, Prune, add_own_kinds};
 pub use queue::{Claim, Queue, Read, Within, Written};
 pub use rescue::{CRASHES_MAX, LEASE, RENEW_EVERY, RUNNING_MAX, Rescued, Rescuer};
 pub use run::Run;
-pub use schema::{postgres_migrations, sqlite_migrations};
+pub use schema::{postgres_migrations, sqlite_migrations, tables_on_postgres};
 pub use sql_job::{SQL_KIND, SqlJob, SqlRunner};
 pub use state::{State, Step};
+pub use waits::Why;
 pub use worker::{CONCURRENCY_MAX, Random, Worker, WorkerOptions, WorkerStats};

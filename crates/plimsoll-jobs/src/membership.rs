@@ -47,8 +47,9 @@ impl Queue {
         })
     }
 
-    /// A worker is there. Gives what is wished of it.
-    pub(crate) fn seen(&self, worker: &str, about: &str) -> Written<Option<Box<str>>> {
+    /// A worker is there, and says about itself, as a JSON object with `queues` and `kinds` (null
+    /// for all). Gives what is wished of it: `quiet` or `stop`.
+    pub fn seen(&self, worker: &str, about: &str) -> Written<Option<Box<str>>> {
         let params = vec![text(worker), Value::Int(self.now_micros()), text(about)];
         self.write(vec![own(&sql::SEEN, params)], Priority::Normal, |outcome| {
             let row = outcome.own.into_iter().next();

@@ -297,7 +297,7 @@ impl Queue {
         (what, message): (&str, &str),
         peak_bytes: u64,
     ) -> Written<State> {
-        let message = cut(message, MESSAGE_BYTES_MAX);
+        let message = &*storable(cut(message, MESSAGE_BYTES_MAX));
         let now = self.now_micros();
         let mut params = lease_params(lease);
         params.extend([
@@ -377,8 +377,13 @@ impl Queue {
 }
 
 fn progress_params(progress: &crate::Progress) -> [Value; 3] {
-    let unit = progress.unit.as_deref().map(|unit| cut(unit, 32));
-    [int(progress.done), int_or_null(progress.total), text_or_null(unit)]
+    let unit = progress.unit.as_deref().map(|unit| storable(cut(unit, 32)));
+    [int(progress.done), int_or_null(progress.total), text_or_null(unit.as_deref())]
+}
+
+/// A text as both databases take it: PostgreSQL has no character of number 0.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 pub(crate) fn lease_params(lease: Lease) -> Vec<Value> {

@@ -142,6 +142,18 @@ create index {events_by_topic??plimsoll_events_by_topic} on ~events (topic, id);
 ",
 );
 
+/// The tables' names in the schema `plimsoll`, for whoever drops that.
+#[must_use]
+pub fn tables_on_postgres() -> Vec<Box<str>> {
+    let mut names = Vec::new();
+    for migration in postgres_migrations() {
+        for rest in migration.sql.split("create table plimsoll.").skip(1) {
+            names.extend(rest.split([' ', '(']).next().map(Into::into));
+        }
+    }
+    names
+}
+
 /// What SQLite has to run.
 #[must_use]
 pub fn sqlite_migrations() -> Vec<Migration> {
@@ -160,4 +172,17 @@ pub fn postgres_migrations() -> Vec<Migration> {
         Migration { id: "jobs-0001".into(), sql: TABLES.for_postgres().into() },
         Migration { id: "jobs-0002".into(), sql: batches.into() },
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tables_on_postgres;
+
+    #[test]
+    fn every_table_that_is_made_is_known_by_name() {
+        let names = tables_on_postgres();
+        for name in ["jobs", "job_errors", "job_kinds", "job_queues", "job_workers"] {
+            assert!(names.iter().any(|known| &**known == name), "{name} in {names:?}");
+        }
+    }
 }

@@ -261,31 +261,46 @@ macro_rules! shown {
     };
 }
 
+/// The same without payloads and results of more than 1 KiB, so that a page has a bound.
+macro_rules! listed {
+    ($rest:literal) => {
+        concat!(
+            "select id, kind, queue, priority, state, wish, \
+             case when octet_length(payload) <= 1024 then payload else '' end, unique_key, place, \
+             token, worker, tries_max, exceptions_max, timeout_ms, deliveries, attempts, \
+             exceptions, crashes, memory_bytes, peak_bytes, batch, checkpoints, done, total, \
+             unit, case when octet_length(result) <= 1024 then result end, error, enqueued_at, \
+             claimed_at, finished_at from ~jobs ",
+            $rest
+        )
+    };
+}
+
 /// One job: id.
 pub(crate) static SHOW: Own = Own::new(shown!("where id = $1:int"));
 
 /// Jobs from the newest on: before which id, queue, kind, how many at most.
-pub(crate) static LIST: Own = Own::new(shown!(
+pub(crate) static LIST: Own = Own::new(listed!(
     "where id < $1:int and ($2:text is null or queue = $2:text) \
      and ($3:text is null or kind = $3:text) order by id desc limit $4:int"
 ));
 
 /// Those in a state that few are in: the same, and the state.
-pub(crate) static LIST_RARE: Own = Own::new(shown!(
+pub(crate) static LIST_RARE: Own = Own::new(listed!(
     "where state = $5:text and state in ('paused', 'failed', 'cancelled', 'quarantined') \
      and id < $1:int and ($2:text is null or queue = $2:text) \
      and ($3:text is null or kind = $3:text) order by id desc limit $4:int"
 ));
 
 /// Those that run.
-pub(crate) static LIST_RUNNING: Own = Own::new(shown!(
+pub(crate) static LIST_RUNNING: Own = Own::new(listed!(
     "where state = 'running' and $5:text is not null and id < $1:int \
      and ($2:text is null or queue = $2:text) and ($3:text is null or kind = $3:text) \
      order by id desc limit $4:int"
 ));
 
 /// Those in any other state.
-pub(crate) static LIST_STATE: Own = Own::new(shown!(
+pub(crate) static LIST_STATE: Own = Own::new(listed!(
     "where state = $5:text and id < $1:int and ($2:text is null or queue = $2:text) \
      and ($3:text is null or kind = $3:text) order by id desc limit $4:int"
 ));
@@ -396,3 +411,38 @@ pub(crate) static WORKERS: Own = Own::new(
 /// What is wished of a worker: worker, `quiet` or `stop`.
 pub(crate) static WISH_WORKER: Own =
     Own::new("update ~job_workers set wish = $2:text where worker = $1:text returning worker");
+
+/// Jobs that are over for long, the first to end first: before when, how many at most.
+pub(crate) static OLD: Own = Own::new(
+    "select id from ~jobs where finished_at is not null and finished_at < $1:int and state in \
+     ('completed', 'cancelled') order by finished_at limit $2:int",
+);
+
+/// Away with some of them: ids as `1,2`.
+pub(crate) static REMOVE_MANY: Own = Own::new(
+    "delete from ~jobs where id {= any(string_to_array($1:text, ',')::bigint[])??\
+     in (select value from json_each('[' || $1:text || ']'))} and state in ('completed', \
+     'cancelled')",
+);
+
+/// And with the errors of those that are gone: the same ids.
+pub(crate) static REMOVE_ERRORS: Own = Own::new(
+    "delete from ~job_errors where job {= any(string_to_array($1:text, ',')::bigint[])??\
+     in (select value from json_each('[' || $1:text || ']'))} and not exists \
+     (select 1 from ~jobs as j where j.id = job)",
+);
+
+/// How far a queue is used: queue. Since when it is paused, its limit, what runs of it.
+pub(crate) static QUEUE_USE: Own = Own::new(
+    "select q.paused_at, q.concurrency_max, (select count(*) from ~jobs as r where \
+     r.state = 'running' and r.queue = q.queue) from ~job_queues as q where q.queue = $1:text",
+);
+
+/// How far a kind is used: kind, now. Its limit, what runs of it, and whether its rate is used
+/// up.
+pub(crate) static KIND_USE: Own = Own::new(
+    "select k.concurrency_max, (select count(*) from ~jobs as r where r.state = 'running' and \
+     r.kind = k.kind), case when k.rate_ms is not null and \
+     $2:int - k.rate_from < k.rate_ms * 1000 and k.rate_used >= k.rate_count then 1 else 0 end \
+     from ~job_kinds as k where k.kind = $1:text",
+);

@@ -95,6 +95,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 ///     cursor_key: [7; 32],
 ///     access: None,
 ///     audit: None,
+///     jobs: None,
 ///     writable: true,
 ///     clock: Arc::new(|| 0),
 ///     process: Arc::new(Nobody),
@@ -166,7 +167,12 @@ impl Server {
             }
         }
         drop(listener);
+        let jobs = self.core.jobs.as_ref();
+        let handed_back = jobs.map(|jobs| jobs.stop(self.core.limits.drain_timeout));
         self.drain(connections).await;
+        if let Some(handed_back) = handed_back {
+            handed_back.await;
+        }
         if let Some(audit) = &self.core.audit {
             let written = tokio::time::timeout(AUDIT_WAIT, audit.written());
             if written.await.is_err() {

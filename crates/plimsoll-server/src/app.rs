@@ -26,6 +26,7 @@ use crate::access::{Access, Audit, Principal, Tables};
 use crate::config::{Build, Clock, ProcessProbe, ServerConfig, ServerLimits};
 use crate::cursor::CursorKey;
 use crate::handoff::Handoffs;
+use crate::jobs::Jobs;
 use crate::metrics::{Gauges, Metrics};
 use crate::problem::Result;
 use crate::reload::Reload;
@@ -129,6 +130,7 @@ pub(crate) struct Core {
     pub(crate) snapshots: Snapshots,
     pub(crate) sorts: Sorts,
     pub(crate) handoffs: Handoffs,
+    pub(crate) jobs: Option<Jobs>,
     pub(crate) reload: Reload,
     access: Option<RwLock<Arc<Access>>>,
     pub(crate) audit: Option<Arc<Audit>>,
@@ -141,7 +143,7 @@ impl Server {
     /// # Errors
     /// [`Error::Invalid`] for a resource whose path is reserved, [`Error::Budget`] for a cap that
     /// the budget cannot have.
-    pub fn new(config: ServerConfig) -> Result<Arc<Self>, Error> {
+    pub fn new(mut config: ServerConfig) -> Result<Arc<Self>, Error> {
         if let Some(access) = &config.access {
             access.check(&config.store)?;
         }
@@ -154,11 +156,13 @@ impl Server {
             &config.limits,
             Arc::clone(&metrics),
         ));
+        let jobs = config.jobs.take().map(Jobs::start).transpose()?;
         metrics.register_gauges(Gauges {
             budget: config.budget.clone(),
             store: config.store.clone(),
             process: Arc::clone(&config.process),
             admission: Arc::clone(&admission),
+            jobs: jobs.as_ref().map(|jobs| (jobs.worker(), Arc::clone(&jobs.last_queues))),
         });
         let [page_bytes, body_bytes, connection_bytes] =
             [http.consumer("page")?, http.consumer("body")?, http.consumer("connection")?];
@@ -170,6 +174,7 @@ impl Server {
             floor(&connection_bytes).map_err(refused)?,
         ];
         let core = Arc::new(Core {
+            jobs,
             page_bytes,
             body_bytes,
             reports: Semaphore::new(config.limits.reports_max),

@@ -11,6 +11,7 @@ use plimsoll::budget::Budget;
 use plimsoll_store::{Catalogue, Store};
 
 use crate::access::Access;
+use crate::jobs::JobsConfig;
 
 /// Where the time comes from.
 pub trait Clock: Send + Sync {
@@ -177,6 +178,8 @@ pub struct ServerConfig {
     /// The file in which each export has a row before it begins and one behind it. Without it none
     /// has.
     pub audit: Option<PathBuf>,
+    /// The jobs of the database; without them their paths say how to have some.
+    pub jobs: Option<JobsConfig>,
     /// Whether POST, PATCH and DELETE are served at all.
     pub writable: bool,
     /// The time.

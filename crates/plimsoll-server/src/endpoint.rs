@@ -25,8 +25,8 @@ use crate::params::decode;
 use crate::problem::{Kind, Problem, Result};
 use crate::router::RouteLabel;
 use crate::routes::{
-    aggregate, analytics, export, exports, get, health, list, metrics, queries, search, stream,
-    system, write,
+    aggregate, analytics, export, exports, get, health, jobs, list, metrics, queries, search,
+    stream, system, write,
 };
 use crate::served::Served;
 
@@ -46,6 +46,7 @@ pub(crate) enum Action {
     Queries,
     Exports,
     Link,
+    Jobs(jobs::Route),
     Memory,
     Audit,
     Reload,
@@ -59,8 +60,8 @@ pub(crate) enum Action {
 impl Action {
     /// Whether it has nothing for a method but GET and HEAD.
     fn only_reads(self) -> bool {
-        use Action::{Aggregate, Collection, Exports, Reload, Row};
-        !matches!(self, Collection | Row | Aggregate | Exports | Reload)
+        use Action::{Aggregate, Collection, Exports, Jobs, Reload, Row};
+        !matches!(self, Collection | Row | Aggregate | Exports | Jobs(_) | Reload)
     }
 }
 
@@ -153,6 +154,7 @@ impl Inner {
             Action::Queries => queries::all(context, &request),
             Action::Exports => exports::create(context, &request, body).await,
             Action::Link => Ok(exports::fetch(context, &request).await),
+            Action::Jobs(route) => jobs::answer(context, route, &request, body).await,
             Action::Memory => system::memory(context, &request),
             Action::Audit => system::audit(context, &request).await,
             Action::Reload if *method == Method::POST => system::reload(context, &request).await,
@@ -160,7 +162,7 @@ impl Inner {
             Action::Health => health::health(context, &request).await,
             Action::Live => health::live(&request),
             Action::Ready => health::ready(context, &request).await,
-            Action::Metrics => metrics::metrics(context, &request),
+            Action::Metrics => metrics::metrics(context, &request).await,
             Action::Nothing => Err(Problem::new(Kind::NotFound, "nothing is served at this path")),
         }
     }
@@ -221,6 +223,7 @@ impl Inner {
         let verb = match self.action {
             // A link is a key of its own.
             Action::Health | Action::Live | Action::Ready | Action::Link => return Ok(Need::Open),
+            Action::Jobs(route) => return Ok(route.need(reads)),
             Action::Metrics => return Ok(Need::Metrics),
             Action::Memory | Action::Audit | Action::Reload => return Ok(Need::Admin),
             Action::Summary | Action::Trends | Action::Top => return Ok(Need::Mapping),

@@ -31,6 +31,7 @@ mod exchange;
 mod handoff;
 mod held;
 mod include;
+mod jobs;
 mod links;
 mod metrics;
 mod negotiate;
@@ -54,4 +55,5 @@ pub use config::{
     AllocatorSample, Build, CatalogueSource, Clock, ProcessProbe, ProcessSample, ServerConfig,
     ServerLimits,
 };
+pub use jobs::JobsConfig;
 pub use reload::Reloaded;

@@ -1,7 +1,8 @@
 //! Counters and histograms of requests and streams, and the page that shows them with the gauges.
 //!
-//! Promises: labels are route templates, known methods, statuses and fixed words, so the number of
-//! series has a bound that no client can move; both text formats show the same numbers.
+//! Promises: labels are route templates, known methods, statuses, fixed words and the first 32
+//! queues, so the number of series has a bound that no client can move; both text formats show the
+//! same numbers.
 //! Never: samples kept; histograms count into fixed buckets.
 
 mod exposition;
@@ -19,7 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 pub(crate) use exposition::Exposition;
-pub(crate) use gauges::Gauges;
+pub(crate) use gauges::{Gauges, LastQueues};
 
 use crate::config::Build;
 use crate::router::RouteLabel;

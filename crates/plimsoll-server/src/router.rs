@@ -14,6 +14,7 @@
 //!   {prefix}/analytics/...           summary, top-{path}   where there is a mapping
 //!   {prefix}/exports                 gives a link to an export
 //!   {prefix}/exports/{id}            what the link leads to
+//!   {prefix}/jobs, /queues, /workers   see routes::jobs
 //!   {prefix}/system/memory           the ledger
 //!   {prefix}/system/audit            who exported what
 //!   {prefix}/system/catalog/reload   looks at the database again
@@ -32,10 +33,11 @@ use axum::Router;
 
 use crate::app::{Context, Error};
 use crate::endpoint::{Action, Endpoint};
+use crate::routes::jobs;
 use crate::served::Served;
 
 /// First segments that are ours under one of the prefixes.
-const RESERVED: [&str; 14] = [
+const RESERVED: [&str; 17] = [
     "api",
     "system",
     "analytics",
@@ -50,9 +52,12 @@ const RESERVED: [&str; 14] = [
     "tables",
     "queries",
     "v2",
+    "jobs",
+    "queues",
+    "workers",
 ];
 /// Also ours: `v1` will be the offset adapter.
-const RESERVED_LATER: [&str; 4] = ["v1", "jobs", "problems", "events"];
+const RESERVED_LATER: [&str; 3] = ["v1", "problems", "events"];
 
 const PREFIXES: [&str; 3] = ["/api/v2", "/api", ""];
 
@@ -89,6 +94,9 @@ pub(crate) fn build(context: &Arc<Context>) -> Result<Router, Error> {
     routes.add("/analytics/aggregate", Action::Aggregate, None, &PREFIXES);
     routes.add("/exports", Action::Exports, None, &PREFIXES);
     routes.add("/exports/{id}", Action::Link, None, &PREFIXES);
+    for (path, route) in jobs::ROUTES {
+        routes.add(path, Action::Jobs(route), None, &PREFIXES);
+    }
     routes.add("/system/memory", Action::Memory, None, &PREFIXES);
     routes.add("/system/audit", Action::Audit, None, &PREFIXES);
     routes.add("/system/catalog/reload", Action::Reload, None, &PREFIXES);

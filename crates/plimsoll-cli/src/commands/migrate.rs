@@ -18,6 +18,9 @@ use crate::exit::{Outcome, Usage};
 use crate::source::postgres_config;
 use crate::{database, packs, setup};
 
+/// Under which Plimsoll's own migrations stand among those of the packs.
+const JOBS: &str = "jobs";
+
 /// Each pack's name with what has run of it.
 type States = Vec<(Box<str>, Vec<MigrationState>)>;
 
@@ -59,11 +62,15 @@ fn embedded(config: &Config, packs: &[Pack], status: bool) -> anyhow::Result<Sta
         for pack in packs {
             sqlite::migrate(&file, &pack.migrations, database::now_micros())?;
         }
+        sqlite::migrate(&file, &plimsoll_jobs::sqlite_migrations(), database::now_micros())?;
     }
     let file = data.join("plimsoll.db");
     let states =
         |pack: &Pack| Ok((pack.name.clone(), sqlite::migration_states(&file, &pack.migrations)?));
-    packs.iter().map(states).collect()
+    let mut all = packs.iter().map(states).collect::<anyhow::Result<States>>()?;
+    let jobs = sqlite::migration_states(&file, &plimsoll_jobs::sqlite_migrations())?;
+    all.push((JOBS.into(), jobs));
+    Ok(all)
 }
 
 fn on_postgres(url: &str, status: bool) -> anyhow::Result<States> {
@@ -74,9 +81,14 @@ fn on_postgres(url: &str, status: bool) -> anyhow::Result<States> {
             let mut resources = pack.resources.clone();
             postgres::migrate(&config, &pack.migrations, &mut resources, database::now_micros())?;
         }
+        let jobs = plimsoll_jobs::postgres_migrations();
+        postgres::migrate(&config, &jobs, &mut [], database::now_micros())?;
     }
     let states = |pack: &Pack| {
         Ok((pack.name.clone(), postgres::migration_states(&config, &pack.migrations)?))
     };
-    packs.iter().map(states).collect()
+    let mut all = packs.iter().map(states).collect::<anyhow::Result<States>>()?;
+    let jobs = postgres::migration_states(&config, &plimsoll_jobs::postgres_migrations())?;
+    all.push((JOBS.into(), jobs));
+    Ok(all)
 }

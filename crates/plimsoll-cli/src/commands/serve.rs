@@ -28,7 +28,7 @@ use crate::exit::{Outcome, Usage};
 use crate::memory::Memory;
 use crate::setup::Setup;
 use crate::source::Source;
-use crate::{access, database, process, setup};
+use crate::{access, database, jobs, process, setup};
 
 /// Threads of the runtime at most: they move bytes, and the database's threads make them. Half the
 /// cores are theirs, for a thread that is woken on another core for every answer costs more than
@@ -69,6 +69,7 @@ pub(crate) fn run(
         cursor_key: database::cursor_key(setup.data())?,
         access,
         audit: access::audit(&setup.config, setup.data()),
+        jobs: if writable { Some(jobs::of_server(&setup, &opened.store)?) } else { None },
         writable,
         clock: Arc::new(database::now_micros),
         process: Arc::new(process::OwnProcess { spill }),

@@ -27,7 +27,9 @@ pub(crate) fn run(global: &Global, args: &UninstallArgs) -> anyhow::Result<Outco
     };
     let packs = packs::all(Words::Postgres)?;
     let recipes = packs.iter().flat_map(|pack| &pack.recipes);
-    let staging: Vec<&str> = recipes.map(|recipe| &*recipe.staging.name).collect();
+    let staging = recipes.map(|recipe| &*recipe.staging.name);
+    let jobs = plimsoll_jobs::tables_on_postgres();
+    let staging: Vec<&str> = staging.chain(jobs.iter().map(|name| &**name)).collect();
     let postgres = postgres_config(url, ROW_BYTES_MAX as u64);
     let tables =
         if args.yes { uninstall(&postgres, &staging)? } else { installed(&postgres, &staging)? };

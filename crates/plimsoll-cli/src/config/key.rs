@@ -45,6 +45,8 @@ pub(crate) enum Kind {
     Host,
     /// Where others reach the server.
     Url,
+    /// Names of queues, parted by commas.
+    Names,
     /// A whole number.
     Integer { min: u64, max: u64 },
     /// A length of time, in milliseconds.
@@ -70,7 +72,7 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 
 /// All settings, in the order they are shown.
-pub(crate) static KEYS: [Key; 25] = [
+pub(crate) static KEYS: [Key; 29] = [
     Key {
         name: "memory.limit",
         flag: "--memory",
@@ -182,6 +184,11 @@ pub(crate) static KEYS: [Key; 25] = [
     plain("exports.max", "--exports-max", Kind::Integer { min: 1, max: 100_000 }, "1024"),
     // Below it not even a small export is sure to find room beside another.
     plain("exports.disk_max", "--exports-disk-max", Kind::Bytes { min: 1 << 20 }, "4G"),
+    // 0: the server runs no job itself, and still tends the queue for other workers.
+    plain("jobs.concurrency", "--jobs-concurrency", Kind::Integer { min: 0, max: 256 }, "2"),
+    plain("jobs.queues", "--jobs-queues", Kind::Names, "high,default,low"),
+    plain("jobs.lease", "--jobs-lease", Kind::Duration { min_ms: SECOND / 2, max_ms: HOUR }, "12s"),
+    plain("jobs.renew", "--jobs-renew", Kind::Duration { min_ms: SECOND / 10, max_ms: HOUR }, "3s"),
     plain("log.format", "--log-format", Kind::Choice(&["auto", "pretty", "json"]), "auto"),
     plain(
         "log.level",

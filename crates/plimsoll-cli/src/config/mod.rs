@@ -31,7 +31,7 @@ pub(crate) use key::{KEYS, Key};
 pub(crate) use origin::Origin;
 pub(crate) use sources::Sources;
 pub(crate) use suggest::closest;
-pub(crate) use value::{Value, milliseconds};
+pub(crate) use value::{Value, duration, milliseconds};
 
 use key::{Kind, Preset};
 

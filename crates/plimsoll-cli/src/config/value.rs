@@ -59,6 +59,9 @@ impl Kind {
             Self::Url => {
                 "a URL such as https://data.example.org, without query and fragment".into()
             }
+            Self::Names => {
+                "names such as high,default,low: letters, digits, '.', '_', '-', ':'".into()
+            }
             Self::Integer { min, max } => format!("an integer from {min} to {max}"),
             Self::Duration { min_ms, max_ms } => format!(
                 "a time from {} to {}, such as 500ms, 30s or 2m",
@@ -89,6 +92,11 @@ impl Kind {
             Self::Replicas => replicas(text).map(Value::Replicas),
             Self::Host => is_host(text).then(|| Value::Text(text.to_owned())).ok_or_else(refused),
             Self::Url => is_url(text).then(|| Value::Text(text.to_owned())).ok_or_else(refused),
+            Self::Names => text
+                .split(',')
+                .all(|name| plimsoll_jobs::check_name("queue", name.trim()).is_ok())
+                .then(|| Value::Text(text.to_owned()))
+                .ok_or_else(refused),
             Self::Integer { min, max } => whole(text)
                 .filter(|n| (min..=max).contains(n))
                 .map(Value::Integer)
@@ -137,6 +145,16 @@ fn is_url(text: &str) -> bool {
 /// Digits alone: `parse` would also take a plus sign.
 fn whole(text: &str) -> Option<u64> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// A time of a flag that is no setting.
+///
+/// # Errors
+/// What may be written instead.
+pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let ms = milliseconds(text.trim()).filter(|ms| *ms > 0);
+    ms.map(std::time::Duration::from_millis)
+        .ok_or_else(|| "a time is such as 500ms, 90s, 30m or 1h".to_owned())
 }
 
 /// A whole number and a unit of time.

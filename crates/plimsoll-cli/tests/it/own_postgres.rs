@@ -48,7 +48,7 @@ fn a_migrated_postgresql_is_served_with_writes_beside_an_apps_tables() {
     server.stop().expect(0, &["stopped"]);
     assert_eq!(database.count("select count(*) from products"), 1);
     assert_eq!(
-        database.execute("select id from jobs union all select id from public.migrations"),
+        database.execute("select id from public.jobs union all select id from public.migrations"),
         "1\n7\n"
     );
 }
@@ -178,7 +178,9 @@ fn uninstall_drops_its_own_schema_alone_and_only_when_told_to() {
     let before = database.execute(tables);
     let asked = run(folder.path(), &database, &["uninstall"]);
     asked.expect(2, &["--yes"]);
-    assert!(asked.text().contains("idempotency, migrations, state"), "{asked:?}");
+    for name in ["idempotency", "migrations", "state", "jobs", "job_workers"] {
+        assert!(asked.text().contains(name), "{name}: {asked:?}");
+    }
     assert_eq!(database.execute(tables), before);
     for theirs in [
         "create table plimsoll.precious (id int)",
@@ -189,7 +191,7 @@ fn uninstall_drops_its_own_schema_alone_and_only_when_told_to() {
         run(folder.path(), &database, &["uninstall", "--yes"]).expect(1, &[name]);
         let kind = theirs.split(' ').nth(1).unwrap();
         let full = theirs.split(' ').nth(2).unwrap();
-        assert_eq!(database.count("select count(*) from plimsoll.migrations"), 3);
+        assert!(database.count("select count(*) from plimsoll.migrations") > 2, "{name}");
         database.execute(&format!("drop {kind} {full}"));
     }
     let done = run(folder.path(), &database, &["uninstall", "--yes"]);

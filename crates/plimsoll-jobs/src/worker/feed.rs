@@ -56,6 +56,8 @@ pub(super) fn run(shared: &Shared) {
         drop(state);
         shared.notify();
     }
+    // Whoever waits for its end looks whether this was it.
+    shared.notify();
     give_back(shared);
 }
 

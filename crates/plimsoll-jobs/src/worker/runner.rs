@@ -32,8 +32,10 @@ pub(super) fn run(shared: &Shared, settle: &SyncSender<Unsettled>, random: &dyn 
         let id = admitted.job.lease.id;
         let alone = admitted.job.crashes > 0;
         let began = shared.steady();
+        tracing::debug!(job = id, kind = &*admitted.job.kind, "a job begins");
         let unsettled = work(shared, admitted, random);
         let took = shared.steady().saturating_sub(began);
+        tracing::debug!(job = id, took_ms = took.as_millis(), "a job ended, or stopped");
         if let Some(unsettled) = unsettled {
             // Only a worker that has ended has no settler.
             if settle.send(unsettled).is_err() {

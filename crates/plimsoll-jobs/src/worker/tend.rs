@@ -22,6 +22,8 @@ const SEEN_EVERY: Duration = Duration::from_secs(3);
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// Jobs that are removed in one transaction.
 const PRUNE_MAX: u32 = 500;
+/// Jobs that a worker says to wait for memory.
+const WAITING_TOLD_MAX: usize = 32;
 /// A worker that was not heard of for so long is not shown any more.
 const WORKER_KEEP_MICROS: i64 = 60_000_000;
 
@@ -99,13 +101,16 @@ fn turn(shared: &Shared, turns: &mut Turns, rescuer: &mut Rescuer) -> Result<()>
 
 /// Says that this worker is there, and hears what is wished of it.
 fn seen(shared: &Shared) -> Result<()> {
-    let (busy, held) = {
+    let (busy, held, waiting) = {
         let state = shared.lock();
-        (state.busy, state.held.len())
+        let waiting = state.waiting.iter().take(WAITING_TOLD_MAX).map(|one| one.job.lease.id);
+        (state.busy, state.held.len(), waiting.collect::<Vec<_>>())
     };
     let about = serde_json::json!({
         "pid": std::process::id(),
         "queues": shared.options.queues,
+        "kinds": shared.registry.kinds(),
+        "wait_for_memory": waiting,
         "concurrency": shared.options.concurrency,
         "busy": busy,
         "held": held,

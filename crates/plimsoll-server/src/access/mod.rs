@@ -240,6 +240,28 @@ impl Context {
         }
     }
 
+    /// Whether whoever asks may enqueue, see and manage jobs of a kind; `*` for all kinds.
+    ///
+    /// # Errors
+    /// 403 naming the scope.
+    pub(crate) fn may_job(&self, kind: &str) -> Result<()> {
+        match &self.principal {
+            Some(principal) => may(principal, Verb::Job, kind),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether whoever asks may work at the jobs of a queue; `*` for all queues.
+    ///
+    /// # Errors
+    /// 403 naming the scope.
+    pub(crate) fn may_work(&self, queue: &str) -> Result<()> {
+        match &self.principal {
+            Some(principal) => may(principal, Verb::Work, queue),
+            None => Ok(()),
+        }
+    }
+
     /// Whether whoever asks may have all rows of what they name, be it there or not.
     ///
     /// # Errors

@@ -5,6 +5,8 @@
 //!   export:NAME   /stream and /export: all rows at once     export:*
 //!   write:NAME    POST, PATCH, DELETE; answers show the row write:*
 //!   query:NAME    a named query, however it is asked        query:*
+//!   job:KIND      enqueue, see and manage such jobs         job:*    and list queues, workers
+//!   work:QUEUE    claim its jobs and report about them      work:*
 //!   admin         /system/..                                metrics    /metrics
 //! ```
 //!
@@ -25,13 +27,17 @@ pub(crate) enum Verb {
     Export,
     Write,
     Query,
+    Job,
+    Work,
 }
 
-const VERBS: [(Verb, &str); 4] = [
+const VERBS: [(Verb, &str); 6] = [
     (Verb::Read, "read"),
     (Verb::Export, "export"),
     (Verb::Write, "write"),
     (Verb::Query, "query"),
+    (Verb::Job, "job"),
+    (Verb::Work, "work"),
 ];
 const ADMIN: &str = "admin";
 const METRICS: &str = "metrics";
@@ -121,7 +127,8 @@ impl Grants {
     /// The names that are written out, for a look whether there are such.
     pub(crate) fn tables(&self) -> impl Iterator<Item = &str> {
         let of = |(place, (verb, _)): (usize, &(Verb, &str))| {
-            (*verb != Verb::Query).then_some(&self.names[place].some)
+            let of_tables = matches!(verb, Verb::Read | Verb::Export | Verb::Write);
+            of_tables.then_some(&self.names[place].some)
         };
         VERBS.iter().enumerate().filter_map(of).flatten().map(|name| &**name)
     }

@@ -3,11 +3,13 @@
 //! Promises: one reading of each source per scrape.
 //! Never: a value that is kept between scrapes.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use plimsoll::budget::{Budget, LedgerNode};
 use plimsoll::pressure::Level;
+use plimsoll_jobs::{QueueState, Worker, WorkerStats};
 use plimsoll_store::{DatabaseStats, RoleStats, Store};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -22,6 +24,8 @@ pub(crate) struct Gauges {
     pub(crate) store: Store,
     pub(crate) process: Arc<dyn ProcessProbe>,
     pub(crate) admission: Arc<Admission>,
+    /// The server's own worker, and what the queues had at the last scrape, where there are jobs.
+    pub(crate) jobs: Option<(Arc<Worker>, Arc<LastQueues>)>,
 }
 
 impl fmt::Debug for Gauges {
@@ -62,6 +66,10 @@ impl Collector for Gauges {
             "Streams that wait for a permit",
             self.admission.waiting() as u64,
         )?;
+        if let Some((worker, queues)) = &self.jobs {
+            jobs(page, &worker.stats())?;
+            queues.encode(page)?;
+        }
         page.gauge("spacetime_streams_active", "Streams that run", self.admission.active() as u64)
     }
 }
@@ -124,6 +132,45 @@ impl Gauges {
             stats.snapshot_micros_max,
         )
     }
+}
+
+/// Queues that are counted by name; more share a series.
+const QUEUES_NAMED_MAX: usize = 32;
+
+/// Jobs by queue and state, as they were read for this scrape.
+#[derive(Debug, Default)]
+pub(crate) struct LastQueues(Mutex<Vec<Series>>);
+
+/// Labels and a figure.
+type Series = ([(&'static str, String); 2], u64);
+
+impl LastQueues {
+    pub(crate) fn set(&self, queues: &BTreeMap<Box<str>, QueueState>) {
+        let mut counted: BTreeMap<(&str, &'static str), u64> = BTreeMap::new();
+        for (number, (name, queue)) in queues.iter().enumerate() {
+            let name = if number < QUEUES_NAMED_MAX { &**name } else { "(others)" };
+            for (state, count) in &queue.jobs {
+                *counted.entry((name, state)).or_default() += count;
+            }
+        }
+        let series = counted.into_iter().map(|((name, state), count)| {
+            ([("queue", name.to_owned()), ("state", state.to_owned())], count)
+        });
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = series.collect();
+    }
+
+    fn encode(&self, page: &mut Page<'_>) -> fmt::Result {
+        let series = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        page.family("jobs", "Jobs by queue and state, up to 10,000 each", &series)
+    }
+}
+
+/// What the server's own worker does.
+fn jobs(page: &mut Page<'_>, stats: &WorkerStats) -> fmt::Result {
+    page.gauge("jobs_busy", "Jobs at work in this process", stats.busy)?;
+    page.gauge("jobs_held", "Jobs claimed by this process and not over", stats.held)?;
+    page.gauge("jobs_waiting_for_memory", "Of those, waiting for memory", stats.waiting)?;
+    page.gauge("jobs_ended", "Jobs that ended in this process so far", stats.ended)
 }
 
 /// Where there are replicas: who is there, and who is read from.

@@ -13,13 +13,14 @@ use crate::params::Query;
 use crate::problem::{Problem, Result};
 
 /// `GET /metrics`.
-pub(crate) fn metrics(context: &Context, request: &Parts) -> Result<Response<Body>> {
+pub(crate) async fn metrics(context: &Context, request: &Parts) -> Result<Response<Body>> {
     Query::expect_none(request.uri.query())?;
     let asked = request.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let exposition = match asked {
         Some(accept) if accept.contains("application/openmetrics-text") => Exposition::OpenMetrics,
         _ => Exposition::Text,
     };
+    super::jobs::count(context).await;
     let text = context.metrics.encode(exposition).map_err(|e| Problem::internal(&e))?;
     let mut response = Response::new(Body::from(text));
     let content_type = HeaderValue::from_static(exposition.content_type());

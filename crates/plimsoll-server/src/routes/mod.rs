@@ -9,6 +9,7 @@ pub(crate) mod export;
 pub(crate) mod exports;
 pub(crate) mod get;
 pub(crate) mod health;
+pub(crate) mod jobs;
 pub(crate) mod list;
 pub(crate) mod metrics;
 pub(crate) mod queries;

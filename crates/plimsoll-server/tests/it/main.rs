@@ -12,6 +12,7 @@ mod client;
 mod exports;
 mod exports_under_way;
 mod include;
+mod jobs;
 mod lists;
 mod operations;
 mod refused_input;

@@ -67,6 +67,8 @@ impl Served {
         let schema = Migration { id: "1".into(), sql: words(schema).into() };
         let tables: BTreeMap<Box<str>, Table> =
             migrate(&served.config, &[schema], resources, now_micros).expect("migrates");
+        let jobs = plimsoll_jobs::postgres_migrations();
+        migrate(&served.config, &jobs, &mut [], now_micros).expect("migrates");
         let database = PostgresDatabase::open(&served.config, tables).expect("opens");
         (served, database)
     }

@@ -173,6 +173,7 @@ pub(crate) fn world(goods: u64) -> World {
         return world;
     }
     migrate(&file, &pack.migrations, NOW_MICROS).expect("migrates");
+    migrate(&file, &plimsoll_jobs::sqlite_migrations(), NOW_MICROS).expect("migrates");
     let config = SqliteConfig {
         file,
         readers: 2,
@@ -283,6 +284,7 @@ pub(crate) fn config(store: Store) -> ServerConfig {
         cursor_key: [7; 32],
         access: None,
         audit: None,
+        jobs: None,
         writable: true,
         clock: Arc::new(|| NOW_MICROS),
         process: Arc::new(FixedProcess),

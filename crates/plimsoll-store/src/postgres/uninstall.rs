@@ -41,7 +41,9 @@ async fn look(client: &Client, staging: &[&str]) -> Result<Vec<Box<str>>> {
     let sought = Sql {
         text: "select c.relname::text from pg_catalog.pg_class as c \
                join pg_catalog.pg_namespace as n on n.oid = c.relnamespace \
-               where n.nspname = $1::text and c.relkind not in ('i', 'I', 't', 'c') order by 1"
+               where n.nspname = $1::text and c.relkind not in ('i', 'I', 't', 'c') \
+               and not exists (select from pg_catalog.pg_depend as d where d.objid = c.oid \
+               and d.classid = 'pg_catalog.pg_class'::regclass and d.deptype = 'i') order by 1"
             .to_owned(),
         params: vec![Value::Text(OWN_SCHEMA.into())],
     };
