@@ -37,6 +37,7 @@ mod state;
 mod statements;
 mod triggers;
 mod waits;
+mod warming;
 mod worker;
 
 pub use answer::Answer;
@@ -65,4 +66,8 @@ pub use schema::{postgres_migrations, sqlite_migrations, tables_on_postgres};
 pub use sql_job::{SQL_KIND, SqlJob, SqlRunner};
 pub use state::{State, Step};
 pub use waits::Why;
+pub use warming::{
+    Seen, WARM, WARM_BATCH, WARM_PERIOD, WARM_QUEUE, WARMED, WARMED_EVENT, Warming, add_warming,
+    warm_key,
+};
 pub use worker::{CONCURRENCY_MAX, Random, Worker, WorkerOptions, WorkerStats};

@@ -11,4 +11,5 @@ mod fixture;
 mod machine;
 mod queueing;
 mod sql_jobs;
+mod warming;
 mod working;
