@@ -5,22 +5,31 @@
 //! Never: jobs beside somebody's own database.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
-use plimsoll_jobs::{Queue, Random, Registry, SystemClock, WorkerOptions, add_own_kinds};
+use plimsoll::cache::Cache;
+use plimsoll_jobs::{
+    Queue, Random, Registry, SystemClock, Warming, WorkerOptions, add_own_kinds, add_warming,
+};
 use plimsoll_server::JobsConfig;
 use plimsoll_store::Store;
 use plimsoll_store::catalogue::Pack;
+use plimsoll_store::sales::Period;
 
 use crate::config::Config;
 use crate::database::{Opened, Use};
 use crate::exit::Usage;
+use crate::process;
 use crate::setup::Setup;
 
 /// How often a worker looks for jobs that other processes enqueued.
 const POLL_EVERY: Duration = Duration::from_millis(100);
+
+/// Bytes in which a pass over the orders groups.
+const WARM_ENGINE_BYTES: u64 = 4 << 20;
 
 /// The queue of a store.
 pub(crate) fn queue(store: &Store) -> Queue {
@@ -76,13 +85,61 @@ pub(crate) fn options(setup: &Setup, what: &str) -> anyhow::Result<WorkerOptions
     })
 }
 
-/// The jobs of a server, with its own worker.
-pub(crate) fn of_server(setup: &Setup, store: &Store) -> anyhow::Result<JobsConfig> {
+/// Keeps the sales of a pack with a mapping warm; gives where.
+fn warm(
+    setup: &Setup,
+    store: &Store,
+    spill: &Path,
+    registry: &mut Registry,
+) -> anyhow::Result<Option<Cache>> {
+    let Some(mapping) = store.catalogue().sales() else { return Ok(None) };
+    let list = |key: &str| -> Vec<Box<str>> {
+        setup.config.text(key).split(',').map(|name| name.trim().into()).collect()
+    };
+    let periods = list("cache.warm.periods");
+    if let Some(unknown) = periods.iter().find(|name| !Period::NAMES.contains(&&***name)) {
+        bail!(Usage(format!(
+            "cache.warm.periods, from {}: {unknown} is none of {}",
+            setup.config.origin("cache.warm.periods"),
+            Period::NAMES.join(", ")
+        )));
+    }
+    let budget = &setup.memory.budget;
+    let node = budget.child("cache", budget.limit_bytes())?;
+    let memory_bytes = budget.limit_bytes() / 16;
+    let cache = Cache::builder().memory_bytes(memory_bytes).build(&node)?;
+    let seen = || {
+        let peak = process::resident_peak_bytes();
+        (process::resident_bytes(), peak)
+    };
+    let warming = Warming {
+        cache: cache.clone(),
+        mapping: Arc::clone(mapping),
+        periods,
+        channels: list("cache.warm.channels"),
+        fresh: Duration::from_millis(setup.config.duration_ms("cache.warm.fresh")),
+        consumer: budget.consumer("warming")?,
+        engine_bytes: WARM_ENGINE_BYTES,
+        spill: spill.to_owned(),
+        seen: Arc::new(seen),
+    };
+    add_warming(registry, warming)?;
+    Ok(Some(cache))
+}
+
+/// The jobs of a server, with its own worker, and the cache that they warm.
+pub(crate) fn of_server(
+    setup: &Setup,
+    store: &Store,
+    spill: &Path,
+) -> anyhow::Result<(JobsConfig, Option<Cache>)> {
     let mut worker = options(setup, "server")?;
     let concurrency = u32::try_from(setup.config.integer("jobs.concurrency"))?;
     if concurrency == 0 {
         worker.queues.clear();
     }
     worker.concurrency = concurrency.max(1);
-    Ok(JobsConfig { queue: queue(store), registry: registry()?, worker, random: random() })
+    let mut registry = registry()?;
+    let cache = warm(setup, store, spill, &mut registry)?;
+    Ok((JobsConfig { queue: queue(store), registry, worker, random: random() }, cache))
 }

@@ -96,6 +96,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 ///     access: None,
 ///     audit: None,
 ///     jobs: None,
+///     cache: None,
 ///     writable: true,
 ///     clock: Arc::new(|| 0),
 ///     process: Arc::new(Nobody),

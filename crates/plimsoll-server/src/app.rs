@@ -12,11 +12,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use axum::Router;
 use plimsoll::budget::{Budget, Consumer, Reservation};
+use plimsoll::cache::Cache;
 use plimsoll_store::catalogue::NamedQuery;
 use plimsoll_store::{Resource, Store};
 use tokio::sync::{Semaphore, watch};
@@ -131,6 +133,9 @@ pub(crate) struct Core {
     pub(crate) sorts: Sorts,
     pub(crate) handoffs: Handoffs,
     pub(crate) jobs: Option<Jobs>,
+    pub(crate) cache: Option<Cache>,
+    /// Where answers that do not fit memory are put.
+    pub(crate) spill_directory: PathBuf,
     pub(crate) reload: Reload,
     access: Option<RwLock<Arc<Access>>>,
     pub(crate) audit: Option<Arc<Audit>>,
@@ -175,6 +180,8 @@ impl Server {
         ];
         let core = Arc::new(Core {
             jobs,
+            cache: config.cache.take(),
+            spill_directory: config.spill_directory.clone(),
             page_bytes,
             body_bytes,
             reports: Semaphore::new(config.limits.reports_max),

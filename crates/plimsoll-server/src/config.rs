@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll::budget::Budget;
+use plimsoll::cache::Cache;
 use plimsoll_store::{Catalogue, Store};
 
 use crate::access::Access;
@@ -180,6 +181,8 @@ pub struct ServerConfig {
     pub audit: Option<PathBuf>,
     /// The jobs of the database; without them their paths say how to have some.
     pub jobs: Option<JobsConfig>,
+    /// Where the sales of periods are kept warm.
+    pub cache: Option<Cache>,
     /// Whether POST, PATCH and DELETE are served at all.
     pub writable: bool,
     /// The time.

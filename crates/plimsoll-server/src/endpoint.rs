@@ -25,8 +25,8 @@ use crate::params::decode;
 use crate::problem::{Kind, Problem, Result};
 use crate::router::RouteLabel;
 use crate::routes::{
-    aggregate, analytics, export, exports, get, health, jobs, list, metrics, queries, search,
-    stream, system, write,
+    aggregate, analytics, cache, export, exports, get, health, jobs, list, metrics, queries, sales,
+    search, stream, system, write,
 };
 use crate::served::Served;
 
@@ -41,6 +41,9 @@ pub(crate) enum Action {
     ExportCsv,
     Summary,
     Trends,
+    Sales,
+    Cache,
+    Warm,
     Top,
     Aggregate,
     Queries,
@@ -60,8 +63,8 @@ pub(crate) enum Action {
 impl Action {
     /// Whether it has nothing for a method but GET and HEAD.
     fn only_reads(self) -> bool {
-        use Action::{Aggregate, Collection, Exports, Jobs, Reload, Row};
-        !matches!(self, Collection | Row | Aggregate | Exports | Jobs(_) | Reload)
+        use Action::{Aggregate, Collection, Exports, Jobs, Reload, Row, Warm};
+        !matches!(self, Collection | Row | Aggregate | Exports | Jobs(_) | Reload | Warm)
     }
 }
 
@@ -146,6 +149,9 @@ impl Inner {
             | Action::ExportCsv => self.of_resource(context, &mut request, body).await,
             Action::Summary => analytics::summary(context, &request).await,
             Action::Trends => analytics::trends(context, &request).await,
+            Action::Sales => sales::sales(context, &request).await,
+            Action::Cache => cache::cache(context, &request),
+            Action::Warm => cache::warm(context, &request).await,
             Action::Top => analytics::top(context, &request).await,
             Action::Aggregate => match *method {
                 Method::POST | Method::QUERY => aggregate::aggregate(context, &request, body).await,
@@ -225,8 +231,12 @@ impl Inner {
             Action::Health | Action::Live | Action::Ready | Action::Link => return Ok(Need::Open),
             Action::Jobs(route) => return Ok(route.need(reads)),
             Action::Metrics => return Ok(Need::Metrics),
-            Action::Memory | Action::Audit | Action::Reload => return Ok(Need::Admin),
-            Action::Summary | Action::Trends | Action::Top => return Ok(Need::Mapping),
+            Action::Memory | Action::Audit | Action::Reload | Action::Cache | Action::Warm => {
+                return Ok(Need::Admin);
+            }
+            Action::Summary | Action::Trends | Action::Sales | Action::Top => {
+                return Ok(Need::Mapping);
+            }
             // The body names what is aggregated or exported, and of queries those are listed that
             // may be read.
             Action::Aggregate | Action::Exports | Action::Queries | Action::Nothing => {

@@ -37,7 +37,7 @@ use crate::routes::jobs;
 use crate::served::Served;
 
 /// First segments that are ours under one of the prefixes.
-const RESERVED: [&str; 17] = [
+const RESERVED: [&str; 18] = [
     "api",
     "system",
     "analytics",
@@ -52,6 +52,7 @@ const RESERVED: [&str; 17] = [
     "tables",
     "queries",
     "v2",
+    "cache",
     "jobs",
     "queues",
     "workers",
@@ -89,6 +90,7 @@ pub(crate) fn build(context: &Arc<Context>) -> Result<Router, Error> {
         let noun = subject.path.as_deref().unwrap_or(&subject.name);
         routes.add("/analytics/summary", Action::Summary, None, &PREFIXES);
         routes.add("/analytics/trends", Action::Trends, None, &PREFIXES);
+        routes.add("/analytics/sales", Action::Sales, None, &PREFIXES);
         routes.add(&format!("/analytics/top-{noun}"), Action::Top, None, &PREFIXES);
     }
     routes.add("/analytics/aggregate", Action::Aggregate, None, &PREFIXES);
@@ -97,6 +99,8 @@ pub(crate) fn build(context: &Arc<Context>) -> Result<Router, Error> {
     for (path, route) in jobs::ROUTES {
         routes.add(path, Action::Jobs(route), None, &PREFIXES);
     }
+    routes.add("/cache", Action::Cache, None, &PREFIXES);
+    routes.add("/cache/warm", Action::Warm, None, &PREFIXES);
     routes.add("/system/memory", Action::Memory, None, &PREFIXES);
     routes.add("/system/audit", Action::Audit, None, &PREFIXES);
     routes.add("/system/catalog/reload", Action::Reload, None, &PREFIXES);

@@ -57,6 +57,12 @@ pub(crate) fn run(
         seed::fill(&opened.store, packs, counts, args.seed, &setup.memory.budget)?;
     }
     let memory = &setup.memory;
+    let (jobs, cache) = if writable {
+        let (jobs, cache) = jobs::of_server(&setup, &opened.store, &spill)?;
+        (Some(jobs), cache)
+    } else {
+        (None, None)
+    };
     let server = Server::new(ServerConfig {
         store: opened.store.clone(),
         catalogue_source: catalogue_source(&setup, source, &opened.store, packs),
@@ -69,7 +75,8 @@ pub(crate) fn run(
         cursor_key: database::cursor_key(setup.data())?,
         access,
         audit: access::audit(&setup.config, setup.data()),
-        jobs: if writable { Some(jobs::of_server(&setup, &opened.store)?) } else { None },
+        jobs,
+        cache,
         writable,
         clock: Arc::new(database::now_micros),
         process: Arc::new(process::OwnProcess { spill }),

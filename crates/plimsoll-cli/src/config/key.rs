@@ -72,7 +72,7 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 
 /// All settings, in the order they are shown.
-pub(crate) static KEYS: [Key; 29] = [
+pub(crate) static KEYS: [Key; 32] = [
     Key {
         name: "memory.limit",
         flag: "--memory",
@@ -189,6 +189,14 @@ pub(crate) static KEYS: [Key; 29] = [
     plain("jobs.queues", "--jobs-queues", Kind::Names, "high,default,low"),
     plain("jobs.lease", "--jobs-lease", Kind::Duration { min_ms: SECOND / 2, max_ms: HOUR }, "12s"),
     plain("jobs.renew", "--jobs-renew", Kind::Duration { min_ms: SECOND / 10, max_ms: HOUR }, "3s"),
+    plain("cache.warm.periods", "--cache-warm-periods", Kind::Names, "1d,yesterday,7d,30d,90d"),
+    plain("cache.warm.channels", "--cache-warm-channels", Kind::Names, "all"),
+    plain(
+        "cache.warm.fresh",
+        "--cache-warm-fresh",
+        Kind::Duration { min_ms: SECOND, max_ms: 24 * HOUR },
+        "15m",
+    ),
     plain("log.format", "--log-format", Kind::Choice(&["auto", "pretty", "json"]), "auto"),
     plain(
         "log.level",

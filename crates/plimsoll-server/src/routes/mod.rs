@@ -5,6 +5,7 @@
 
 pub(crate) mod aggregate;
 pub(crate) mod analytics;
+pub(crate) mod cache;
 pub(crate) mod export;
 pub(crate) mod exports;
 pub(crate) mod get;
@@ -14,6 +15,7 @@ pub(crate) mod list;
 pub(crate) mod metrics;
 pub(crate) mod queries;
 mod related_row;
+pub(crate) mod sales;
 pub(crate) mod search;
 pub(crate) mod stream;
 pub(crate) mod system;

@@ -26,4 +26,5 @@ mod streams;
 mod support;
 mod tenants;
 mod unindexed;
+mod warm;
 mod writes;

@@ -285,6 +285,7 @@ pub(crate) fn config(store: Store) -> ServerConfig {
         access: None,
         audit: None,
         jobs: None,
+        cache: None,
         writable: true,
         clock: Arc::new(|| NOW_MICROS),
         process: Arc::new(FixedProcess),

@@ -1,0 +1,90 @@
+//! Sales of a period come from the cache once it is warm, and say where they come from.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use plimsoll::cache::Cache;
+use plimsoll_jobs::{Queue, Registry, SystemClock, Warming, WorkerOptions, add_warming};
+use plimsoll_server::JobsConfig;
+
+use crate::support::{NOW_MICROS, TestServer, World, start, start_with, world};
+
+/// The tests' clock stands; so does the jobs', for what they say of the present.
+struct Standing(SystemClock);
+
+impl plimsoll_jobs::Clock for Standing {
+    fn now_micros(&self) -> i64 {
+        NOW_MICROS
+    }
+
+    fn steady(&self) -> Duration {
+        self.0.steady()
+    }
+}
+
+fn serve(world: &World) -> TestServer {
+    let mapping = Arc::clone(world.store.catalogue().sales().expect("a mapping"));
+    start_with(world, |config| {
+        let node = config.budget.child("cache", 8 << 20).expect("a child");
+        let cache = Cache::builder().memory_bytes(2 << 20).build(&node).expect("a cache");
+        let mut registry = Registry::default();
+        let warming = Warming {
+            cache: cache.clone(),
+            mapping,
+            periods: vec!["7d".into(), "30d".into()],
+            channels: vec!["all".into()],
+            fresh: Duration::from_secs(900),
+            consumer: config.budget.consumer("warming").expect("a consumer"),
+            engine_bytes: 4 << 20,
+            spill: std::env::temp_dir(),
+            seen: Arc::new(|| (0, 0)),
+        };
+        add_warming(&mut registry, warming).expect("kinds");
+        let clock = Arc::new(Standing(SystemClock::default()));
+        let queue = Queue::new(world.store.clone(), clock);
+        let mut worker = WorkerOptions::new("server");
+        worker.queues = vec!["low".into()];
+        config.jobs = Some(JobsConfig { queue, registry, worker, random: Arc::new(|| 0) });
+        config.cache = Some(cache);
+    })
+}
+
+#[test]
+fn sales_are_live_before_the_cache_is_warm_and_hot_behind_it() {
+    let world = world(0);
+    let server = serve(&world);
+    let live = server.get("/analytics/sales?period=7d");
+    assert_eq!((live.status, live.header("x-cache")), (200, Some("live")), "{}", live.text());
+    assert_eq!(live.header("age"), Some("0"));
+    let asked = server.ask("POST", "/cache/warm", &[], b"");
+    assert_eq!(asked.status, 202, "{}", asked.text());
+    let until = Instant::now() + Duration::from_secs(30);
+    let hot = loop {
+        let answer = server.get("/analytics/sales?period=7d&channel=all");
+        if answer.header("x-cache") == Some("hot") {
+            break answer;
+        }
+        assert!(Instant::now() < until, "it does not become warm: {}", answer.text());
+        std::thread::yield_now();
+    };
+    assert_eq!(hot.header("age"), Some("0"));
+    let (live, hot) = (live.json(), hot.json());
+    for field in ["revenue", "orders", "items", "per_day", "top", "previous"] {
+        assert_eq!(live[field], hot[field], "{field}");
+    }
+    let summary = server.get("/analytics/summary?period=7d").json();
+    assert_eq!(summary["data"]["revenue"], hot["revenue"], "{summary}");
+    let stats = server.get("/cache").json();
+    assert!(stats["hot"]["hits"].as_u64() > Some(0), "{stats}");
+}
+
+#[test]
+fn what_is_no_period_and_what_is_not_cached_at_all_is_said() {
+    let world = world(0);
+    let server = start(&world);
+    server.get("/analytics/sales?period=2d").problem(400, "invalid-parameter");
+    server.get("/analytics/sales?colour=red").problem(400, "unknown-parameter");
+    server.get("/cache").problem(404, "not-found");
+    server.ask("POST", "/cache/warm", &[], b"").problem(404, "not-found");
+    assert_eq!(server.get("/analytics/sales").header("x-cache"), Some("live"));
+}
