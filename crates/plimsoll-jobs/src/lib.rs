@@ -32,6 +32,7 @@ mod schema;
 mod sql_job;
 mod state;
 mod statements;
+mod timetable;
 mod triggers;
 mod worker;
 
@@ -58,4 +59,5 @@ pub use run::Run;
 pub use schema::{postgres_migrations, sqlite_migrations};
 pub use sql_job::{SQL_KIND, SqlJob, SqlRunner};
 pub use state::{State, Step};
+pub use timetable::{CRON_BYTES_MAX, Timetable};
 pub use worker::{CONCURRENCY_MAX, Random, Worker, WorkerOptions, WorkerStats};
