@@ -28,6 +28,7 @@ mod policy;
 mod queue;
 mod rescue;
 mod run;
+mod schedule;
 mod schema;
 mod sql_job;
 mod state;
@@ -56,6 +57,7 @@ pub use policy::{BACKOFF_BASE_MS, BACKOFF_MS_MAX, Ended, Verdict, backoff_ms, ju
 pub use queue::{Claim, Queue, Read, Within, Written};
 pub use rescue::{CRASHES_MAX, LEASE, RENEW_EVERY, RUNNING_MAX, Rescued, Rescuer};
 pub use run::Run;
+pub use schedule::{FIRED_MAX, NewSchedule, Schedule};
 pub use schema::{postgres_migrations, sqlite_migrations};
 pub use sql_job::{SQL_KIND, SqlJob, SqlRunner};
 pub use state::{State, Step};

@@ -10,5 +10,6 @@ mod exec;
 mod fixture;
 mod machine;
 mod queueing;
+mod schedules;
 mod sql_jobs;
 mod working;
