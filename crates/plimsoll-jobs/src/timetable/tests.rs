@@ -64,6 +64,15 @@ fn several_times_a_day_follow_the_clock_on_the_wall() {
 }
 
 #[test]
+fn one_time_a_day_on_a_day_that_a_zone_left_out_is_not_guessed() {
+    // Samoa went from 29 to 31 December 2011.
+    let table = table("30 10 * * *", "Pacific/Apia");
+    assert_eq!(table.next_after(micros("2011-12-29T22:00:00Z")), None);
+    let times = next("30 10 * * *", "Pacific/Apia", "2011-12-30T10:00:00Z", 1);
+    assert_eq!(times, ["2011-12-30T20:30:00Z"]);
+}
+
+#[test]
 fn a_line_means_what_it_says() {
     let after = "2026-01-01T00:00:00.5Z";
     for (line, expected) in [
