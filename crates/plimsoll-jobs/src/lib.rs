@@ -31,10 +31,12 @@ mod pull;
 mod queue;
 mod rescue;
 mod run;
+mod schedule;
 mod schema;
 mod sql_job;
 mod state;
 mod statements;
+mod timetable;
 mod triggers;
 mod waits;
 mod warming;
@@ -62,9 +64,11 @@ pub use prune::{PRUNE, Prune, add_own_kinds};
 pub use queue::{Claim, Queue, Read, Within, Written};
 pub use rescue::{CRASHES_MAX, LEASE, RENEW_EVERY, RUNNING_MAX, Rescued, Rescuer};
 pub use run::Run;
+pub use schedule::{FIRED_MAX, NewSchedule, Schedule};
 pub use schema::{postgres_migrations, sqlite_migrations, tables_on_postgres};
 pub use sql_job::{SQL_KIND, SqlJob, SqlRunner};
 pub use state::{State, Step};
+pub use timetable::{CRON_BYTES_MAX, Timetable};
 pub use waits::Why;
 pub use warming::{
     Seen, WARM, WARM_BATCH, WARM_PERIOD, WARM_QUEUE, WARMED, WARMED_EVENT, Warming, add_warming,

@@ -7,6 +7,7 @@
 //!    ├ worker > job_workers    who claims, and when it was last heard of
 //!    └ batch ─> job_batches    how many of its jobs are over, and what happens then
 //!   events                     what has happened, for whoever listens
+//!   schedules ──> jobs         when which job is enqueued next, and the last one
 //! ```
 //!
 //! Promises: made once; a claim finds its jobs in an index of ready ones alone, however many there
@@ -154,6 +155,34 @@ pub fn tables_on_postgres() -> Vec<Box<str>> {
     names
 }
 
+/// Schedules. What is due is found in an index of those that are not paused.
+static SCHEDULES: Own = Own::new(
+    "
+create table ~schedules (
+  name text primary key,
+  cron text not null,
+  zone text not null,
+  kind text not null,
+  queue text not null,
+  priority {bigint??integer} not null,
+  payload text not null,
+  tries_max {bigint??integer} not null,
+  exceptions_max {bigint??integer} not null,
+  timeout_ms {bigint??integer} not null,
+  memory_bytes {bigint??integer} not null,
+  may_overlap {bigint??integer} not null default 0,
+  paused_at {bigint??integer},
+  next_at {bigint??integer} not null,
+  last_at {bigint??integer},
+  last_job {bigint??integer},
+  skipped {bigint??integer} not null default 0,
+  error text
+) {??strict};
+create index {schedules_due??plimsoll_schedules_due} on ~schedules (next_at)
+  where paused_at is null;
+",
+);
+
 /// What SQLite has to run.
 #[must_use]
 pub fn sqlite_migrations() -> Vec<Migration> {
@@ -161,6 +190,7 @@ pub fn sqlite_migrations() -> Vec<Migration> {
     vec![
         Migration { id: "jobs-0001".into(), sql: TABLES.for_sqlite().into() },
         Migration { id: "jobs-0002".into(), sql: batches.into() },
+        Migration { id: "jobs-0003".into(), sql: SCHEDULES.for_sqlite().into() },
     ]
 }
 
@@ -171,6 +201,7 @@ pub fn postgres_migrations() -> Vec<Migration> {
     vec![
         Migration { id: "jobs-0001".into(), sql: TABLES.for_postgres().into() },
         Migration { id: "jobs-0002".into(), sql: batches.into() },
+        Migration { id: "jobs-0003".into(), sql: SCHEDULES.for_postgres().into() },
     ]
 }
 

@@ -10,6 +10,7 @@
 
 pub(crate) mod batches;
 pub(crate) mod events;
+pub(crate) mod schedules;
 
 use plimsoll_store::Own;
 

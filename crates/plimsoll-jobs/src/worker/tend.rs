@@ -3,7 +3,7 @@
 //! ```text
 //!   250 ms   jobs whose time has come ─> ready      1 s   settings of queues and kinds
 //!   1 s      jobs nobody renews ─> rescued          3 s   this worker is there
-//!   60 s     jobs that are over for long ─> gone
+//!   60 s     jobs that are over for long ─> gone   1 s   schedules that are due ─> a job each
 //! ```
 //!
 //! Promises: two workers that do the same do it once; what fails is tried at the next turn.
@@ -15,9 +15,11 @@ use std::time::Duration;
 use super::shared::{Limits, Phase, Shared};
 use crate::error::Result;
 use crate::rescue::Rescuer;
+use crate::schedule::FIRED_MAX;
 
 const DUE_EVERY: Duration = Duration::from_millis(250);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+const SCHEDULES_EVERY: Duration = Duration::from_secs(1);
 const SEEN_EVERY: Duration = Duration::from_secs(3);
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// Jobs that are removed in one transaction.
@@ -32,6 +34,7 @@ const WORKER_KEEP_MICROS: i64 = 60_000_000;
 struct Turns {
     due: Option<Duration>,
     look: Option<Duration>,
+    schedules: Option<Duration>,
     seen: Option<Duration>,
     prune: Option<Duration>,
 }
@@ -95,6 +98,10 @@ fn turn(shared: &Shared, turns: &mut Turns, rescuer: &mut Rescuer) -> Result<()>
         }
         let gone = queue.now_micros().saturating_sub(WORKER_KEEP_MICROS);
         queue.forget_workers(gone).wait()?;
+    }
+    // Last, so that a schedule that fails keeps nothing of the above from its turn.
+    if options.tends && is_turn(&mut turns.schedules, now, SCHEDULES_EVERY) {
+        while queue.fire_schedules()? >= u64::from(FIRED_MAX) {}
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod exec;
 mod fixture;
 mod machine;
 mod queueing;
+mod schedules;
 mod sql_jobs;
 mod warming;
 mod working;
