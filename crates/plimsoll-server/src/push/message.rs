@@ -106,10 +106,11 @@ fn target(url: &str) -> Result<Target, String> {
     if !is_address && !super::allow::is_host(host) {
         return Err(wrong("names no host"));
     }
-    let port = match authority.port() {
-        None if authority.as_str().ends_with(':') => None,
+    // Read here, for hyper takes a port that is no number for none.
+    let rest = authority.as_str().get(authority.host().len()..).unwrap_or_default();
+    let port = match rest.strip_prefix(':') {
         None => Some(if https { 443 } else { 80 }),
-        Some(port) => Some(port.as_u16()).filter(|port| *port != 0),
+        Some(digits) => digits.parse::<u16>().ok().filter(|port| *port != 0),
     };
     Ok(Target {
         https,

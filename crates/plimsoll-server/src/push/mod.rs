@@ -30,7 +30,7 @@ use plimsoll_jobs::{Declared, Ending, Handler, JobError, Run, Trying};
 pub use allow::Allow;
 pub use dial::Resolve;
 pub use notice::{Destination, Notifying, notice};
-pub use secrets::{SECRETS_BYTES_MAX, Secrets};
+pub use secrets::Secrets;
 
 use dial::Dialer;
 

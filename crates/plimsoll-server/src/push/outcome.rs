@@ -125,7 +125,7 @@ mod tests {
             ("99999999999999999999999", Some(RETRY_AFTER_MS_MAX)),
             ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60_000)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(RETRY_AFTER_MS_MIN)),
-            ("Sun, 06 Nov 2094 08:00:00 GMT", Some(RETRY_AFTER_MS_MAX)),
+            ("Sat, 06 Nov 2094 08:00:00 GMT", Some(RETRY_AFTER_MS_MAX)),
             ("", None),
             ("-7", None),
             ("7.5", None),

@@ -12,6 +12,9 @@
 //! Never: a secret in a message, a log or a job; it has no `Debug`.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -32,7 +35,7 @@ const SECRETS_MAX: usize = 1_000;
 /// Hosts of a secret.
 const HOSTS_MAX: usize = 64;
 /// Bytes of a file: that of every secret there can be.
-pub const SECRETS_BYTES_MAX: usize = 1 << 20;
+const SECRETS_BYTES_MAX: usize = 1 << 20;
 
 /// The secrets of a process, by name.
 #[derive(Default)]
@@ -54,7 +57,21 @@ struct SecretToml {
 }
 
 impl Secrets {
-    /// Reads the file of secrets.
+    /// Reads the file of secrets at `path`.
+    ///
+    /// # Errors
+    /// The file's name, with what the system says or what [`Secrets::parse`] does.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let fail = |why: String| format!("push.secrets, {}: {why}", path.display());
+        let file = File::open(path).map_err(|e| fail(e.to_string()))?;
+        let mut text = String::new();
+        // One byte more, so that what is too large is seen to be.
+        let read = file.take(SECRETS_BYTES_MAX as u64 + 1).read_to_string(&mut text);
+        read.map_err(|e| fail(e.to_string()))?;
+        Self::parse(&text).map_err(fail)
+    }
+
+    /// Reads the text of a file of secrets.
     ///
     /// # Errors
     /// The name of the secret that is wrong, and what it should be; never the secret.
@@ -164,6 +181,18 @@ mod tests {
         assert!(secrets.get("billing", "evil.example").is_err());
         let said = secrets.get("biling", "hooks.example").err().unwrap_or_default();
         assert!(said.contains("did you mean billing?"), "{said}");
+    }
+
+    #[test]
+    fn a_file_of_secrets_is_read_and_one_that_is_not_there_is_named() {
+        let directory = tempfile::TempDir::new().expect("a folder");
+        let path = directory.path().join("secrets.toml");
+        let said = Secrets::open(&path).err().unwrap_or_default();
+        assert!(said.contains("secrets.toml: No such file"), "{said}");
+        std::fs::write(&path, format!("[a]\nkeys = [{KEY:?}]")).expect("written");
+        assert!(Secrets::open(&path).is_ok_and(|secrets| secrets.get("a", "x").is_ok()));
+        std::fs::write(&path, "# ".repeat(SECRETS_BYTES_MAX)).expect("written");
+        assert!(Secrets::open(&path).err().unwrap_or_default().contains("more than"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod exports_under_way;
 mod include;
 mod lists;
 mod operations;
+mod push;
 mod refused_input;
 mod search;
 mod served;
