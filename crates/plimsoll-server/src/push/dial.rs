@@ -1,8 +1,8 @@
 //! A connection to a receiver, whose address was judged.
 //!
 //! ```text
-//!   host ─> addresses, once ─> those that may be called ─> connect to exactly these ─> TLS, by name
-//!                               none: refused
+//!   host ─> addresses, once ─> those that may be called ─> connect to these ─> TLS, by name
+//!                              none: refused
 //! ```
 //!
 //! Promises: the address that is connected to is the one that was judged: a name is looked up once

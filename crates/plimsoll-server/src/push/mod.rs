@@ -44,7 +44,7 @@ const LOOKUP_STACK_BYTES: usize = 256 << 10;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A job's time, well beyond that of a delivery.
 const TIMEOUT_MS: u64 = 120_000;
-/// Attempts: with the queue's backoff they lie about seven hours apart in all, fifteen at most.
+/// Attempts: with the queue's backoff they lie within about eight hours, sixteen at most.
 const TRIES_MAX: u32 = 25;
 
 /// What is known of the kind before one has run.

@@ -75,10 +75,12 @@ fn a_receiver_is_encrypted_to_and_has_to_be_the_host_of_the_url() {
 
 #[test]
 fn a_receiver_that_does_not_encrypt_is_sent_nothing() {
-    let receiver = Receiver::new(vec![Answer::Bytes("HTTP/1.1 200 OK\r\n\r\n".into())]);
+    let receiver =
+        Receiver::new(vec![Answer::Deaf("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")]);
     let world = World::new(options());
     let id = world.push(&format!("https://127.0.0.1:{}/", receiver.port), "{\"n\":1}");
-    drop(receiver);
     let said = world.failure(id, State::Retrying);
-    assert!(!said.contains("200"), "{said}");
+    assert!(said.contains("encrypting to 127.0.0.1: "), "{said}");
+    let sent = receiver.request().line;
+    assert!(!sent.contains("POST") && !sent.contains("\"n\""), "{sent}");
 }

@@ -25,6 +25,8 @@ use super::world::DEADLINE;
 pub(super) enum Answer {
     /// With these bytes.
     Bytes(String),
+    /// With these bytes, whatever came first, which is told as a request's line.
+    Deaf(&'static str),
     /// The connection is closed before anything is read.
     Dropped,
     /// Nothing is said until the other side goes.
@@ -126,11 +128,20 @@ fn serve(
     if matches!(answer, Answer::Dropped) {
         return;
     }
+    if let Answer::Deaf(text) = answer {
+        let mut piece = [0; 4_096];
+        let read = stream.read(&mut piece).unwrap_or_default();
+        let line = String::from_utf8_lossy(&piece[..read]).into_owned();
+        let request = Request { line, headers: BTreeMap::new(), body: String::new() };
+        let _told = told.send(Seen::Request(request));
+        let written = stream.write_all(text.as_bytes());
+        return drop(written);
+    }
     let Ok(request) = read(&mut stream) else { return };
     // A test that is over listens no more.
     let _told = told.send(Seen::Request(request));
     let sent_bytes = match answer {
-        Answer::Dropped => return,
+        Answer::Dropped | Answer::Deaf(_) => return,
         Answer::Bytes(text) => {
             let written = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
             return drop(written);

@@ -115,6 +115,17 @@ fn a_host_that_is_allowed_by_name_is_called_inside() {
 #[test]
 fn a_push_that_cannot_be_made_fails_at_once() {
     let world = World::new(options());
+    let long = format!("http://127.0.0.1/{}", "x".repeat(2_048));
+    for (url, said) in [
+        ("", "is none"),
+        ("http://me:word@127.0.0.1/", "holds a user or password"),
+        ("http://127.0.0.1/#top", "has a fragment"),
+        ("http://127.0.0.1:0/", "has no port"),
+        (&*long, "has more than 2048 bytes"),
+    ] {
+        let failure = world.failure(world.push(url, "{}"), State::Failed);
+        assert!(failure.contains(said), "{failure}");
+    }
     for (payload, said) in [
         ("[]", "the payload is not"),
         ("{\"url\":\"http://127.0.0.1/\",\"secret\":\"test\"}", "missing field `body`"),
