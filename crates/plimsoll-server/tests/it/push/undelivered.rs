@@ -177,3 +177,14 @@ fn a_worker_that_ends_does_not_wait_for_a_receiver() {
     let job = world.until(id, State::Ready);
     assert_eq!(job.attempts, 0, "handed back");
 }
+
+#[test]
+fn a_push_that_is_cancelled_is_broken_off() {
+    let receiver = Receiver::new(vec![Answer::Silence]);
+    let world = World::new(options());
+    let id = world.push(&receiver.url(), "{}");
+    receiver.request();
+    world.queue.cancel(id).expect("cancelled");
+    world.until(id, State::Cancelled);
+    assert!(matches!(receiver.next(), Seen::Gone { .. }), "the connection is closed");
+}
