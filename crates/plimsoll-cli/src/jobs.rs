@@ -14,7 +14,7 @@ use plimsoll::cache::Cache;
 use plimsoll_jobs::{
     Queue, Random, Registry, SystemClock, Warming, WorkerOptions, add_own_kinds, add_warming,
 };
-use plimsoll_server::JobsConfig;
+use plimsoll_server::{JobsConfig, push};
 use plimsoll_store::Store;
 use plimsoll_store::catalogue::Pack;
 use plimsoll_store::sales::Period;
@@ -85,6 +85,25 @@ pub(crate) fn options(setup: &Setup, what: &str) -> anyhow::Result<WorkerOptions
     })
 }
 
+/// Calls other servers, signed with the secrets that are configured.
+fn push(setup: &Setup, registry: &mut Registry) -> anyhow::Result<()> {
+    let config = &setup.config;
+    let wrong = |key: &'static str, why: String| {
+        Usage(format!("{key}, from {}: {why}", config.origin(key)))
+    };
+    let secrets = match config.path("push.secrets") {
+        Some(file) => push::Secrets::open(file).map_err(|e| wrong("push.secrets", e))?,
+        None => push::Secrets::default(),
+    };
+    let listed = config.optional_text("push.allow").unwrap_or_default();
+    let entries = listed.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let allow = push::Allow::parse(entries).map_err(|e| wrong("push.allow", e))?;
+    let options = push::Options { secrets, allow, ..push::Options::default() };
+    let pusher = push::Pusher::new(options).map_err(|e| wrong("push.secrets", e))?;
+    registry.add(push::KIND, push::declared(), pusher)?;
+    Ok(())
+}
+
 /// Keeps the sales of a pack with a mapping warm; gives where.
 fn warm(
     setup: &Setup,
@@ -140,6 +159,7 @@ pub(crate) fn of_server(
     }
     worker.concurrency = concurrency.max(1);
     let mut registry = registry()?;
+    push(setup, &mut registry)?;
     let cache = warm(setup, store, spill, &mut registry)?;
     Ok((JobsConfig { queue: queue(store), registry, worker, random: random() }, cache))
 }

@@ -37,6 +37,7 @@ mod metrics;
 mod negotiate;
 mod params;
 mod problem;
+pub mod push;
 mod refuse;
 mod reload;
 mod request_id;

@@ -47,6 +47,8 @@ pub(crate) enum Kind {
     Url,
     /// Names of queues, parted by commas.
     Names,
+    /// Hosts and networks, parted by commas.
+    Hosts,
     /// A whole number.
     Integer { min: u64, max: u64 },
     /// A length of time, in milliseconds.
@@ -72,7 +74,7 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 
 /// All settings, in the order they are shown.
-pub(crate) static KEYS: [Key; 32] = [
+pub(crate) static KEYS: [Key; 34] = [
     Key {
         name: "memory.limit",
         flag: "--memory",
@@ -189,6 +191,20 @@ pub(crate) static KEYS: [Key; 32] = [
     plain("jobs.queues", "--jobs-queues", Kind::Names, "high,default,low"),
     plain("jobs.lease", "--jobs-lease", Kind::Duration { min_ms: SECOND / 2, max_ms: HOUR }, "12s"),
     plain("jobs.renew", "--jobs-renew", Kind::Duration { min_ms: SECOND / 10, max_ms: HOUR }, "3s"),
+    Key {
+        name: "push.secrets",
+        flag: "--push-secrets",
+        kind: Kind::File,
+        preset: Preset::Unset("no secrets: nothing is pushed"),
+        other_variables: &[],
+    },
+    Key {
+        name: "push.allow",
+        flag: "--push-allow",
+        kind: Kind::Hosts,
+        preset: Preset::Unset("addresses of the world, over https"),
+        other_variables: &[],
+    },
     plain("cache.warm.periods", "--cache-warm-periods", Kind::Names, "1d,yesterday,7d,30d,90d"),
     plain("cache.warm.channels", "--cache-warm-channels", Kind::Names, "all"),
     plain(

@@ -62,6 +62,7 @@ impl Kind {
             Self::Names => {
                 "names such as high,default,low: letters, digits, '.', '_', '-', ':'".into()
             }
+            Self::Hosts => "hosts and networks such as hooks.internal,10.1.2.0/24".into(),
             Self::Integer { min, max } => format!("an integer from {min} to {max}"),
             Self::Duration { min_ms, max_ms } => format!(
                 "a time from {} to {}, such as 500ms, 30s or 2m",
@@ -95,6 +96,10 @@ impl Kind {
             Self::Names => text
                 .split(',')
                 .all(|name| plimsoll_jobs::check_name("queue", name.trim()).is_ok())
+                .then(|| Value::Text(text.to_owned()))
+                .ok_or_else(refused),
+            // Each is read by whoever calls them.
+            Self::Hosts => (!text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()))
                 .then(|| Value::Text(text.to_owned()))
                 .ok_or_else(refused),
             Self::Integer { min, max } => whole(text)

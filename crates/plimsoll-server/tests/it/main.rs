@@ -15,6 +15,7 @@ mod include;
 mod jobs;
 mod lists;
 mod operations;
+mod push;
 mod refused_input;
 mod search;
 mod served;
