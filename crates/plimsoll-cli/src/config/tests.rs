@@ -79,6 +79,7 @@ fn every_key_is_set_by_each_of_its_variables_and_by_the_file() {
         let (text, toml) = match key.kind {
             super::key::Kind::Url => ("https://a.example", "'https://a.example'"),
             super::key::Kind::Names => ("b,a", "'b,a'"),
+            super::key::Kind::Hosts => ("a.example,10.0.0.0/8", "'a.example,10.0.0.0/8'"),
             super::key::Kind::Bytes { .. } => ("77M", "'77M'"),
             super::key::Kind::Directory => ("elsewhere", "'elsewhere'"),
             super::key::Kind::File => ("file.toml", "'file.toml'"),

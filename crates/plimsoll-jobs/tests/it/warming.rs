@@ -31,7 +31,8 @@ const COUNT: i64 = 1_200;
 
 fn fill(store: &Store, until: i64) {
     let text = "with recursive n(i) as (select 0 union all select i + 1 from n \
-                where i < :count - 1) insert into orders (at, channel, items) select :until - 1 - i * 7200000000, \
+                where i < :count - 1) insert into orders (at, channel, items) \
+                select :until - 1 - i * 7200000000, \
                 case i % 3 when 0 then 'web' else 'shop' end, \
                 json_array(json_object('sku', 'S' || i % 7, 'quantity', 2, 'line_total', 1.5)) \
                 from n";
