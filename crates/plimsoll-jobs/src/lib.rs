@@ -65,7 +65,9 @@ pub use queue::{Claim, Queue, Read, Within, Written};
 pub use rescue::{CRASHES_MAX, LEASE, RENEW_EVERY, RUNNING_MAX, Rescued, Rescuer};
 pub use run::Run;
 pub use schedule::{FIRED_MAX, NewSchedule, Schedule};
-pub use schema::{postgres_migrations, sqlite_migrations, tables_on_postgres};
+pub use schema::{
+    functions_on_postgres, postgres_migrations, sqlite_migrations, tables_on_postgres,
+};
 pub use sql_job::{SQL_KIND, SqlJob, SqlRunner};
 pub use state::{State, Step};
 pub use timetable::{CRON_BYTES_MAX, Timetable};

@@ -205,6 +205,20 @@ pub fn postgres_migrations() -> Vec<Migration> {
     ]
 }
 
+/// The functions' names there, likewise.
+#[must_use]
+pub fn functions_on_postgres() -> Vec<Box<str>> {
+    let mut names = Vec::new();
+    for migration in postgres_migrations() {
+        for rest in migration.sql.split("create function plimsoll.").skip(1) {
+            names.extend(rest.split([' ', '(']).next().map(Into::into));
+        }
+    }
+    // What others call goes last.
+    names.reverse();
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::tables_on_postgres;

@@ -31,8 +31,11 @@ pub(crate) fn run(global: &Global, args: &UninstallArgs) -> anyhow::Result<Outco
     let jobs = plimsoll_jobs::tables_on_postgres();
     let staging: Vec<&str> = staging.chain(jobs.iter().map(|name| &**name)).collect();
     let postgres = postgres_config(url, ROW_BYTES_MAX as u64);
-    let tables =
-        if args.yes { uninstall(&postgres, &staging)? } else { installed(&postgres, &staging)? };
+    let tables = if args.yes {
+        uninstall(&postgres, &staging, &plimsoll_jobs::functions_on_postgres())?
+    } else {
+        installed(&postgres, &staging)?
+    };
     let mut out = crate::exit::stdout();
     if tables.is_empty() {
         writeln!(out, "there is no schema plimsoll of Plimsoll's; nothing is dropped")?;

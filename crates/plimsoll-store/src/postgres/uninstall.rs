@@ -26,13 +26,18 @@ pub fn installed(config: &PostgresConfig, staging: &[&str]) -> Result<Vec<Box<st
 }
 
 /// Drops the schema `plimsoll` and returns the tables that were in it: the control tables, and
-/// those of `staging`, which recipes make. The tables that migrations made stay.
+/// those of `staging`, which recipes make. The tables that migrations made stay. With them go
+/// `functions`, which are the triggers of such tables.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Conflict`] when the schema holds what Plimsoll did not make, or something
 /// elsewhere depends on it.
-pub fn uninstall(config: &PostgresConfig, staging: &[&str]) -> Result<Vec<Box<str>>> {
-    alone(config, async |client| drop_schema(client, staging).await)
+pub fn uninstall(
+    config: &PostgresConfig,
+    staging: &[&str],
+    functions: &[Box<str>],
+) -> Result<Vec<Box<str>>> {
+    alone(config, async |client| drop_schema(client, staging, functions).await)
 }
 
 /// The tables in the schema.
@@ -69,7 +74,11 @@ async fn look(client: &Client, staging: &[&str]) -> Result<Vec<Box<str>>> {
 }
 
 /// Drops the tables, then the schema, which must be empty by then.
-async fn drop_schema(client: &Client, staging: &[&str]) -> Result<Vec<Box<str>>> {
+async fn drop_schema(
+    client: &Client,
+    staging: &[&str],
+    functions: &[Box<str>],
+) -> Result<Vec<Box<str>>> {
     let fail = |e: tokio_postgres::Error| explain(WHAT, &e);
     let begin = format!("begin; select pg_advisory_xact_lock({})", control::LOCK);
     client.batch_execute(&begin).await.map_err(fail)?;
@@ -79,7 +88,12 @@ async fn drop_schema(client: &Client, staging: &[&str]) -> Result<Vec<Box<str>>>
         Ok(tables) => {
             let names: Vec<String> =
                 tables.iter().map(|name| format!("{OWN_SCHEMA}.{}", quote(name))).collect();
-            let text = format!("drop table {}; drop schema {OWN_SCHEMA}", names.join(", "));
+            let functions: String = functions
+                .iter()
+                .map(|name| format!("drop function if exists {OWN_SCHEMA}.{}; ", quote(name)))
+                .collect();
+            let tables_dropped = names.join(", ");
+            let text = format!("drop table {tables_dropped}; {functions}drop schema {OWN_SCHEMA}");
             client.batch_execute(&text).await.map(|()| tables).map_err(|e| refused(&e))
         }
         Err(error) => Err(error),
