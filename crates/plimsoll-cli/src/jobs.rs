@@ -12,7 +12,8 @@ use std::time::Duration;
 use anyhow::bail;
 use plimsoll::cache::Cache;
 use plimsoll_jobs::{
-    Queue, Random, Registry, SystemClock, Warming, WorkerOptions, add_own_kinds, add_warming,
+    Queue, Random, Registry, SystemClock, Warming, WorkerOptions, add_own_kinds, add_refreshing,
+    add_warming, refreshing_schedule,
 };
 use plimsoll_server::{JobsConfig, push};
 use plimsoll_store::Store;
@@ -161,5 +162,11 @@ pub(crate) fn of_server(
     let mut registry = registry()?;
     push(setup, &mut registry)?;
     let cache = warm(setup, store, spill, &mut registry)?;
-    Ok((JobsConfig { queue: queue(store), registry, worker, random: random() }, cache))
+    let queue = queue(store);
+    let analytics = store.catalogue().analytics();
+    if let Some(analytics) = analytics.filter(|found| found.rollup.is_some()) {
+        add_refreshing(&mut registry, Arc::clone(analytics))?;
+        queue.set_schedule(&refreshing_schedule())?.wait()?;
+    }
+    Ok((JobsConfig { queue, registry, worker, random: random() }, cache))
 }
