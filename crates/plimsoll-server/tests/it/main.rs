@@ -8,6 +8,7 @@ mod aggregate_model;
 mod aggregate_refused;
 mod analytics;
 mod audit;
+mod batches;
 mod client;
 mod exports;
 mod exports_under_way;
