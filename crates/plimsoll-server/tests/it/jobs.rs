@@ -349,7 +349,7 @@ fn a_server_that_stops_says_bye_and_lets_no_claim_wait() {
 fn beside_a_database_without_jobs_their_paths_say_how_to_have_some() {
     let world = world(0);
     let server = start(&world);
-    for path in ["/jobs", "/api/v2/jobs/1", "/queues", "/workers", "/batches"] {
+    for path in ["/jobs", "/api/v2/jobs/1", "/queues", "/workers", "/batches", "/events"] {
         let problem = server.get(path).problem(409, "jobs-unavailable");
         assert!(problem["detail"].as_str().is_some_and(|text| text.contains("migrate")));
     }

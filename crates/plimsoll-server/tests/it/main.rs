@@ -26,5 +26,6 @@ mod snapshots;
 mod streams;
 mod support;
 mod tenants;
+mod told;
 mod unindexed;
 mod writes;

@@ -7,7 +7,7 @@
 //!   /jobs/{id}/events           SSE                    /workers/{name}/quiet    and stop
 //!   /jobs/{id}/retry            and cancel, pause, resume
 //!   /batches                    list, begin            /batches/{id}            show, /events SSE
-//!   /batches/{id}/cancel
+//!   /batches/{id}/cancel                              /events                  SSE
 //!
 //!   pull:  POST /jobs/claim ─> token ─> POST /jobs/{id}/heartbeat, checkpoint, complete, fail
 //! ```
@@ -24,6 +24,7 @@ mod manage;
 mod pull;
 mod report;
 mod sse;
+mod told;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -64,10 +65,11 @@ pub(crate) enum Route {
     Batch,
     BatchCancel,
     BatchEvents,
+    Told,
 }
 
 /// Every path, as it stands behind a prefix.
-pub(crate) const ROUTES: [(&str, Route); 23] = {
+pub(crate) const ROUTES: [(&str, Route); 24] = {
     use manage::Change;
     use report::Report;
     [
@@ -94,6 +96,7 @@ pub(crate) const ROUTES: [(&str, Route); 23] = {
         ("/batches/{id}", Route::Batch),
         ("/batches/{id}/cancel", Route::BatchCancel),
         ("/batches/{id}/events", Route::BatchEvents),
+        ("/events", Route::Told),
     ]
 };
 
@@ -102,11 +105,11 @@ impl Route {
     /// once that is known.
     pub(crate) fn need(self, reads: bool) -> Need {
         match self {
-            // A batch has jobs of any kind.
+            // A batch has jobs of any kind, and events tell of any.
             Self::Batches | Self::Queues | Self::Workers if reads => {
                 Need::Named(Verb::Job, "*".into())
             }
-            Self::Batch | Self::BatchCancel | Self::BatchEvents => {
+            Self::Batch | Self::BatchCancel | Self::BatchEvents | Self::Told => {
                 Need::Named(Verb::Job, "*".into())
             }
             Self::QueuePause(_) | Self::WorkerStop(_) | Self::Queues | Self::Workers => Need::Admin,
@@ -121,7 +124,7 @@ impl Route {
             Self::One => "GET, HEAD, DELETE",
             Self::Batches => "GET, HEAD, POST",
             Self::Errors | Self::Events | Self::Queues | Self::Workers => "GET, HEAD",
-            Self::Batch | Self::BatchEvents => "GET, HEAD",
+            Self::Batch | Self::BatchEvents | Self::Told => "GET, HEAD",
             _ => "POST",
         }
     }
@@ -139,7 +142,7 @@ pub(crate) async fn answer(
         return Err(Problem::method(method, route.allow()));
     }
     let jobs = jobs(context)?;
-    if !matches!(route, Route::All | Route::Events | Route::Batches) {
+    if !matches!(route, Route::All | Route::Events | Route::Batches | Route::Told) {
         Query::expect_none(request.uri.query())?;
     }
     let mut response = match route {
@@ -164,6 +167,7 @@ pub(crate) async fn answer(
         Route::Batch => batch::show(context, jobs, request).await,
         Route::BatchCancel => batch::cancel(context, jobs, request).await,
         Route::BatchEvents => events::of_batch(context, request).await,
+        Route::Told => told::told(context, request).await,
         Route::WorkerStop(stop) => manage::stop_worker(context, jobs, stop, request).await,
     }?;
     let no_store = HeaderValue::from_static("no-store");

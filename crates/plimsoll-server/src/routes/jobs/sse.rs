@@ -129,6 +129,11 @@ impl Teller {
         Next::Look
     }
 
+    /// What comes next without any rest.
+    pub(super) fn look(&self) -> Next {
+        if *self.phase.borrow() == Phase::Serving { Next::Look } else { Next::Bye }
+    }
+
     /// Says that the server stops; the id stays that of the last event.
     pub(super) async fn bye(&mut self) {
         self.say("event: bye\ndata: {}\n\n".to_owned()).await;
