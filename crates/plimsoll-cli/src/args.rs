@@ -14,7 +14,10 @@ use crate::config::KEYS;
 mod jobs;
 mod tools;
 
-pub(crate) use jobs::{JobsCommand, ListArgs, QueueArgs, QueueCommand, QueuesArgs, WorkerArgs};
+pub(crate) use jobs::{
+    AddArgs, BatchCommand, BatchesArgs, HowArgs, JobsCommand, ListArgs, QueueArgs, QueueCommand,
+    QueuesArgs, SqlArgs, WorkerArgs,
+};
 pub(crate) use tools::{
     ConvertArgs, CountArgs, DistinctArgs, GroupArgs, HeadArgs, JoinArgs, QuantileArgs, SortArgs,
     ToolArgs, TopArgs,
@@ -86,9 +89,12 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Run jobs of Plimsoll's own database, beside the server or alone
     Worker(WorkerArgs),
-    /// List, show, follow and change jobs
+    /// List, show, follow, change and enqueue jobs
     #[command(subcommand)]
     Jobs(JobsCommand),
+    /// List, show and cancel batches of jobs
+    #[command(subcommand)]
+    Batch(BatchCommand),
     /// List, pause and restart queues of jobs
     #[command(subcommand)]
     Queue(QueueCommand),

@@ -62,6 +62,7 @@ fn run() -> anyhow::Result<Outcome> {
         Command::Run(args) => commands::run::run(&global, &args),
         Command::Worker(args) => commands::worker::run(&global, &args, &packs),
         Command::Jobs(command) => commands::jobs::run(&global, &command, &packs),
+        Command::Batch(command) => commands::batch::run(&global, &command, &packs),
         Command::Queue(command) => commands::queue::run(&global, &command, &packs),
         Command::Key(KeyCommand::New { name, scopes }) => {
             commands::key::new(&name, &scopes, &mut exit::stdout())

@@ -78,6 +78,21 @@ pub struct Batch {
     pub finished_micros: Option<i64>,
 }
 
+impl Batch {
+    /// `open`, `running`, `cancelling`, and when it is over `completed`, `failed`, `cancelled`.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match (self.finished_micros, self.cancelled_micros) {
+            (Some(_), Some(_)) => "cancelled",
+            (Some(_), None) if self.completed == self.total => "completed",
+            (Some(_), None) => "failed",
+            (None, Some(_)) => "cancelling",
+            (None, None) if self.sealed => "running",
+            (None, None) => "open",
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Callback<'a> {
     what: When,

@@ -1,4 +1,4 @@
-//! A job as it is shown, in JSON.
+//! A job, a batch and an event as they are shown, in JSON.
 //!
 //! Promises: times are RFC 3339; what is not known is null; payload and result are JSON, with
 //! numbers beyond 64 bits as the nearest float.
@@ -7,6 +7,8 @@
 use plimsoll::record::Timestamp;
 use serde_json::{Value as Json, json};
 
+use crate::batch::Batch;
+use crate::event::Event;
 use crate::job::{Job, Progress, Wish};
 use crate::state::State;
 use crate::waits::Why;
@@ -106,5 +108,53 @@ fn progress(job: &Job, now_micros: i64) -> Json {
         "processed": done,
         "memory_usage": job.peak_bytes,
         "estimated_remaining": eta,
+    })
+}
+
+/// A batch, with how much of it is over.
+#[must_use]
+pub fn batch_document(batch: &Batch) -> Json {
+    let over = batch.total.saturating_sub(batch.pending);
+    let percent = (over * 1_000).checked_div(batch.total);
+    json!({
+        "id": batch.batch,
+        "name": batch.name,
+        "state": batch.state(),
+        "sealed": batch.sealed,
+        "total": batch.total,
+        "pending": batch.pending,
+        "completed": batch.completed,
+        "failed": batch.failed,
+        "cancelled": batch.cancelled,
+        "progress": {
+            "done": over,
+            "total": batch.total,
+            "unit": "jobs",
+            "percent": percent.map(|tenths| Json::from(f64::from(thousand(tenths)) / 10.0)),
+        },
+        "first_failure": batch.failure,
+        "created_at": time(Some(batch.created_micros)),
+        "cancelled_at": time(batch.cancelled_micros),
+        "finished_at": time(batch.finished_micros),
+        "links": {
+            "self": format!("/api/v2/batches/{}", batch.batch),
+            "events": format!("/api/v2/batches/{}/events", batch.batch),
+        },
+    })
+}
+
+fn thousand(tenths: u64) -> u32 {
+    u32::try_from(tenths).unwrap_or(1_000).min(1_000)
+}
+
+/// An event that was told.
+#[must_use]
+pub fn event_document(event: &Event) -> Json {
+    json!({
+        "id": event.id,
+        "topic": event.topic,
+        "name": event.name,
+        "payload": raw(Some(&event.payload)),
+        "at": time(Some(event.at_micros)),
     })
 }

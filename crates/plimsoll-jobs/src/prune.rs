@@ -12,8 +12,8 @@ use plimsoll::record::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::cadence::Cadence;
-use crate::error::{ErrorKind, Result};
-use crate::handler::{Declared, Ending, JobError, Registry};
+use crate::error::ErrorKind;
+use crate::handler::{Ending, JobError};
 use crate::job::{Fields, JobId, Progress};
 use crate::queue::{int, own};
 use crate::run::Run;
@@ -46,16 +46,8 @@ struct Pruned {
     removed: u64,
 }
 
-/// Adds the kinds that every worker of Plimsoll knows.
-///
-/// # Errors
-/// [`ErrorKind::Invalid`] where one of them is there already.
-pub fn add_own_kinds(registry: &mut Registry) -> Result<()> {
-    // It goes on from its checkpoint as often as it must.
-    registry.add(PRUNE, Declared { queue: "low", ..Declared::default() }, prune)
-}
-
-fn prune(run: &mut Run<'_>) -> Result<Ending, JobError> {
+/// Does one such job.
+pub(crate) fn prune(run: &mut Run<'_>) -> Result<Ending, JobError> {
     let asked: Prune = run.payload()?;
     run.set_cadence(Cadence::Items(1));
     let age = i64::try_from(asked.older_than_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);

@@ -97,7 +97,7 @@ impl SqlJob {
         job.check().map(|()| job)
     }
 
-    fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         for name in [":after", ":upto"] {
             if !self.sql.contains(name) {
                 return Err(format!(

@@ -43,7 +43,7 @@ pub(crate) struct Jobs {
     pub(crate) registry: Registry,
     pub(crate) random: Random,
     pub(crate) claims: Semaphore,
-    pub(crate) events: Semaphore,
+    pub(crate) events: Arc<Semaphore>,
     /// How long a lease holds that is not renewed, and how often it should be.
     pub(crate) lease: Duration,
     pub(crate) renew_every: Duration,
@@ -70,7 +70,7 @@ impl Jobs {
             registry,
             random,
             claims: Semaphore::new(CLAIMS_WAITING_MAX),
-            events: Semaphore::new(EVENT_STREAMS_MAX),
+            events: Arc::new(Semaphore::new(EVENT_STREAMS_MAX)),
             lease,
             renew_every,
             memory_bytes_max,

@@ -52,6 +52,7 @@ kinds! {
     CursorInvalid 400 "cursor-invalid" "The cursor does not belong to this request",
     Unauthorized 401 "unauthorized" "Who asks is not known",
     Forbidden 403 "forbidden" "This is not allowed to the one who asks",
+    NotOverHttp 403 "not-over-http" "This is not taken over HTTP",
     NotFound 404 "not-found" "There is nothing here",
     MethodNotAllowed 405 "method-not-allowed" "The method is not allowed here",
     UnsupportedFormat 406 "unsupported-format" "None of the accepted formats is served here",

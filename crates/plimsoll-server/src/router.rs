@@ -14,7 +14,7 @@
 //!   {prefix}/analytics/...           summary, top-{path}   where there is a mapping
 //!   {prefix}/exports                 gives a link to an export
 //!   {prefix}/exports/{id}            what the link leads to
-//!   {prefix}/jobs, /queues, /workers   see routes::jobs
+//!   {prefix}/jobs, /queues, /workers, /batches, /events   see routes::jobs
 //!   {prefix}/system/memory           the ledger
 //!   {prefix}/system/audit            who exported what
 //!   {prefix}/system/catalog/reload   looks at the database again
@@ -37,7 +37,7 @@ use crate::routes::jobs;
 use crate::served::Served;
 
 /// First segments that are ours under one of the prefixes.
-const RESERVED: [&str; 18] = [
+const RESERVED: [&str; 20] = [
     "api",
     "system",
     "analytics",
@@ -56,9 +56,11 @@ const RESERVED: [&str; 18] = [
     "jobs",
     "queues",
     "workers",
+    "batches",
+    "events",
 ];
 /// Also ours: `v1` will be the offset adapter.
-const RESERVED_LATER: [&str; 3] = ["v1", "problems", "events"];
+const RESERVED_LATER: [&str; 2] = ["v1", "problems"];
 
 const PREFIXES: [&str; 3] = ["/api/v2", "/api", ""];
 

@@ -17,6 +17,7 @@ use crate::config::closest;
 use crate::exit::{Outcome, Usage, stdout};
 use crate::{jobs, setup};
 
+mod add;
 mod watch;
 
 pub(crate) fn run(
@@ -46,6 +47,8 @@ pub(crate) fn run(
             queue.resume(args.id)?;
             changed(&queue, args.id, args.json)
         }
+        JobsCommand::Add(args) => add::add(&queue, args),
+        JobsCommand::Sql(args) => add::sql(&queue, args),
         JobsCommand::Watch(args) => watch::watch(&queue, args.id, args.json),
     };
     opened.store.close()?;

@@ -3,6 +3,7 @@
 //! Promises: a command reads its arguments, acts, and says how it ended.
 //! Never: a decision that a crate below could make.
 
+pub(crate) mod batch;
 pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod count;

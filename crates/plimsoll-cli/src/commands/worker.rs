@@ -6,6 +6,9 @@
 //!   a second signal                        ─> ends now; its leases run out
 //! ```
 //!
+//! With a program (`--exec`, or behind `--`) it does all kinds, those that are not Plimsoll's own
+//! in children of that program.
+//!
 //! Promises: what it has is handed back within http.drain_timeout; a kill loses the work behind
 //! the last checkpoints alone.
 //! Never: a start of its own after it has ended: whoever supervises it does that.
@@ -15,16 +18,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use plimsoll::limits::TOOL_LIMIT_BYTES_MIN;
 use plimsoll::units::ByteSize;
-use plimsoll_jobs::{Worker, WorkerOptions};
+use plimsoll_jobs::child::Limits;
+use plimsoll_jobs::{Declared, ExecRunner, Registry, Worker, WorkerOptions};
 use plimsoll_store::catalogue::Pack;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::args::{Global, WorkerArgs};
-use crate::exit::Outcome;
+use crate::exit::{Outcome, Usage};
 use crate::setup::Setup;
 use crate::{interrupt, jobs, process, setup};
 
@@ -32,13 +36,15 @@ use crate::{interrupt, jobs, process, setup};
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(global: &Global, args: &WorkerArgs, packs: &[Pack]) -> anyhow::Result<Outcome> {
+    let command = command(args)?;
     let setup = setup::start_saying(global, TOOL_LIMIT_BYTES_MIN, args.verbose)?;
     let opened = jobs::open(&setup, packs)?;
     let options = options(&setup, args)?;
     let drain = Duration::from_millis(setup.config.duration_ms("http.drain_timeout"));
-    let greeting = greeting(&setup, &options)?;
+    let registry = registry(&command, args.child_memory)?;
+    let greeting = greeting(&setup, &options, &command)?;
     let queue = jobs::queue(&opened.store);
-    let worker = Worker::start(queue, jobs::registry()?, options, jobs::random())?;
+    let worker = Worker::start(queue, registry, options, jobs::random())?;
     let worker = Arc::new(worker);
     let stopping = on_signals(&worker, drain)?;
     std::io::stderr().write_all(greeting.as_bytes())?;
@@ -70,11 +76,47 @@ fn options(setup: &Setup, args: &WorkerArgs) -> anyhow::Result<WorkerOptions> {
     Ok(options)
 }
 
-fn greeting(setup: &Setup, options: &WorkerOptions) -> anyhow::Result<String> {
+/// The program of the children and its arguments; empty where there is none.
+fn command(args: &WorkerArgs) -> anyhow::Result<Vec<String>> {
+    let Some(exec) = &args.exec else {
+        if args.command.is_empty() && args.child_memory.is_some() {
+            bail!(Usage("--child-memory is of a program: name it with --exec or behind --".into()));
+        }
+        return Ok(args.command.clone());
+    };
+    if exec.contains(['"', '\'', '\\', '$', '`', '|', ';', '<', '>', '*']) {
+        bail!(Usage(format!(
+            "--exec '{}' is not given to a shell, only split at spaces: write the program and its \
+             arguments behind --, e.g. plimsoll worker -- php artisan work",
+            plimsoll::error::excerpt(exec)
+        )));
+    }
+    let command: Vec<String> = exec.split_whitespace().map(str::to_owned).collect();
+    if command.is_empty() {
+        bail!(Usage("--exec names no program".into()));
+    }
+    Ok(command)
+}
+
+fn registry(command: &[String], child_memory_bytes: Option<u64>) -> anyhow::Result<Registry> {
+    let mut registry = jobs::registry()?;
+    if !command.is_empty() {
+        let limits = Limits { memory_bytes: child_memory_bytes, ..Limits::default() };
+        let runner = ExecRunner::new(command.to_vec(), limits).map_err(Usage)?;
+        registry.add_rest(Declared::default(), runner);
+    }
+    Ok(registry)
+}
+
+fn greeting(setup: &Setup, options: &WorkerOptions, command: &[String]) -> anyhow::Result<String> {
     let kinds = jobs::registry()?.kinds().unwrap_or_default();
+    let others = match command {
+        [] => "others are for workers that pull, see docs/JOBS.md".to_owned(),
+        _ => format!("others are for {}", command.join(" ")),
+    };
     Ok(format!(
         "plimsoll: memory limit {}\nplimsoll: worker {} takes {} at a time of the queues {}\n\
-         plimsoll: it knows the kinds {}; others are for workers that pull, see docs/JOBS.md\n",
+         plimsoll: it knows the kinds {}; {others}\n",
         setup.memory.limit,
         options.name,
         options.concurrency,

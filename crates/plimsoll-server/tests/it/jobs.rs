@@ -11,9 +11,9 @@ use serde_json::{Value as Json, json};
 use crate::client::{Answer, Connection};
 use crate::support::{TestServer, World, start, start_with, world};
 
-const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
+pub(crate) const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
-fn jobs(world: &World) -> JobsConfig {
+pub(crate) fn jobs(world: &World) -> JobsConfig {
     let mut registry = Registry::default();
     add_own_kinds(&mut registry).expect("new");
     let queue = Queue::new(world.store.clone(), Arc::new(SystemClock::default()));
@@ -24,11 +24,11 @@ fn jobs(world: &World) -> JobsConfig {
     JobsConfig { queue, registry, worker, random: Arc::new(|| 0) }
 }
 
-fn serve(world: &World) -> TestServer {
+pub(crate) fn serve(world: &World) -> TestServer {
     start_with(world, |config| config.jobs = Some(jobs(world)))
 }
 
-fn post(server: &TestServer, path: &str, body: &Json) -> Answer {
+pub(crate) fn post(server: &TestServer, path: &str, body: &Json) -> Answer {
     server.ask("POST", path, JSON, body.to_string().as_bytes())
 }
 
@@ -38,7 +38,7 @@ fn enqueue(server: &TestServer, body: &Json) -> i64 {
     answer.json()["id"].as_i64().expect("an id")
 }
 
-fn claim(server: &TestServer) -> Vec<Json> {
+pub(crate) fn claim(server: &TestServer) -> Vec<Json> {
     let body = json!({"worker": "w", "queues": ["default"], "max": 5});
     let answer = post(server, "/api/v2/jobs/claim", &body);
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -147,6 +147,12 @@ fn what_is_no_job_is_refused_by_name() {
     let shape = "{\"kind\": \"system.prune\", \"payload\": {\"older_than_ms\": \"a\"}}";
     let shape = refused(shape, 422, "job-invalid");
     assert!(shape["detail"].as_str().is_some_and(|text| text.contains("system.prune")), "{shape}");
+
+    let sql = "{\"kind\": \"sql.run\", \"payload\": {\"sql\": \"delete from goods\"}}";
+    let sql = refused(sql, 403, "not-over-http");
+    assert!(sql["detail"].as_str().is_some_and(|text| text.contains("plimsoll jobs sql")), "{sql}");
+    refused("{\"kind\": \"sql.other\"}", 403, "not-over-http");
+    assert_eq!(unknown["allowed"], json!(["system.prune"]), "nothing that is refused is allowed");
 
     server.get("/jobs?state=done").problem(400, "invalid-parameter");
     server.get("/jobs?sate=ready").problem(400, "unknown-parameter");
@@ -343,7 +349,7 @@ fn a_server_that_stops_says_bye_and_lets_no_claim_wait() {
 fn beside_a_database_without_jobs_their_paths_say_how_to_have_some() {
     let world = world(0);
     let server = start(&world);
-    for path in ["/jobs", "/api/v2/jobs/1", "/queues", "/workers"] {
+    for path in ["/jobs", "/api/v2/jobs/1", "/queues", "/workers", "/batches", "/events"] {
         let problem = server.get(path).problem(409, "jobs-unavailable");
         assert!(problem["detail"].as_str().is_some_and(|text| text.contains("migrate")));
     }

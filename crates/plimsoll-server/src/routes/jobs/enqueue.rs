@@ -2,13 +2,13 @@
 //!
 //! Promises: 202 comes after the commit, with the place where the job stands; one with the unique
 //! key of a job that is not over is that job, with 200.
-//! Never: a kind of Plimsoll's own that there is not, or a payload of a wrong shape for one.
+//! Never: a kind of Plimsoll's own that there is not, a payload of a wrong shape for one, or SQL.
 
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use plimsoll::record::Timestamp;
-use plimsoll_jobs::{NewJob, PRUNE, Prune, document};
+use plimsoll_jobs::{NewJob, check_own, document, is_own, is_sql};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -18,15 +18,13 @@ use crate::jobs::Jobs;
 use crate::params::Query;
 use crate::problem::{Kind, Problem, Result};
 
-/// Kinds that begin so are Plimsoll's own.
-const OWN: &str = "system.";
 /// A job waits a year at most.
 const DELAY_MS_MAX: u64 = 366 * 86_400_000;
 
 /// The body.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked<'b> {
+pub(super) struct Asked<'b> {
     kind: Box<str>,
     #[serde(borrow)]
     payload: Option<&'b RawValue>,
@@ -51,8 +49,7 @@ pub(super) async fn enqueue(
     Query::expect_none(request.uri.query())?;
     let body = read_body(context, request, body).await?;
     let asked: Asked<'_> = parse(&body.bytes)?;
-    context.may_job(&asked.kind)?;
-    let new = new_job(jobs, &asked)?;
+    let new = new_job(context, jobs, &asked)?;
     let enqueued = soon(context, jobs.queue.enqueue(&new)?).await?;
     let job = soon(context, jobs.queue.show(enqueued.id)).await?;
     let why = soon(context, jobs.queue.why(&job)).await?;
@@ -73,20 +70,25 @@ fn wrong(why: impl Into<String>) -> Problem {
     Problem::new(Kind::JobInvalid, why)
 }
 
-fn new_job(jobs: &Jobs, asked: &Asked<'_>) -> Result<NewJob> {
+/// The job that is asked for, by somebody who may.
+pub(super) fn new_job(context: &Context, jobs: &Jobs, asked: &Asked<'_>) -> Result<NewJob> {
+    context.may_job(&asked.kind)?;
+    if is_sql(&asked.kind) {
+        return Err(Problem::new(
+            Kind::NotOverHttp,
+            "jobs that run SQL are enqueued where the database is: with `plimsoll jobs sql FILE`",
+        ));
+    }
     let payload = asked.payload.map_or("{}", RawValue::get);
     let known = jobs.registry.declared(&asked.kind).is_some();
-    if !known && asked.kind.starts_with(OWN) {
+    if !known && is_own(&asked.kind) {
         return Err(unknown_kind(jobs, &asked.kind));
     }
+    check_own(&asked.kind, payload)?;
     let mut job = match known {
         true => jobs.registry.job(&asked.kind, payload)?,
         false => NewJob::new(&*asked.kind, payload),
     };
-    if &*asked.kind == PRUNE {
-        serde_json::from_str::<Prune>(payload)
-            .map_err(|e| wrong(format!("the payload is not one of {PRUNE}: {e}")))?;
-    }
     if let Some(queue) = &asked.queue {
         job.queue = queue.clone();
     }
@@ -113,9 +115,9 @@ fn new_job(jobs: &Jobs, asked: &Asked<'_>) -> Result<NewJob> {
 
 fn unknown_kind(jobs: &Jobs, kind: &str) -> Problem {
     let known = jobs.registry.kinds().unwrap_or_default();
-    let names: Vec<&str> = known.iter().map(|name| &**name).collect();
+    let names: Vec<&str> = known.iter().map(|name| &**name).filter(|n| !is_sql(n)).collect();
     let why = format!(
-        "there is no kind '{}'; those that begin with '{OWN}' are Plimsoll's own",
+        "there is no kind '{}'; those that begin with 'system.' are Plimsoll's own",
         plimsoll::error::excerpt(kind)
     );
     let mut problem = Problem::new(Kind::UnknownJob, why);

@@ -6,6 +6,8 @@
 //!   /jobs/{id}/errors           of its attempts        /workers                 list
 //!   /jobs/{id}/events           SSE                    /workers/{name}/quiet    and stop
 //!   /jobs/{id}/retry            and cancel, pause, resume
+//!   /batches                    list, begin            /batches/{id}            show, /events SSE
+//!   /batches/{id}/cancel                              /events                  SSE
 //!
 //!   pull:  POST /jobs/claim ─> token ─> POST /jobs/{id}/heartbeat, checkpoint, complete, fail
 //! ```
@@ -14,12 +16,15 @@
 //! of it has happened; where the database is somebody's own, 409 says how to have jobs.
 //! Never: SQL, or an answer that waits without a bound.
 
+mod batch;
 mod enqueue;
 mod events;
 mod list;
 mod manage;
 mod pull;
 mod report;
+mod sse;
+mod told;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -56,10 +61,15 @@ pub(crate) enum Route {
     QueuePause(bool),
     Workers,
     WorkerStop(bool),
+    Batches,
+    Batch,
+    BatchCancel,
+    BatchEvents,
+    Told,
 }
 
 /// Every path, as it stands behind a prefix.
-pub(crate) const ROUTES: [(&str, Route); 19] = {
+pub(crate) const ROUTES: [(&str, Route); 24] = {
     use manage::Change;
     use report::Report;
     [
@@ -82,6 +92,11 @@ pub(crate) const ROUTES: [(&str, Route); 19] = {
         ("/workers", Route::Workers),
         ("/workers/{name}/quiet", Route::WorkerStop(false)),
         ("/workers/{name}/stop", Route::WorkerStop(true)),
+        ("/batches", Route::Batches),
+        ("/batches/{id}", Route::Batch),
+        ("/batches/{id}/cancel", Route::BatchCancel),
+        ("/batches/{id}/events", Route::BatchEvents),
+        ("/events", Route::Told),
     ]
 };
 
@@ -90,7 +105,13 @@ impl Route {
     /// once that is known.
     pub(crate) fn need(self, reads: bool) -> Need {
         match self {
-            Self::Queues | Self::Workers if reads => Need::Named(Verb::Job, "*".into()),
+            // A batch has jobs of any kind, and events tell of any.
+            Self::Batches | Self::Queues | Self::Workers if reads => {
+                Need::Named(Verb::Job, "*".into())
+            }
+            Self::Batch | Self::BatchCancel | Self::BatchEvents | Self::Told => {
+                Need::Named(Verb::Job, "*".into())
+            }
             Self::QueuePause(_) | Self::WorkerStop(_) | Self::Queues | Self::Workers => Need::Admin,
             _ => Need::Known,
         }
@@ -101,7 +122,9 @@ impl Route {
         match self {
             Self::All => "GET, HEAD, POST",
             Self::One => "GET, HEAD, DELETE",
+            Self::Batches => "GET, HEAD, POST",
             Self::Errors | Self::Events | Self::Queues | Self::Workers => "GET, HEAD",
+            Self::Batch | Self::BatchEvents | Self::Told => "GET, HEAD",
             _ => "POST",
         }
     }
@@ -119,7 +142,7 @@ pub(crate) async fn answer(
         return Err(Problem::method(method, route.allow()));
     }
     let jobs = jobs(context)?;
-    if !matches!(route, Route::All | Route::Events) {
+    if !matches!(route, Route::All | Route::Events | Route::Batches | Route::Told) {
         Query::expect_none(request.uri.query())?;
     }
     let mut response = match route {
@@ -130,13 +153,21 @@ pub(crate) async fn answer(
         Route::One if *method == Method::DELETE => manage::remove(context, jobs, request).await,
         Route::One => list::show(context, jobs, request).await,
         Route::Errors => list::errors(context, jobs, request).await,
-        Route::Events => events::events(context, request).await,
+        Route::Events => events::of_job(context, request).await,
         Route::Change(change) => manage::change(context, jobs, change, request).await,
         Route::Claim => pull::claim(context, jobs, request, body).await,
         Route::Report(report) => report::report(context, jobs, report, request, body).await,
         Route::Queues => manage::queues(context, jobs).await,
         Route::QueuePause(pause) => manage::pause_queue(context, jobs, pause, request).await,
         Route::Workers => manage::workers(context, jobs).await,
+        Route::Batches if *method == Method::POST => {
+            batch::begin(context, jobs, request, body).await
+        }
+        Route::Batches => batch::list(context, jobs, request).await,
+        Route::Batch => batch::show(context, jobs, request).await,
+        Route::BatchCancel => batch::cancel(context, jobs, request).await,
+        Route::BatchEvents => events::of_batch(context, request).await,
+        Route::Told => told::told(context, request).await,
         Route::WorkerStop(stop) => manage::stop_worker(context, jobs, stop, request).await,
     }?;
     let no_store = HeaderValue::from_static("no-store");
@@ -196,10 +227,10 @@ pub(crate) async fn count(context: &Context) {
     }
 }
 
-/// The segment of the path behind `/jobs/`, `/queues/` or `/workers/`.
+/// The segment of the path behind `/jobs/`, `/queues/`, `/workers/` or `/batches/`.
 fn segment(request: &Parts) -> Result<String> {
     let mut segments = request.uri.path().split('/');
-    segments.find(|part| matches!(*part, "jobs" | "queues" | "workers"));
+    segments.find(|part| matches!(*part, "jobs" | "queues" | "workers" | "batches"));
     let name = segments.next().unwrap_or_default();
     Ok(decode(name, "the name in the path")?.into_owned())
 }
