@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use plimsoll_jobs::{Queue, Random, Registry, SystemClock, WorkerOptions, add_own_kinds};
-use plimsoll_server::JobsConfig;
+use plimsoll_server::{JobsConfig, ReportsConfig};
 use plimsoll_store::Store;
 use plimsoll_store::catalogue::Pack;
 
@@ -84,5 +84,10 @@ pub(crate) fn of_server(setup: &Setup, store: &Store) -> anyhow::Result<JobsConf
         worker.queues.clear();
     }
     worker.concurrency = concurrency.max(1);
-    Ok(JobsConfig { queue: queue(store), registry: registry()?, worker, random: random() })
+    let reports = ReportsConfig {
+        directory: setup.data().join("reports"),
+        keep: Duration::from_millis(setup.config.duration_ms("reports.keep")),
+    };
+    let registry = registry()?;
+    Ok(JobsConfig { queue: queue(store), registry, worker, reports, random: random() })
 }

@@ -156,7 +156,8 @@ impl Server {
             &config.limits,
             Arc::clone(&metrics),
         ));
-        let jobs = config.jobs.take().map(Jobs::start).transpose()?;
+        let jobs =
+            config.jobs.take().map(|jobs| Jobs::start(jobs, &config.cursor_key)).transpose()?;
         metrics.register_gauges(Gauges {
             budget: config.budget.clone(),
             store: config.store.clone(),
@@ -206,6 +207,9 @@ impl Server {
             _floors: floors,
         });
         server.core.reload.belongs_to(&server);
+        if let Some(jobs) = &server.core.jobs {
+            jobs.reports.belongs_to(&server);
+        }
         Ok(server)
     }
 

@@ -39,6 +39,7 @@ mod params;
 mod problem;
 mod refuse;
 mod reload;
+mod reports;
 mod request_id;
 mod router;
 mod routes;
@@ -57,3 +58,4 @@ pub use config::{
 };
 pub use jobs::JobsConfig;
 pub use reload::Reloaded;
+pub use reports::ReportsConfig;

@@ -15,6 +15,7 @@
 //!   {prefix}/exports                 gives a link to an export
 //!   {prefix}/exports/{id}            what the link leads to
 //!   {prefix}/jobs, /queues, /workers   see routes::jobs
+//!   {prefix}/reports                 see routes::reports
 //!   {prefix}/system/memory           the ledger
 //!   {prefix}/system/audit            who exported what
 //!   {prefix}/system/catalog/reload   looks at the database again
@@ -33,11 +34,11 @@ use axum::Router;
 
 use crate::app::{Context, Error};
 use crate::endpoint::{Action, Endpoint};
-use crate::routes::jobs;
+use crate::routes::{jobs, reports};
 use crate::served::Served;
 
 /// First segments that are ours under one of the prefixes.
-const RESERVED: [&str; 17] = [
+const RESERVED: [&str; 18] = [
     "api",
     "system",
     "analytics",
@@ -55,6 +56,7 @@ const RESERVED: [&str; 17] = [
     "jobs",
     "queues",
     "workers",
+    "reports",
 ];
 /// Also ours: `v1` will be the offset adapter.
 const RESERVED_LATER: [&str; 3] = ["v1", "problems", "events"];
@@ -96,6 +98,9 @@ pub(crate) fn build(context: &Arc<Context>) -> Result<Router, Error> {
     routes.add("/exports/{id}", Action::Link, None, &PREFIXES);
     for (path, route) in jobs::ROUTES {
         routes.add(path, Action::Jobs(route), None, &PREFIXES);
+    }
+    for (path, route) in reports::ROUTES {
+        routes.add(path, Action::Reports(route), None, &PREFIXES);
     }
     routes.add("/system/memory", Action::Memory, None, &PREFIXES);
     routes.add("/system/audit", Action::Audit, None, &PREFIXES);

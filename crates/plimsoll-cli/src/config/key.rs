@@ -72,7 +72,7 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 
 /// All settings, in the order they are shown.
-pub(crate) static KEYS: [Key; 29] = [
+pub(crate) static KEYS: [Key; 30] = [
     Key {
         name: "memory.limit",
         flag: "--memory",
@@ -189,6 +189,12 @@ pub(crate) static KEYS: [Key; 29] = [
     plain("jobs.queues", "--jobs-queues", Kind::Names, "high,default,low"),
     plain("jobs.lease", "--jobs-lease", Kind::Duration { min_ms: SECOND / 2, max_ms: HOUR }, "12s"),
     plain("jobs.renew", "--jobs-renew", Kind::Duration { min_ms: SECOND / 10, max_ms: HOUR }, "3s"),
+    plain(
+        "reports.keep",
+        "--reports-keep",
+        Kind::Duration { min_ms: SECOND, max_ms: 366 * 24 * HOUR },
+        "24h",
+    ),
     plain("log.format", "--log-format", Kind::Choice(&["auto", "pretty", "json"]), "auto"),
     plain(
         "log.level",

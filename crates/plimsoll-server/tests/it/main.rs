@@ -16,6 +16,7 @@ mod jobs;
 mod lists;
 mod operations;
 mod refused_input;
+mod reports;
 mod search;
 mod served;
 mod sessions;

@@ -17,6 +17,7 @@ use crate::app::Context;
 use crate::jobs::Jobs;
 use crate::params::Query;
 use crate::problem::{Kind, Problem, Result};
+use crate::reports::{EXPIRE, GENERATE};
 
 /// Kinds that begin so are Plimsoll's own.
 const OWN: &str = "system.";
@@ -76,6 +77,10 @@ fn wrong(why: impl Into<String>) -> Problem {
 fn new_job(jobs: &Jobs, asked: &Asked<'_>) -> Result<NewJob> {
     let payload = asked.payload.map_or("{}", RawValue::get);
     let known = jobs.registry.declared(&asked.kind).is_some();
+    if matches!(&*asked.kind, GENERATE | EXPIRE) {
+        let why = format!("jobs of {} are made by POST /api/v2/reports", asked.kind);
+        return Err(wrong(why));
+    }
     if !known && asked.kind.starts_with(OWN) {
         return Err(unknown_kind(jobs, &asked.kind));
     }

@@ -40,9 +40,18 @@ const STREAM_BYTES: u64 = 256 << 10;
 
 /// See the module.
 pub(super) async fn events(context: &Arc<Context>, request: &Parts) -> Result<Response<Body>> {
+    let found = job(context, jobs(context)?, request).await?;
+    of_job(context, request, found)
+}
+
+/// The events of a job that whoever asks may see.
+pub(in crate::routes) fn of_job(
+    context: &Arc<Context>,
+    request: &Parts,
+    found: Job,
+) -> Result<Response<Body>> {
     Query::expect_none(request.uri.query())?;
     let held = jobs(context)?;
-    let found = job(context, held, request).await?;
     let last_id = last_id(request)?;
     if is_told(&found, last_id) {
         let mut response = Response::new(Body::empty());

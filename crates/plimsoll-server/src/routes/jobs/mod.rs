@@ -15,8 +15,8 @@
 //! Never: SQL, or an answer that waits without a bound.
 
 mod enqueue;
-mod events;
-mod list;
+pub(super) mod events;
+pub(super) mod list;
 mod manage;
 mod pull;
 mod report;
@@ -144,7 +144,7 @@ pub(crate) async fn answer(
     Ok(response)
 }
 
-fn jobs(context: &Context) -> Result<&Jobs> {
+pub(super) fn jobs(context: &Context) -> Result<&Jobs> {
     context.jobs.as_ref().ok_or_else(|| {
         Problem::new(
             Kind::NoJobs,
@@ -156,7 +156,7 @@ fn jobs(context: &Context) -> Result<&Jobs> {
 }
 
 /// Waits for the queue, at most as long as for any answer.
-async fn soon<T>(
+pub(super) async fn soon<T>(
     context: &Context,
     answer: impl Future<Output = plimsoll_jobs::Result<T>>,
 ) -> Result<T> {
@@ -171,7 +171,7 @@ async fn soon<T>(
 }
 
 /// Does what waits for the store on the thread that may wait.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     context: &Context,
     jobs: &Jobs,
     work: impl FnOnce(&Queue) -> plimsoll_jobs::Result<T> + Send + 'static,
