@@ -15,7 +15,7 @@ use plimsoll_jobs::{
     Queue, Random, Registry, SystemClock, Warming, WorkerOptions, add_own_kinds, add_refreshing,
     add_warming, refreshing_schedule,
 };
-use plimsoll_server::{JobsConfig, push};
+use plimsoll_server::{JobsConfig, ReportsConfig, push};
 use plimsoll_store::Store;
 use plimsoll_store::catalogue::Pack;
 use plimsoll_store::sales::Period;
@@ -168,5 +168,9 @@ pub(crate) fn of_server(
         add_refreshing(&mut registry, Arc::clone(analytics))?;
         queue.set_schedule(&refreshing_schedule())?.wait()?;
     }
-    Ok((JobsConfig { queue, registry, worker, random: random() }, cache))
+    let reports = ReportsConfig {
+        directory: setup.data().join("reports"),
+        keep: Duration::from_millis(setup.config.duration_ms("reports.keep")),
+    };
+    Ok((JobsConfig { queue, registry, worker, reports, random: random() }, cache))
 }

@@ -191,6 +191,11 @@ impl Registry {
         self.registered(kind).map(|known| known.declared)
     }
 
+    /// The kinds that have a handler of their own.
+    pub(crate) fn named(&self) -> Vec<Box<str>> {
+        self.kinds.keys().cloned().collect()
+    }
+
     /// The kinds, or `None` where it takes them all.
     #[must_use]
     pub fn kinds(&self) -> Option<Vec<Box<str>>> {

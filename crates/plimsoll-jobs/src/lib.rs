@@ -61,7 +61,7 @@ pub use job::{
 };
 pub use manage::{COUNTED_MAX, LIST_MAX, Listing, QueueState, WorkerState};
 pub use membership::KindLimits;
-pub use own::{add_own_kinds, check_own, is_own, is_sql};
+pub use own::{OWN_KINDS, add_own_kinds, check_own, is_own, is_sql};
 pub use policy::{BACKOFF_BASE_MS, BACKOFF_MS_MAX, Ended, Verdict, backoff_ms, judge};
 pub use prune::{PRUNE, Prune};
 pub use queue::{Claim, Queue, Read, Within, Written};

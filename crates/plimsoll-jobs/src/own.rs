@@ -14,7 +14,9 @@ use crate::error::{Error, Result};
 use crate::handler::{Declared, Registry};
 use crate::job::Trying;
 use crate::prune::{self, PRUNE, Prune};
+use crate::refreshing::REFRESH;
 use crate::sql_job::{SQL_KIND, SqlJob, SqlRunner};
+use crate::warming::{WARM, WARM_PERIOD, WARMED};
 
 /// Kinds that begin so run SQL that somebody wrote.
 const SQL: &str = "sql.";
@@ -45,6 +47,26 @@ pub fn add_own_kinds(registry: &mut Registry) -> Result<()> {
 #[must_use]
 pub fn is_own(kind: &str) -> bool {
     kind.starts_with(SYSTEM) || is_sql(kind)
+}
+
+/// The kinds that Plimsoll does itself, where they are registered. Nobody else is given one of
+/// them: neither who pulls, nor a program that takes all kinds.
+pub const OWN_KINDS: [&str; 9] = [
+    PRUNE,
+    SQL_KIND,
+    WARM,
+    WARM_PERIOD,
+    WARMED,
+    REFRESH,
+    "http.push",
+    "report.generate",
+    "report.expire",
+];
+
+/// These beside others that are left out.
+pub(crate) fn and_own(others: &[Box<str>], but: &[Box<str>]) -> Vec<Box<str>> {
+    let own = OWN_KINDS.into_iter().map(Box::from).filter(|kind| !but.contains(kind));
+    others.iter().cloned().chain(own).collect()
 }
 
 /// Whether jobs of the kind run SQL that somebody wrote.

@@ -10,12 +10,14 @@
 
 use crate::error::Result;
 use crate::job::{Claimed, Lease};
+use crate::own::{OWN_KINDS, and_own};
 use crate::policy::{Ended, judge};
 use crate::queue::{Claim, Queue, Within};
 use crate::state::State;
 
 impl Queue {
-    /// Takes ready jobs of these queues, the first queue first; of these kinds, or of all.
+    /// Takes ready jobs of these queues, the first queue first; of these kinds, or of all but
+    /// those that Plimsoll does itself.
     ///
     /// # Errors
     /// What the store gives.
@@ -57,11 +59,12 @@ impl Queue {
         }
         let limited = self.limited_kinds().await?;
         let in_limited = setting.is_some_and(|queue| queue.concurrency_max.is_some());
+        let without = and_own(&limited, &[]);
         let mut claim = Claim {
             worker,
             queue,
             jobs_max,
-            without: &limited,
+            without: &without,
             only: kinds,
             within: if in_limited { Within::Queue } else { Within::All },
         };
@@ -71,7 +74,8 @@ impl Queue {
         taken.extend(some);
         claim.without = &[];
         let wanted = |kind: &str| kinds.is_none_or(|kinds| kinds.iter().any(|one| &**one == kind));
-        for kind in limited.iter().filter(|kind| wanted(kind)) {
+        let own = |kind: &str| OWN_KINDS.contains(&kind);
+        for kind in limited.iter().filter(|kind| wanted(kind) && !own(kind)) {
             if left == 0 {
                 break;
             }

@@ -142,6 +142,13 @@ pub(crate) struct Core {
     writable: bool,
 }
 
+/// What each of these holds all the time.
+fn floors(consumers: [&Consumer; 3]) -> Result<[Reservation; 3], Error> {
+    let [page, body, connection] =
+        consumers.map(|consumer| consumer.try_reserve(FLOOR_BYTES).map_err(plimsoll::Error::from));
+    Ok([page?, body?, connection?])
+}
+
 impl Server {
     /// Makes a server of its configuration.
     ///
@@ -161,7 +168,8 @@ impl Server {
             &config.limits,
             Arc::clone(&metrics),
         ));
-        let jobs = config.jobs.take().map(Jobs::start).transpose()?;
+        let jobs =
+            config.jobs.take().map(|jobs| Jobs::start(jobs, &config.cursor_key)).transpose()?;
         metrics.register_gauges(Gauges {
             budget: config.budget.clone(),
             store: config.store.clone(),
@@ -171,13 +179,7 @@ impl Server {
         });
         let [page_bytes, body_bytes, connection_bytes] =
             [http.consumer("page")?, http.consumer("body")?, http.consumer("connection")?];
-        let floor = |consumer: &Consumer| consumer.try_reserve(FLOOR_BYTES);
-        let refused = plimsoll::Error::from;
-        let floors = [
-            floor(&page_bytes).map_err(refused)?,
-            floor(&body_bytes).map_err(refused)?,
-            floor(&connection_bytes).map_err(refused)?,
-        ];
+        let floors = floors([&page_bytes, &body_bytes, &connection_bytes])?;
         let core = Arc::new(Core {
             jobs,
             cache: config.cache.take(),
@@ -213,6 +215,9 @@ impl Server {
             _floors: floors,
         });
         server.core.reload.belongs_to(&server);
+        if let Some(jobs) = &server.core.jobs {
+            jobs.reports.belongs_to(&server);
+        }
         Ok(server)
     }
 

@@ -25,8 +25,8 @@ use crate::params::decode;
 use crate::problem::{Kind, Problem, Result};
 use crate::router::RouteLabel;
 use crate::routes::{
-    aggregate, analytics, cache, export, exports, get, health, jobs, list, metrics, queries, sales,
-    search, stream, system, write,
+    aggregate, analytics, cache, export, exports, get, health, jobs, list, metrics, queries,
+    reports, sales, search, stream, system, write,
 };
 use crate::served::Served;
 
@@ -50,6 +50,7 @@ pub(crate) enum Action {
     Exports,
     Link,
     Jobs(jobs::Route),
+    Reports(reports::Route),
     Memory,
     Audit,
     Reload,
@@ -63,8 +64,11 @@ pub(crate) enum Action {
 impl Action {
     /// Whether it has nothing for a method but GET and HEAD.
     fn only_reads(self) -> bool {
-        use Action::{Aggregate, Collection, Exports, Jobs, Reload, Row, Warm};
-        !matches!(self, Collection | Row | Aggregate | Exports | Jobs(_) | Reload | Warm)
+        use Action::{Aggregate, Collection, Exports, Jobs, Reload, Reports, Row, Warm};
+        !matches!(
+            self,
+            Collection | Row | Aggregate | Exports | Jobs(_) | Reports(_) | Reload | Warm
+        )
     }
 }
 
@@ -161,6 +165,7 @@ impl Inner {
             Action::Exports => exports::create(context, &request, body).await,
             Action::Link => Ok(exports::fetch(context, &request).await),
             Action::Jobs(route) => jobs::answer(context, route, &request, body).await,
+            Action::Reports(route) => reports::answer(context, route, &request, body).await,
             Action::Memory => system::memory(context, &request),
             Action::Audit => system::audit(context, &request).await,
             Action::Reload if *method == Method::POST => system::reload(context, &request).await,
@@ -239,7 +244,11 @@ impl Inner {
             }
             // The body names what is aggregated or exported, and of queries those are listed that
             // may be read.
-            Action::Aggregate | Action::Exports | Action::Queries | Action::Nothing => {
+            Action::Aggregate
+            | Action::Exports
+            | Action::Reports(_)
+            | Action::Queries
+            | Action::Nothing => {
                 return Ok(Need::Known);
             }
             Action::Collection | Action::Row | Action::Search if reads => Verb::Read,

@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::app::Error;
 use crate::metrics::LastQueues;
+use crate::reports::{QUEUE as REPORTS, Reports, ReportsConfig};
 
 /// Claims that wait for a job at one time: each looks at its queues several times a second.
 const CLAIMS_WAITING_MAX: usize = 64;
@@ -33,6 +34,8 @@ pub struct JobsConfig {
     pub registry: Registry,
     /// How that works; without queues it only tends them for others.
     pub worker: WorkerOptions,
+    /// Where the reports are that the worker writes.
+    pub reports: ReportsConfig,
     /// Uniform random numbers.
     pub random: Random,
 }
@@ -49,6 +52,7 @@ pub(crate) struct Jobs {
     pub(crate) renew_every: Duration,
     /// Bytes that jobs have together.
     pub(crate) memory_bytes_max: Option<u64>,
+    pub(crate) reports: Arc<Reports>,
     /// For the metrics.
     pub(crate) last_queues: Arc<LastQueues>,
     worker: Arc<Worker>,
@@ -58,9 +62,14 @@ impl Jobs {
     /// Starts the worker.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for options that cannot be.
-    pub(crate) fn start(config: JobsConfig) -> Result<Self, Error> {
-        let JobsConfig { queue, registry, worker: options, random } = config;
+    /// [`Error::Invalid`] for options that cannot be, and where the reports have no place.
+    pub(crate) fn start(config: JobsConfig, server_key: &[u8; 32]) -> Result<Self, Error> {
+        let JobsConfig { queue, mut registry, worker: mut options, reports, random } = config;
+        let reports = Reports::start(reports, server_key, &mut registry)?;
+        // One that only tends the queues stays so.
+        if !options.queues.is_empty() && !options.queues.iter().any(|queue| &**queue == REPORTS) {
+            options.queues.push(REPORTS.into());
+        }
         let (lease, renew_every) = (options.lease, options.renew_every);
         let memory_bytes_max = options.memory.as_ref().map(plimsoll::budget::Node::cap_bytes);
         let worker = Worker::start(queue.clone(), registry.clone(), options, Arc::clone(&random))
@@ -74,6 +83,7 @@ impl Jobs {
             lease,
             renew_every,
             memory_bytes_max,
+            reports,
             last_queues: Arc::default(),
             worker: Arc::new(worker),
         })

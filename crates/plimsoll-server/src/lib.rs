@@ -40,6 +40,7 @@ mod problem;
 pub mod push;
 mod refuse;
 mod reload;
+mod reports;
 mod request_id;
 mod router;
 mod routes;
@@ -58,3 +59,4 @@ pub use config::{
 };
 pub use jobs::JobsConfig;
 pub use reload::Reloaded;
+pub use reports::ReportsConfig;

@@ -58,6 +58,7 @@ kinds! {
     UnsupportedFormat 406 "unsupported-format" "None of the accepted formats is served here",
     BodyTimeout 408 "body-timeout" "The body did not arrive in time",
     LeaseLost 409 "lease-lost" "The job is another's by now",
+    ReportNotReady 409 "report-not-ready" "The report is not there yet",
     NoJobs 409 "jobs-unavailable" "There are no jobs beside this database",
     Conflict 409 "conflict" "The write contradicts what is there",
     CatalogRefused 409 "catalog-refused" "The new catalogue was refused; the old one stays",

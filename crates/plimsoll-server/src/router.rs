@@ -15,6 +15,7 @@
 //!   {prefix}/exports                 gives a link to an export
 //!   {prefix}/exports/{id}            what the link leads to
 //!   {prefix}/jobs, /queues, /workers, /batches, /events   see routes::jobs
+//!   {prefix}/reports                 see routes::reports
 //!   {prefix}/system/memory           the ledger
 //!   {prefix}/system/audit            who exported what
 //!   {prefix}/system/catalog/reload   looks at the database again
@@ -33,11 +34,11 @@ use axum::Router;
 
 use crate::app::{Context, Error};
 use crate::endpoint::{Action, Endpoint};
-use crate::routes::jobs;
+use crate::routes::{jobs, reports};
 use crate::served::Served;
 
 /// First segments that are ours under one of the prefixes.
-const RESERVED: [&str; 20] = [
+const RESERVED: [&str; 21] = [
     "api",
     "system",
     "analytics",
@@ -58,6 +59,7 @@ const RESERVED: [&str; 20] = [
     "workers",
     "batches",
     "events",
+    "reports",
 ];
 /// Also ours: `v1` will be the offset adapter.
 const RESERVED_LATER: [&str; 2] = ["v1", "problems"];
@@ -103,6 +105,9 @@ pub(crate) fn build(context: &Arc<Context>) -> Result<Router, Error> {
     }
     routes.add("/cache", Action::Cache, None, &PREFIXES);
     routes.add("/cache/warm", Action::Warm, None, &PREFIXES);
+    for (path, route) in reports::ROUTES {
+        routes.add(path, Action::Reports(route), None, &PREFIXES);
+    }
     routes.add("/system/memory", Action::Memory, None, &PREFIXES);
     routes.add("/system/audit", Action::Audit, None, &PREFIXES);
     routes.add("/system/catalog/reload", Action::Reload, None, &PREFIXES);

@@ -74,7 +74,7 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 
 /// All settings, in the order they are shown.
-pub(crate) static KEYS: [Key; 34] = [
+pub(crate) static KEYS: [Key; 35] = [
     Key {
         name: "memory.limit",
         flag: "--memory",
@@ -212,6 +212,12 @@ pub(crate) static KEYS: [Key; 34] = [
         "--cache-warm-fresh",
         Kind::Duration { min_ms: SECOND, max_ms: 24 * HOUR },
         "15m",
+    ),
+    plain(
+        "reports.keep",
+        "--reports-keep",
+        Kind::Duration { min_ms: SECOND, max_ms: 366 * 24 * HOUR },
+        "24h",
     ),
     plain("log.format", "--log-format", Kind::Choice(&["auto", "pretty", "json"]), "auto"),
     plain(

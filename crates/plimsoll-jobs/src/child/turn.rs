@@ -100,6 +100,10 @@ impl<'a> Turn<'a> {
                 break outcome;
             }
         };
+        if self.bytes == 0 {
+            // Over before its first look: one that lives is told of at least once.
+            let _forks = self.weigh(Instant::now());
+        }
         self.tell_progress();
         outcome
     }

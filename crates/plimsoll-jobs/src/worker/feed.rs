@@ -16,6 +16,7 @@ use super::shared::{Admitted, Limits, Phase, Shared, Waits};
 use crate::control::Control;
 use crate::error::Result;
 use crate::job::Claimed;
+use crate::own::{OWN_KINDS, and_own};
 use crate::policy::{Ended, judge};
 use crate::queue::{Claim, Within};
 
@@ -104,12 +105,13 @@ fn claim(shared: &Shared, room: u32) -> Result<bool> {
 
 fn claim_of(shared: &Shared, limits: &Limits, queue: &str, jobs_max: u32) -> Result<u32> {
     let only = shared.registry.kinds();
+    let without = and_own(&limits.kinds, &shared.registry.named());
     let in_limited = limits.queues.contains(queue);
     let mut claim = Claim {
         worker: &shared.options.name,
         queue,
         jobs_max,
-        without: &limits.kinds,
+        without: &without,
         only: only.as_deref(),
         within: if in_limited { Within::Queue } else { Within::All },
     };
@@ -117,7 +119,8 @@ fn claim_of(shared: &Shared, limits: &Limits, queue: &str, jobs_max: u32) -> Res
     claim.without = &[];
     // A kind with limits in a queue with limits keeps those of its own.
     for kind in &limits.kinds {
-        if taken < jobs_max && shared.registry.declared(kind).is_some() {
+        let others = OWN_KINDS.contains(&&**kind) && !shared.registry.named().contains(kind);
+        if taken < jobs_max && !others && shared.registry.declared(kind).is_some() {
             claim.jobs_max = jobs_max - taken;
             claim.within = Within::Kind(kind);
             taken += hold(shared, shared.queue.claim(&claim).wait()?);

@@ -222,3 +222,16 @@ fn wrong_jobs_are_refused_before_anything_is_written() {
     let all = Listing { rows_max: 10, ..Listing::default() };
     assert!(fixture.queue.list(&all).wait().expect("listed").is_empty());
 }
+
+#[test]
+fn what_plimsoll_does_itself_is_given_to_nobody_who_takes_all_kinds() {
+    let fixture = Fixture::new();
+    for kind in plimsoll_jobs::OWN_KINDS {
+        fixture.enqueue(&named(kind));
+    }
+    let mail = fixture.enqueue(&named("mail"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let taken = runtime.block_on(fixture.queue.take("w", &["default".into()], None, 20));
+    let ids: Vec<i64> = taken.expect("taken").iter().map(|job| job.lease.id).collect();
+    assert_eq!(ids, [mail]);
+}

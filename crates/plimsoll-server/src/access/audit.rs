@@ -221,8 +221,15 @@ struct Open {
 }
 
 /// Counts the rows of the answer to a request, in whose extensions it stands.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct RowCount(Arc<AtomicU64>);
+
+impl RowCount {
+    /// So far.
+    pub(crate) fn rows(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 impl Context {
     /// Puts the beginning of an export on disk.
@@ -343,6 +350,15 @@ impl Audited {
                 open.outcome = "failed";
                 Err(problem)
             }
+        }
+    }
+}
+
+impl Audited {
+    /// What was no answer is whole, and has so many bytes.
+    pub(crate) fn whole(self, format: &str, bytes: u64) {
+        if let Some(mut open) = self.0 {
+            (open.format, open.bytes, open.outcome) = (Some(format.into()), bytes, "done");
         }
     }
 }

@@ -29,7 +29,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use plimsoll_store::{Identity, Store, nearest};
 
-pub(crate) use audit::{Audit, Counting, RowCount};
+pub(crate) use audit::{Audit, Audited, Counting, RowCount};
 pub use file::Secret;
 pub use key::NewKey;
 pub(crate) use principal::{Principal, Sender};

@@ -32,6 +32,11 @@ impl Principal {
         Self { name: name.into(), grants, identity: identity.map(Arc::new), mark }
     }
 
+    /// Somebody who asked earlier for what is done now, and was allowed to then. May nothing else.
+    pub(crate) fn remembered(name: &str, identity: Option<Identity>) -> Self {
+        Self::new(name, Grants::default(), identity)
+    }
+
     /// For the audit and for people.
     pub(crate) fn name(&self) -> &str {
         &self.name

@@ -59,6 +59,14 @@ impl Caller {
         Self { principal, session: request.headers.get(&PLIMSOLL_SESSION).cloned() }
     }
 
+    /// Who asked for what is read only now.
+    pub(crate) fn remembered(
+        principal: Option<Arc<Principal>>,
+        session: Option<HeaderValue>,
+    ) -> Self {
+        Self { principal, session }
+    }
+
     /// The context as they may use it.
     ///
     /// # Errors

@@ -41,7 +41,7 @@ pub(crate) async fn export(
     Ok(response)
 }
 
-fn titled(served: &Served, params: &StreamParams, format: Format) -> Titled {
+pub(crate) fn titled(served: &Served, params: &StreamParams, format: Format) -> Titled {
     let own = &served.resource.export_csv;
     if params.selection.fields.is_none() && format == Format::Csv && !own.is_empty() {
         let titles = own.iter().map(|column| column.title.clone()).collect();
@@ -54,7 +54,7 @@ fn titled(served: &Served, params: &StreamParams, format: Format) -> Titled {
 }
 
 /// E.g. `goods_2026-01-31.csv`.
-pub(super) fn file_name(context: &Context, served: &Served, format: Format) -> String {
+pub(crate) fn file_name(context: &Context, served: &Served, format: Format) -> String {
     let name = served.resource.path.as_deref().unwrap_or(&served.resource.name);
     let now = Timestamp::from_micros(context.clock.now_micros()).to_string();
     let day = now.get(..10).unwrap_or(&now);
@@ -62,7 +62,7 @@ pub(super) fn file_name(context: &Context, served: &Served, format: Format) -> S
 }
 
 /// `attachment; filename="goods_2026-01-31.csv"` and the same for names beyond ASCII.
-pub(super) fn attachment(name: &str) -> HeaderValue {
+pub(crate) fn attachment(name: &str) -> HeaderValue {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' }
     };

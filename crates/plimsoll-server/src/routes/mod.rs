@@ -15,6 +15,7 @@ pub(crate) mod list;
 pub(crate) mod metrics;
 pub(crate) mod queries;
 mod related_row;
+pub(crate) mod reports;
 pub(crate) mod sales;
 pub(crate) mod search;
 pub(crate) mod stream;

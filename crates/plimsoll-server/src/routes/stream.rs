@@ -24,23 +24,23 @@ use crate::served::Served;
 use crate::session;
 use crate::stream::{Emission, Emitted, Range, Snapshot, Sorted, Source, emit};
 
-pub(super) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+pub(crate) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// A stream's parameters.
-pub(super) struct StreamParams {
-    pub(super) selection: Selection,
-    pub(super) format: Option<Format>,
-    pub(super) after: Option<Position>,
-    pub(super) csv: CsvOptions,
+pub(crate) struct StreamParams {
+    pub(crate) selection: Selection,
+    pub(crate) format: Option<Format>,
+    pub(crate) after: Option<Position>,
+    pub(crate) csv: CsvOptions,
     /// All rows of one moment.
-    pub(super) snapshot: bool,
+    pub(crate) snapshot: bool,
 }
 
 impl StreamParams {
     const NAMES: [&'static str; 5] = ["format", "after", "consistency", "formula_guard", "bom"];
 
     /// Reads the whole query of a stream or export.
-    pub(super) fn read(context: &Context, served: &Served, query: Option<&str>) -> Result<Self> {
+    pub(crate) fn read(context: &Context, served: &Served, query: Option<&str>) -> Result<Self> {
         let query = Query::read(query)?;
         let mut selection = SelectionParams::new(served);
         let (mut format, mut after, mut csv) = (None, None, CsvOptions::default());
@@ -96,17 +96,17 @@ pub(crate) async fn stream(
 }
 
 /// What the rows look like.
-pub(super) struct Titled {
-    pub(super) format: Format,
-    pub(super) titles: Vec<Box<str>>,
-    pub(super) csv: CsvOptions,
-    pub(super) columns: Arc<[usize]>,
+pub(crate) struct Titled {
+    pub(crate) format: Format,
+    pub(crate) titles: Vec<Box<str>>,
+    pub(crate) csv: CsvOptions,
+    pub(crate) columns: Arc<[usize]>,
     /// Where the rows are counted, if they are.
-    pub(super) rows: Option<RowCount>,
+    pub(crate) rows: Option<RowCount>,
 }
 
 impl Titled {
-    fn encoder(&self) -> Box<dyn RowEncoder> {
+    pub(crate) fn encoder(&self) -> Box<dyn RowEncoder> {
         let titles: Vec<&str> = self.titles.iter().map(|title| &**title).collect();
         self.counted(encoder(self.format, &titles, self.csv))
     }
@@ -119,7 +119,7 @@ impl Titled {
     }
 
     /// The same rows for a sort, where none knows which comes before it, and what parts them.
-    fn apart(&self) -> (Box<dyn RowEncoder>, &'static [u8]) {
+    pub(crate) fn apart(&self) -> (Box<dyn RowEncoder>, &'static [u8]) {
         match self.format {
             Format::Json => (self.counted(Box::new(JsonObjects::new(&self.titles))), b",\n"),
             Format::Csv | Format::Ndjson => (self.encoder(), b""),
@@ -127,7 +127,7 @@ impl Titled {
     }
 }
 
-pub(super) fn encoder(format: Format, titles: &[&str], csv: CsvOptions) -> Box<dyn RowEncoder> {
+pub(crate) fn encoder(format: Format, titles: &[&str], csv: CsvOptions) -> Box<dyn RowEncoder> {
     match format {
         Format::Csv => Box::new(Csv::new(titles, csv)),
         Format::Ndjson | Format::Json => format.encoder(titles),
@@ -135,7 +135,7 @@ pub(super) fn encoder(format: Format, titles: &[&str], csv: CsvOptions) -> Box<d
 }
 
 /// Admits, reads the first slice, and answers.
-pub(super) async fn send(
+pub(crate) async fn send(
     context: &Arc<Context>,
     served: &Arc<Served>,
     request: &Parts,
@@ -238,7 +238,7 @@ async fn snapshot(
     Snapshot::begin(context, is_query, make).await
 }
 
-pub(super) fn content_type(format: Format) -> HeaderValue {
+pub(crate) fn content_type(format: Format) -> HeaderValue {
     HeaderValue::from_static(match format {
         Format::Ndjson => "application/x-ndjson",
         Format::Json => "application/json",

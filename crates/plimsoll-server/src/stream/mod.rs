@@ -12,6 +12,7 @@
 mod admit;
 mod emit;
 mod frame;
+mod part;
 mod snapshot;
 mod sorted;
 mod spooled;
@@ -19,6 +20,7 @@ mod spooled;
 pub(crate) use admit::{Admission, FRAME_CAPACITY, FRAMES, Permit};
 pub(crate) use emit::{Emission, Emitted, Range, Source, emit};
 pub(crate) use frame::{Frames, Said, Sent};
+pub(crate) use part::send_part;
 pub(crate) use snapshot::{Snapshot, Snapshots};
 pub(crate) use sorted::{Sorted, Sorts};
 pub(crate) use spooled::{Finished, Unread, read, send};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_jobs::{Queue, Registry, SystemClock, WorkerOptions, add_own_kinds};
-use plimsoll_server::{Access, JobsConfig, NewKey};
+use plimsoll_server::{Access, JobsConfig, NewKey, ReportsConfig};
 use serde_json::{Value as Json, json};
 
 use crate::client::{Answer, Connection};
@@ -21,7 +21,11 @@ pub(crate) fn jobs(world: &World) -> JobsConfig {
     worker.queues = vec!["low".into()];
     worker.lease = Duration::from_millis(1_000);
     worker.renew_every = Duration::from_millis(200);
-    JobsConfig { queue, registry, worker, random: Arc::new(|| 0) }
+    let reports = ReportsConfig {
+        directory: world.directory().join("reports"),
+        keep: Duration::from_secs(3_600),
+    };
+    JobsConfig { queue, registry, worker, reports, random: Arc::new(|| 0) }
 }
 
 pub(crate) fn serve(world: &World) -> TestServer {

@@ -18,6 +18,7 @@ mod lists;
 mod operations;
 mod push;
 mod refused_input;
+mod reports;
 mod search;
 mod served;
 mod sessions;

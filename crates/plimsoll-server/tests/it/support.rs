@@ -153,7 +153,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) served: Option<Served>,
     /// Removed with its files when the world is dropped.
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 pub(crate) fn world(goods: u64) -> World {
@@ -168,7 +168,7 @@ pub(crate) fn world(goods: u64) -> World {
         let (served, database) = Served::new(&schema, &mut resources, directory.path(), NOW_MICROS);
         let catalogue = pack.catalogue(resources).expect("a catalogue");
         let store = Store::new(Arc::new(database), Arc::new(catalogue));
-        let world = World { store, served: Some(served), _directory: directory };
+        let world = World { store, served: Some(served), directory };
         world.add_goods(goods);
         return world;
     }
@@ -185,12 +185,17 @@ pub(crate) fn world(goods: u64) -> World {
     let database = SqliteDatabase::open(&config, &mut resources).expect("opens");
     let catalogue = pack.catalogue(resources).expect("a catalogue");
     let store = Store::new(Arc::new(database), Arc::new(catalogue));
-    let world = World { store, served: None, _directory: directory };
+    let world = World { store, served: None, directory };
     world.add_goods(goods);
     world
 }
 
 impl World {
+    /// A directory of its own.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
     pub(crate) fn insert(&self, table: &str, columns: &[usize], values: Vec<Value>) {
         let resource = Arc::clone(self.store.catalogue().table(table).expect("a table"));
         let write = Write::Insert {
@@ -379,6 +384,17 @@ pub(crate) struct Failing {
     pages_left: std::sync::atomic::AtomicI64,
     /// Panic in the caller's own thread instead.
     panics: bool,
+    /// One page fails, and those behind it do not.
+    once: bool,
+    /// Each page takes so long.
+    page_time: std::time::Duration,
+}
+
+/// A store with slow pages, of which one fails.
+pub(crate) fn failing_once(world: &World, pages: i64, page_time: std::time::Duration) -> Store {
+    let (inner, pages_left) = (world.store.clone(), pages.into());
+    let failing = Failing { inner, pages_left, panics: false, once: true, page_time };
+    Store::new(Arc::new(failing), Arc::clone(world.store.catalogue()))
 }
 
 pub(crate) fn failing_after(world: &World, pages: i64, panics: bool) -> Store {
@@ -391,7 +407,8 @@ pub(crate) fn failing_with(
     panics: bool,
     catalogue: Arc<Catalogue>,
 ) -> Store {
-    let failing = Failing { inner: world.store.clone(), pages_left: pages.into(), panics };
+    let (inner, page_time) = (world.store.clone(), std::time::Duration::ZERO);
+    let failing = Failing { inner, pages_left: pages.into(), panics, once: false, page_time };
     Store::new(Arc::new(failing), catalogue)
 }
 
@@ -399,7 +416,8 @@ impl Database for Failing {
     fn page(&self, request: PageRequest) -> Pending<Page> {
         let left = self.pages_left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
         assert!(left > 0 || !self.panics, "a panic on purpose");
-        if left > 0 {
+        std::thread::park_timeout(self.page_time);
+        if left > 0 || (self.once && left < 0) {
             return self.inner.page(request);
         }
         let secret = "disk I/O error at /secret/path";

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use plimsoll::cache::Cache;
 use plimsoll_jobs::{Queue, Registry, SystemClock, Warming, WorkerOptions, add_warming};
-use plimsoll_server::JobsConfig;
+use plimsoll_server::{JobsConfig, ReportsConfig};
 
 use crate::support::{NOW_MICROS, TestServer, World, start, start_with, world};
 
@@ -44,7 +44,12 @@ fn serve(world: &World) -> TestServer {
         let queue = Queue::new(world.store.clone(), clock);
         let mut worker = WorkerOptions::new("server");
         worker.queues = vec!["low".into()];
-        config.jobs = Some(JobsConfig { queue, registry, worker, random: Arc::new(|| 0) });
+        let reports = ReportsConfig {
+            directory: world.directory().join("reports"),
+            keep: Duration::from_secs(3_600),
+        };
+        let random = Arc::new(|| 0);
+        config.jobs = Some(JobsConfig { queue, registry, worker, reports, random });
         config.cache = Some(cache);
     })
 }

@@ -33,18 +33,19 @@ const MEMBERS: [&str; 6] = ["resource", "query", "params", "format", "filename",
 /// As long as the query of a request may be.
 const QUERY_BYTES_MAX: usize = 8 << 10;
 /// Ten minutes: the browser is sent to the link at once, and a broken download is gone on with.
-const EXPIRES_IN_SECONDS: i64 = 600;
+pub(super) const EXPIRES_IN_SECONDS: i64 = 600;
 /// A day: a link is a key that lies about.
 const EXPIRES_IN_SECONDS_MAX: i64 = 24 * 3600;
 
 /// A definition whose parameters are not checked yet.
-pub(super) struct Definition {
-    pub(super) served: Arc<Served>,
+pub(in crate::routes) struct Definition {
+    pub(in crate::routes) served: Arc<Served>,
     /// Of the export, percent-encoded.
-    pub(super) query: String,
-    pub(super) format: Format,
-    pub(super) filename: Option<String>,
-    pub(super) expires_in_seconds: i64,
+    pub(in crate::routes) query: String,
+    pub(in crate::routes) format: Format,
+    pub(in crate::routes) filename: Option<String>,
+    /// Where it says so.
+    pub(in crate::routes) expires_in_seconds: Option<i64>,
 }
 
 impl Definition {
@@ -52,7 +53,7 @@ impl Definition {
     ///
     /// # Errors
     /// 400 at the first mistake.
-    pub(super) fn read(context: &Context, body: &[u8]) -> Result<Self> {
+    pub(in crate::routes) fn read(context: &Context, body: &[u8]) -> Result<Self> {
         let members = Members::read(body)?;
         for (place, (name, _)) in members.pairs().enumerate() {
             if !MEMBERS.contains(&name) {
@@ -161,10 +162,10 @@ fn query(top: &Top<'_, '_>, format: Format) -> Result<String> {
     Ok(query)
 }
 
-fn expires_in(top: &Top<'_, '_>) -> Result<i64> {
-    let Some(raw) = top.get("expires_in") else { return Ok(EXPIRES_IN_SECONDS) };
+fn expires_in(top: &Top<'_, '_>) -> Result<Option<i64>> {
+    let Some(raw) = top.get("expires_in") else { return Ok(None) };
     match raw.get().parse() {
-        Ok(seconds @ 1..=EXPIRES_IN_SECONDS_MAX) => Ok(seconds),
+        Ok(seconds @ 1..=EXPIRES_IN_SECONDS_MAX) => Ok(Some(seconds)),
         _ => {
             let why = format!(
                 "is {}; it is a whole number of seconds from 1 to {EXPIRES_IN_SECONDS_MAX}",

@@ -19,12 +19,12 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use plimsoll::record::Timestamp;
 
 use super::super::export::export;
-use super::super::queries;
 use super::super::stream::{X_ACCEL_BUFFERING, content_type};
+use super::reading::{Reading, reading as read_as};
 use crate::app::Context;
 use crate::etag;
 use crate::exchange::refused;
@@ -129,20 +129,8 @@ fn head(export: &Export) -> Result<Response<Body>> {
 /// Begins the export, in the name of the one who asked for it.
 async fn first_rows(context: &Arc<Context>, turn: Turn, request: &Parts) -> Result<Follower> {
     let asked = &turn.export().asked;
-    let context = &asked.caller.acting(context)?;
-    let served = match asked.is_query {
-        true => queries::bound(context, &asked.resource, Some(&asked.query)).map(Arc::new)?,
-        false => match context.tables.whole(&asked.resource) {
-            Some(served) => Arc::clone(served),
-            None => {
-                let why = format!("'{}' is not served any more", asked.resource);
-                return Err(Problem::new(Kind::NotFound, why));
-            }
-        },
-    };
-    let (mut reading, ()) = Request::new(()).into_parts();
-    reading.uri = Uri::try_from(format!("/?{}", asked.query)).map_err(|e| Problem::internal(&e))?;
-    asked.caller.sign(&mut reading);
+    let Reading { context, served, request: mut reading } = read_as(context, asked)?;
+    let context = &context;
     if let Some(id) = request.extensions.get::<RequestId>() {
         reading.extensions.insert(id.clone());
     }
@@ -237,7 +225,7 @@ fn several(export: &Export) -> Result<Response<Body>> {
 }
 
 /// 416. Its length tells the client where it stands.
-fn unsatisfiable(bytes: u64, why: &str) -> Response<Body> {
+pub(in crate::routes) fn unsatisfiable(bytes: u64, why: &str) -> Response<Body> {
     let detail = format!("Range cannot be answered: {why}");
     let mut response = refused(Problem::new(Kind::RangeNotSatisfiable, detail));
     if let Ok(range) = HeaderValue::try_from(format!("bytes */{bytes}")) {

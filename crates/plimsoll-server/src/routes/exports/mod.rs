@@ -4,9 +4,10 @@
 //! that the browser never sees it.
 //! Never: rows read for the file before the link is used, but for one that shows that it can be.
 
-mod definition;
-mod fetch;
+pub(super) mod definition;
+pub(super) mod fetch;
 mod filename;
+mod reading;
 
 use std::sync::Arc;
 
@@ -28,8 +29,9 @@ use crate::params::Query;
 use crate::problem::{Kind, Problem, Result};
 use crate::served::Served;
 use crate::session;
-use definition::Definition;
+use definition::{Definition, EXPIRES_IN_SECONDS};
 pub(crate) use fetch::fetch;
+pub(crate) use reading::{Reading, reading};
 
 /// Room for the row that is read to see whether rows can be.
 const PROBE_BYTES: usize = 16 << 10;
@@ -47,6 +49,7 @@ pub(crate) async fn create(
     let body = read_json(context, &request.headers, body, &JSON_TYPES).await?;
     let definition = Definition::read(context, &body.bytes)?;
     let Definition { served, query, format, filename, expires_in_seconds } = definition;
+    let expires_in_seconds = expires_in_seconds.unwrap_or(EXPIRES_IN_SECONDS);
     let params = StreamParams::read(context, &served, Some(&query))?;
     // A query was tried when it was loaded; for a row it may have to read as much as for all.
     if !served.is_query() {
@@ -78,7 +81,7 @@ pub(crate) async fn create(
 }
 
 /// Reads one row, since the database has a say too: whether it may be read, and in this order.
-async fn probe(
+pub(super) async fn probe(
     context: &Context,
     served: &Served,
     params: &StreamParams,

@@ -17,6 +17,7 @@ use crate::app::Context;
 use crate::jobs::Jobs;
 use crate::params::Query;
 use crate::problem::{Kind, Problem, Result};
+use crate::reports::{EXPIRE, GENERATE};
 
 /// A job waits a year at most.
 const DELAY_MS_MAX: u64 = 366 * 86_400_000;
@@ -81,6 +82,10 @@ pub(super) fn new_job(context: &Context, jobs: &Jobs, asked: &Asked<'_>) -> Resu
     }
     let payload = asked.payload.map_or("{}", RawValue::get);
     let known = jobs.registry.declared(&asked.kind).is_some();
+    if matches!(&*asked.kind, GENERATE | EXPIRE) {
+        let why = format!("jobs of {} are made by POST /api/v2/reports", asked.kind);
+        return Err(wrong(why));
+    }
     if !known && is_own(&asked.kind) {
         return Err(unknown_kind(jobs, &asked.kind));
     }

@@ -103,6 +103,16 @@ pub(super) async fn of_job(context: &Arc<Context>, request: &Parts) -> Result<Re
     follow(context, request, found)
 }
 
+/// The events of a job that whoever asks may see.
+pub(in crate::routes) fn of_found(
+    context: &Arc<Context>,
+    request: &Parts,
+    found: Job,
+) -> Result<Response<Body>> {
+    Query::expect_none(request.uri.query())?;
+    follow(context, request, found)
+}
+
 /// `GET /batches/{id}/events`.
 pub(super) async fn of_batch(context: &Arc<Context>, request: &Parts) -> Result<Response<Body>> {
     Query::expect_none(request.uri.query())?;

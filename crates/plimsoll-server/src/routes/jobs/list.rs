@@ -22,9 +22,9 @@ use crate::problem::{Kind, Problem, Result};
 const PARAMETERS: [&str; 5] = ["state", "queue", "kind", "limit", "before"];
 /// Bytes that a job of a page may have, as row and as text: its payload and its result are left
 /// out where they are large.
-const JOB_BYTES: u64 = 16 << 10;
+pub(in crate::routes) const JOB_BYTES: u64 = 16 << 10;
 /// And a whole one: payload, result and error, twice.
-pub(super) const JOB_BYTES_MAX: u64 = 6 * PAYLOAD_BYTES_MAX as u64;
+pub(in crate::routes) const JOB_BYTES_MAX: u64 = 6 * PAYLOAD_BYTES_MAX as u64;
 
 /// `GET /jobs`.
 pub(super) async fn list(
@@ -49,7 +49,7 @@ pub(super) async fn list(
     Ok(super::super::json(held(text.into_bytes(), Some(reserved))))
 }
 
-fn listing(request: &Parts) -> Result<Listing> {
+pub(in crate::routes) fn listing(request: &Parts) -> Result<Listing> {
     let query = Query::read(request.uri.query())?;
     let mut listing =
         Listing { rows_max: u32::try_from(PAGE_ROWS_DEFAULT).unwrap_or(100), ..Listing::default() };
@@ -97,7 +97,7 @@ pub(super) async fn show(
 }
 
 /// A job with why it does not run.
-pub(super) async fn shown(context: &Context, jobs: &Jobs, job: &Job) -> Result<Json> {
+pub(in crate::routes) async fn shown(context: &Context, jobs: &Jobs, job: &Job) -> Result<Json> {
     let why = soon(context, jobs.queue.why(job)).await?;
     Ok(document(job, why.as_ref(), jobs.queue.now_micros()))
 }

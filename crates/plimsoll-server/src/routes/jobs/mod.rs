@@ -18,8 +18,8 @@
 
 mod batch;
 mod enqueue;
-mod events;
-mod list;
+pub(super) mod events;
+pub(super) mod list;
 mod manage;
 mod pull;
 mod report;
@@ -175,7 +175,7 @@ pub(crate) async fn answer(
     Ok(response)
 }
 
-fn jobs(context: &Context) -> Result<&Jobs> {
+pub(super) fn jobs(context: &Context) -> Result<&Jobs> {
     context.jobs.as_ref().ok_or_else(|| {
         Problem::new(
             Kind::NoJobs,
@@ -187,7 +187,7 @@ fn jobs(context: &Context) -> Result<&Jobs> {
 }
 
 /// Waits for the queue, at most as long as for any answer.
-async fn soon<T>(
+pub(super) async fn soon<T>(
     context: &Context,
     answer: impl Future<Output = plimsoll_jobs::Result<T>>,
 ) -> Result<T> {
@@ -202,7 +202,7 @@ async fn soon<T>(
 }
 
 /// Does what waits for the store on the thread that may wait.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     context: &Context,
     jobs: &Jobs,
     work: impl FnOnce(&Queue) -> plimsoll_jobs::Result<T> + Send + 'static,
