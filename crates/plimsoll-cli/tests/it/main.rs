@@ -29,6 +29,7 @@ mod queries;
 mod refused;
 mod reloaded;
 mod replicas;
+mod reports;
 mod run;
 mod schemas;
 mod served;
