@@ -30,6 +30,7 @@ mod queries;
 mod refused;
 mod reloaded;
 mod replicas;
+mod reports;
 mod run;
 mod schemas;
 mod served;

@@ -11,6 +11,7 @@ use plimsoll_store::{Catalogue, postgres};
 use serde_json::{Value as Json, json};
 
 use crate::access::{As, access};
+use crate::jobs::jobs;
 use crate::support::{TestServer, World, start_with, world};
 
 /// Policies by a setting; one table that the role may not read at all.
@@ -81,6 +82,7 @@ fn tenants() -> Option<Tenants> {
     let store = world.store.with_catalogue(Arc::new(catalogue.expect("a catalogue")));
     let server = start_with(&world, |config| {
         (config.access, config.store) = (Some(access(&text)), store);
+        config.jobs = Some(jobs(&world));
     });
     Some(Tenants { world, server, role })
 }
@@ -105,6 +107,31 @@ fn kinds(text: &str, field: &str) -> Vec<String> {
     let row = |line: &str| serde_json::from_str::<Json>(line).expect("a row");
     let kind = |line| row(line)[field].as_str().unwrap_or_else(|| panic!("{line}")).to_owned();
     text.lines().map(kind).collect()
+}
+
+#[test]
+fn a_report_has_the_rows_of_the_tenant_who_asked_for_it_and_no_others() {
+    let Some(tenants) = tenants() else { return };
+    for definition in [
+        json!({"resource": "goods", "format": "ndjson"}),
+        json!({"resource": "goods", "format": "ndjson", "params": {"sort": "name"}}),
+        json!({"resource": "goods", "format": "ndjson", "params": {"consistency": "snapshot"}}),
+        json!({"query": "kinds", "format": "ndjson"}),
+    ] {
+        for (kind, tenant) in tenants.both() {
+            let asked = tenant.send("POST", "/reports", &[], &definition);
+            assert_eq!(asked.status, 202, "{}", asked.text());
+            let place = asked.header("location").expect("a place").to_owned();
+            let over = || tenant.get(&place).json()["finished_at"].is_string();
+            tenants.server.wait_until(&place, over);
+            let got = tenant.get(&format!("{place}/download"));
+            let found = kinds(got.text(), "kind");
+            let rows = if definition["query"].is_null() { 100 } else { 1 };
+            assert_eq!(found.len(), rows, "{definition}: {}", got.text());
+            assert!(found.iter().all(|found| found == kind), "{definition}: {found:?}");
+        }
+    }
+    tenants.end();
 }
 
 #[test]
