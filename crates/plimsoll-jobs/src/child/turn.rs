@@ -24,6 +24,9 @@ use super::outcome::{Broken, Outcome};
 use super::reader::Heard;
 use super::running::Running;
 
+/// What runs takes more than this; what is being started may not yet.
+const STARTED_BYTES: u64 = 1 << 20;
+
 #[derive(Clone, Copy, Debug)]
 enum Stage {
     Working,
@@ -100,8 +103,8 @@ impl<'a> Turn<'a> {
                 break outcome;
             }
         };
-        if self.bytes == 0 {
-            // Over before its first look: one that lives is told of at least once.
+        if self.bytes < STARTED_BYTES {
+            // It was looked at while it was being started, and was over before the next look.
             let _forks = self.weigh(Instant::now());
         }
         self.tell_progress();

@@ -120,7 +120,8 @@ pub(super) fn new_job(context: &Context, jobs: &Jobs, asked: &Asked<'_>) -> Resu
 
 fn unknown_kind(jobs: &Jobs, kind: &str) -> Problem {
     let known = jobs.registry.kinds().unwrap_or_default();
-    let names: Vec<&str> = known.iter().map(|name| &**name).filter(|n| !is_sql(n)).collect();
+    let asked_for = |name: &&str| is_own(name) && !is_sql(name);
+    let names: Vec<&str> = known.iter().map(|name| &**name).filter(asked_for).collect();
     let why = format!(
         "there is no kind '{}'; those that begin with 'system.' are Plimsoll's own",
         plimsoll::error::excerpt(kind)
