@@ -12,8 +12,8 @@ use std::time::Duration;
 use anyhow::bail;
 use plimsoll::cache::Cache;
 use plimsoll_jobs::{
-    Queue, Random, Registry, SystemClock, Warming, WorkerOptions, add_own_kinds, add_refreshing,
-    add_warming, refreshing_schedule,
+    Answer, NewSchedule, Queue, Random, Registry, SystemClock, Warming, WorkerOptions,
+    add_own_kinds, add_refreshing, add_warming, refreshing_schedule,
 };
 use plimsoll_server::{JobsConfig, ReportsConfig, push};
 use plimsoll_store::Store;
@@ -27,7 +27,7 @@ use crate::process;
 use crate::setup::Setup;
 
 /// How often a worker looks for jobs that other processes enqueued.
-const POLL_EVERY: Duration = Duration::from_millis(100);
+const POLL_EVERY: Duration = Duration::from_millis(40);
 
 /// Bytes in which a pass over the orders groups.
 const WARM_ENGINE_BYTES: u64 = 4 << 20;
@@ -147,6 +147,18 @@ fn warm(
     Ok(Some(cache))
 }
 
+/// Sets a schedule that there is not yet. A server whose disk takes nothing serves all the same.
+fn schedule(queue: &Queue, new: &NewSchedule) {
+    if queue.show_schedule(&new.name).wait().is_ok() {
+        return;
+    }
+    let set = queue.set_schedule(new).and_then(Answer::wait);
+    if let Err(error) = set {
+        let schedule = &*new.name;
+        tracing::warn!(%error, schedule, "setting a schedule; the next start tries again");
+    }
+}
+
 /// The jobs of a server, with its own worker, and the cache that they warm.
 pub(crate) fn of_server(
     setup: &Setup,
@@ -166,7 +178,7 @@ pub(crate) fn of_server(
     let analytics = store.catalogue().analytics();
     if let Some(analytics) = analytics.filter(|found| found.rollup.is_some()) {
         add_refreshing(&mut registry, Arc::clone(analytics))?;
-        queue.set_schedule(&refreshing_schedule())?.wait()?;
+        schedule(&queue, &refreshing_schedule());
     }
     let reports = ReportsConfig {
         directory: setup.data().join("reports"),

@@ -18,7 +18,9 @@ use plimsoll_server::CatalogueSource as _;
 use plimsoll_store::Store;
 use plimsoll_store::catalogue::{Pack, Words};
 use plimsoll_store::postgres::migration_states;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::Global;
 use crate::config::{Config, Database, Sources};
@@ -220,9 +222,11 @@ impl Setup {
 }
 
 fn log(config: &Config, level: &str) {
-    let access = if config.is_on("log.access") { level } else { "off" };
-    let filter = EnvFilter::new(format!("{level},access={access}"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    // The setting has these words alone.
+    let level: LevelFilter = level.parse().unwrap_or(LevelFilter::INFO);
+    let access = if config.is_on("log.access") { level } else { LevelFilter::OFF };
+    let filter = Targets::new().with_default(level).with_target("access", access);
+    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(stderr);
     let pretty = match config.text("log.format") {
         "json" => false,
         "pretty" => true,
@@ -230,8 +234,9 @@ fn log(config: &Config, level: &str) {
     };
     // A second call in one process, as tests make, keeps the first subscriber.
     let _already_set = if pretty {
-        builder.compact().try_init()
+        builder.compact().finish().with(filter).try_init()
     } else {
-        builder.json().flatten_event(true).with_current_span(false).try_init()
+        let json = builder.json().flatten_event(true).with_current_span(false);
+        json.finish().with(filter).try_init()
     };
 }
