@@ -36,6 +36,9 @@ const OUT_BLOCK_BYTES_MAX: usize = 512 << 10;
 const INDEX_SHARE: usize = 32;
 /// Share of a thread below which fewer threads do more.
 const SHARE_BYTES_MIN: usize = 640 << 10;
+/// Below it one thread has no room either, whatever its record; what it needs beside its tables is
+/// looked at when that is known.
+const WORKSPACE_BYTES_MIN: usize = 400 << 10;
 /// A table of some use, and the buffers of the fewest partitions.
 const REST_BYTES_MIN: usize = 320 << 10;
 /// Of a thread's share, the part of tables that bring equal values together before the sort.
@@ -103,8 +106,8 @@ pub(super) fn plan(input: GroupInput) -> Result<GroupPlan> {
 
 fn plan_for(input: GroupInput) -> Result<GroupPlan> {
     let workspace = usize::try_from(input.workspace_bytes).unwrap_or(usize::MAX);
-    if workspace < SHARE_BYTES_MIN {
-        return Err(too_little(workspace, SHARE_BYTES_MIN));
+    if workspace < WORKSPACE_BYTES_MIN {
+        return Err(too_little(workspace, WORKSPACE_BYTES_MIN));
     }
     let threads = input.threads.clamp(1, WORKERS_MAX).min(workspace / SHARE_BYTES_MIN).max(1);
     let share = (workspace - workspace / INDEX_SHARE) / threads;
