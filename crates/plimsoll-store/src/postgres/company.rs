@@ -9,9 +9,8 @@
 //! ```
 //!
 //! The counter is that of transactions that write: every role may read it, and reading does not
-//! move it. A window takes about half a millisecond of one of the server's processors; twenty of
-//! them a second are one hundredth of it, which those who wait for theirs do not notice
-//! (bench/results, pg-guest).
+//! move it. What others feel of a stream goes with the number of its windows, each of which has one
+//! of the server's processors for a moment (`bench/run pg-guest` measures it).
 //!
 //! Promises: a list page is never held up; without others nothing rests.
 //! Never: a connection or a thread of its own.
