@@ -26,6 +26,9 @@ use crate::job::Claimed;
 use crate::policy::{Ended, judge};
 use crate::run::Run;
 
+/// Kinds whose peaks are in mind: a program that takes all kinds may see any number.
+const PEAKS_MAX: usize = 1_000;
+
 /// The thread's whole life.
 pub(super) fn run(shared: &Shared, settle: &SyncSender<Unsettled>, random: &dyn Fn() -> u64) {
     while let Some(admitted) = next(shared) {
@@ -180,6 +183,10 @@ fn learn(shared: &Shared, job: &Claimed, peak: u64) {
     let known = peaks.get(&job.kind).copied().unwrap_or(job.memory_bytes);
     if peak <= known + known / 10 {
         return;
+    }
+    if peaks.len() >= PEAKS_MAX {
+        // What is forgotten is written once more, and the queue keeps the larger.
+        peaks.clear();
     }
     peaks.insert(job.kind.clone(), peak);
     drop(peaks);
