@@ -11,8 +11,11 @@
 pub(crate) mod batches;
 pub(crate) mod events;
 pub(crate) mod schedules;
+mod shown;
 
 use plimsoll_store::Own;
+
+pub(crate) use self::shown::{LIST, LIST_RARE, LIST_RUNNING, LIST_STATE, SHOW};
 
 macro_rules! claim {
     ($limit:literal) => {
@@ -37,13 +40,23 @@ macro_rules! claim {
 }
 
 /// One job; `$1` to `$13`.
-pub(crate) static ENQUEUE: Own = Own::new(
+pub(crate) static ENQUEUE: Own = Own::with_gathered(
     "insert into ~jobs (kind, queue, priority, state, payload, unique_key, place, tries_max, \
      exceptions_max, timeout_ms, memory_bytes, batch, enqueued_at) values ($1:text, $2:text, \
      $3:int, $4:text, $5:text, $6:text, $7:int, $8:int, $9:int, $10:int, \
      {greatest??max}($11:int, coalesce((select k.peak_bytes from ~job_kinds as k \
      where k.kind = $1:text), 0)), $12:text, $13:int) \
      on conflict do nothing returning id",
+    "insert into ~jobs (kind, queue, priority, state, payload, unique_key, place, tries_max, \
+     exceptions_max, timeout_ms, memory_bytes, batch, enqueued_at) select n.kind, n.queue, \
+     n.priority, n.state, n.payload, n.unique_key, n.place, n.tries, n.exceptions, n.timeout, \
+     greatest(n.memory, coalesce((select k.peak_bytes from ~job_kinds as k \
+     where k.kind = n.kind), 0)), n.batch, n.at from unnest($1:list, $2:list, \
+     $3:list::bigint[], $4:list, $5:list, $6:list, $7:list::bigint[], $8:list::bigint[], \
+     $9:list::bigint[], $10:list::bigint[], $11:list::bigint[], $12:list, $13:list::bigint[]) \
+     with ordinality as n(kind, queue, priority, state, payload, unique_key, place, tries, \
+     exceptions, timeout, memory, batch, at, nth) order by n.nth on conflict do nothing \
+     returning id",
 );
 
 /// The job that is not over with a unique key.
@@ -126,11 +139,16 @@ pub(crate) static PROGRESS: Own = Own::new(
 );
 
 /// Done: id, token, now, result, peak.
-pub(crate) static COMPLETE: Own = Own::new(
+pub(crate) static COMPLETE: Own = Own::with_gathered(
     "update ~jobs set state = 'completed', finished_at = $3:int, result = $4:text, \
      worker = null, wish = null, error = null, peak_bytes = {greatest??max}(peak_bytes, \
      $5:int) \
      where id = $1:int and token = $2:int and state = 'running'",
+    "update ~jobs as j set state = 'completed', finished_at = d.at, result = d.result, \
+     worker = null, wish = null, error = null, peak_bytes = greatest(j.peak_bytes, d.peak) \
+     from unnest($1:list::bigint[], $2:list::bigint[], $3:list::bigint[], $4:list, \
+     $5:list::bigint[]) as d(id, token, at, result, peak) where j.id = d.id and \
+     j.token = d.token and j.state = 'running'",
 );
 
 /// Done, many at a time and without a result: ids and tokens as `1,2`, now. Gives those it met.
@@ -249,62 +267,6 @@ pub(crate) static PRUNE_ERRORS: Own = Own::new(
     "delete from ~job_errors where job = $1:int and not exists \
      (select 1 from ~jobs where id = $1:int)",
 );
-
-macro_rules! shown {
-    ($rest:literal) => {
-        concat!(
-            "select id, kind, queue, priority, state, wish, payload, unique_key, place, token, \
-             worker, tries_max, exceptions_max, timeout_ms, deliveries, attempts, exceptions, \
-             crashes, memory_bytes, peak_bytes, batch, checkpoints, done, total, unit, result, \
-             error, enqueued_at, claimed_at, finished_at from ~jobs ",
-            $rest
-        )
-    };
-}
-
-/// The same without payloads and results of more than 1 KiB, so that a page has a bound.
-macro_rules! listed {
-    ($rest:literal) => {
-        concat!(
-            "select id, kind, queue, priority, state, wish, \
-             case when octet_length(payload) <= 1024 then payload else '' end, unique_key, place, \
-             token, worker, tries_max, exceptions_max, timeout_ms, deliveries, attempts, \
-             exceptions, crashes, memory_bytes, peak_bytes, batch, checkpoints, done, total, \
-             unit, case when octet_length(result) <= 1024 then result end, error, enqueued_at, \
-             claimed_at, finished_at from ~jobs ",
-            $rest
-        )
-    };
-}
-
-/// One job: id.
-pub(crate) static SHOW: Own = Own::new(shown!("where id = $1:int"));
-
-/// Jobs from the newest on: before which id, queue, kind, how many at most.
-pub(crate) static LIST: Own = Own::new(listed!(
-    "where id < $1:int and ($2:text is null or queue = $2:text) \
-     and ($3:text is null or kind = $3:text) order by id desc limit $4:int"
-));
-
-/// Those in a state that few are in: the same, and the state.
-pub(crate) static LIST_RARE: Own = Own::new(listed!(
-    "where state = $5:text and state in ('paused', 'failed', 'cancelled', 'quarantined') \
-     and id < $1:int and ($2:text is null or queue = $2:text) \
-     and ($3:text is null or kind = $3:text) order by id desc limit $4:int"
-));
-
-/// Those that run.
-pub(crate) static LIST_RUNNING: Own = Own::new(listed!(
-    "where state = 'running' and $5:text is not null and id < $1:int \
-     and ($2:text is null or queue = $2:text) and ($3:text is null or kind = $3:text) \
-     order by id desc limit $4:int"
-));
-
-/// Those in any other state.
-pub(crate) static LIST_STATE: Own = Own::new(listed!(
-    "where state = $5:text and id < $1:int and ($2:text is null or queue = $2:text) \
-     and ($3:text is null or kind = $3:text) order by id desc limit $4:int"
-));
 
 /// How many jobs of a queue are ready, up to a bound: queue, bound.
 pub(crate) static COUNT_READY: Own = Own::new(

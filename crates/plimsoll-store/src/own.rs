@@ -7,6 +7,7 @@
 //!   select .. from ~jobs                   plimsoll_jobs              plimsoll.jobs
 //!   where id = $1:int                      ?1                         $1::bigint
 //!   limit $2:int {for update skip locked??} (nothing)                 for update skip locked
+//!   unnest($1:list::bigint[])                                         unnest($1::text[]::bigint[])
 //! ```
 //!
 //! Promises: values go as parameters only; each text is put into its database's words once.
@@ -20,13 +21,15 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug)]
 pub struct Own {
     text: &'static str,
+    gathered_text: Option<&'static str>,
     sqlite: OnceLock<Box<str>>,
     postgres: OnceLock<Box<str>>,
+    gathered: OnceLock<Box<str>>,
 }
 
 impl Own {
-    /// Of a text as the module describes it. Types of parameters are `int`, `real`, `text` and
-    /// `bytes`.
+    /// Of a text as the module describes it. Types of parameters are `int`, `real`, `text`,
+    /// `bytes` and, in a text for many at once, `list`.
     ///
     /// ```
     /// use plimsoll_store::Own;
@@ -40,7 +43,26 @@ impl Own {
     /// ```
     #[must_use]
     pub const fn new(text: &'static str) -> Self {
-        Self { text, sqlite: OnceLock::new(), postgres: OnceLock::new() }
+        Self::of(text, None)
+    }
+
+    /// With a second text, for PostgreSQL alone, that does the same for many at once: each
+    /// parameter is a `list` with one value for each of them. It is to meet one row for each, in
+    /// their order; where it does not, each of them is run by itself. Units of which such a
+    /// statement is the last go together, in no certain order among them.
+    #[must_use]
+    pub const fn with_gathered(text: &'static str, gathered: &'static str) -> Self {
+        Self::of(text, Some(gathered))
+    }
+
+    const fn of(text: &'static str, gathered_text: Option<&'static str>) -> Self {
+        Self {
+            text,
+            gathered_text,
+            sqlite: OnceLock::new(),
+            postgres: OnceLock::new(),
+            gathered: OnceLock::new(),
+        }
     }
 
     /// In SQLite's words.
@@ -56,6 +78,12 @@ impl Own {
     /// In PostgreSQL's words.
     pub fn for_postgres(&self) -> &str {
         self.postgres.get_or_init(|| translate(self.text, &POSTGRES).into())
+    }
+
+    /// The text for many at once, if it has one.
+    pub(crate) fn gathered_for_postgres(&self) -> Option<&str> {
+        let text = self.gathered_text?;
+        Some(self.gathered.get_or_init(|| translate(text, &POSTGRES).into()))
     }
 }
 
@@ -75,14 +103,14 @@ struct Words {
     parameter: char,
     /// Which side of `{PostgreSQL??SQLite}`.
     right: bool,
-    types: [(&'static str, &'static str); 4],
+    types: [(&'static str, &'static str); 5],
 }
 
 const SQLITE: Words = Words {
     in_front_of_tables: "plimsoll_",
     parameter: '?',
     right: true,
-    types: [("int", ""), ("real", ""), ("text", ""), ("bytes", "")],
+    types: [("int", ""), ("real", ""), ("text", ""), ("bytes", ""), ("list", "")],
 };
 
 const POSTGRES: Words = Words {
@@ -94,6 +122,7 @@ const POSTGRES: Words = Words {
         ("real", "::double precision"),
         ("text", "::text"),
         ("bytes", "::bytea"),
+        ("list", "::text[]"),
     ],
 };
 

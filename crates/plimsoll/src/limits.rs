@@ -103,6 +103,8 @@ pub const SNAPSHOTS_WAITING_MAX: usize = 64;
 pub const WRITES_WAITING_MAX: usize = 1_024;
 /// Units in one commit.
 pub const GROUP_UNITS_MAX: usize = 256;
+/// Bytes of texts behind which no further unit goes in the same round trip to PostgreSQL.
+pub const GROUP_BYTES_MAX: usize = 1 << 20;
 /// Stack of every thread the product starts. SQLite's deepest recursion stays well below.
 pub const THREAD_STACK_BYTES: usize = 512 << 10;
 /// Rows of an import in one transaction.

@@ -103,6 +103,44 @@ fn ends_of_many_jobs_are_one_statement_that_meets_those_whose_lease_holds() {
     assert_eq!(fixture.state(ids[2]), State::Running);
 }
 
+/// Sent without waiting, so that the writer finds many at a time.
+#[test]
+fn what_many_write_at_once_is_each_ones_own() {
+    let fixture = Fixture::new();
+    let hostile = |n: i64| format!("{{\"n\":{n},\"a\":\"\\\\,'}}{{\\\"NULL é\"}}");
+    let jobs = (0..300).map(|n| NewJob { priority: 5, ..NewJob::new("a", hostile(n)) });
+    let sent: Vec<_> = jobs.map(|job| fixture.queue.enqueue(&job).expect("checked")).collect();
+    let ids: Vec<i64> = sent.into_iter().map(|one| one.wait().expect("enqueued").id).collect();
+    for (n, id) in ids.iter().enumerate().step_by(37) {
+        let job = fixture.queue.show(*id).wait().expect("a job");
+        let n = i64::try_from(n).expect("small");
+        assert_eq!((&*job.payload, job.batch, job.unique_key), (&*hostile(n), None, None));
+    }
+    let mut leases: Vec<Lease> = fixture.claim(300).iter().map(|job| job.lease).collect();
+    leases[7].token += 1;
+    leases.push(leases[9]);
+    let result = |id: i64| (id % 2 == 0).then(|| format!("{{\"of\":{id}}}"));
+    let end = |lease: &Lease| {
+        let effects = vec![effect(lease.id, 1)];
+        fixture.queue.complete(*lease, effects, result(lease.id).as_deref(), 3)
+    };
+    let sent: Vec<_> = leases.iter().map(end).collect();
+    let ended: Vec<_> = sent.into_iter().map(|one| one.wait().map_err(|e| e.kind())).collect();
+    let lost: Vec<usize> = (0..ended.len()).filter(|n| ended[*n].is_err()).collect();
+    assert_eq!(lost, [7, 300], "a stale lease, and one that had ended");
+    assert!(lost.iter().all(|n| ended[*n] == Err(ErrorKind::LeaseLost)));
+    let mut done: Vec<(i64, i64)> = ids.iter().map(|id| (*id, 1)).collect();
+    done.retain(|(id, _)| *id != leases[7].id);
+    assert_eq!(fixture.effects(), done);
+    for id in ids.iter().step_by(41).filter(|id| **id != leases[7].id) {
+        let job = fixture.queue.show(*id).wait().expect("a job");
+        assert_eq!(
+            (job.state, job.peak_bytes, job.result),
+            (State::Completed, 3, result(*id).map(Into::into))
+        );
+    }
+}
+
 #[test]
 fn a_unique_key_is_that_of_one_job_until_it_is_over() {
     let fixture = Fixture::new();

@@ -33,6 +33,7 @@ mod connection;
 mod control;
 mod dialect;
 mod failure;
+mod gathered;
 mod guise;
 mod hosts;
 mod insert;

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A unit is plain that consists of statements about own tables and of SQL: what they have to meet
-//! is looked at when the answers are there, so nothing has to be decided in between.
+//! is looked at when the answers are there, so nothing has to be decided in between. Last
+//! statements that are the same in many units go as one (see `gathered`).
 //!
 //! Promises: what comes of a unit is what would have come of it by itself.
 //! Never: a unit that reads back, is remembered, tried or written as somebody.
@@ -16,12 +17,14 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
 
+use plimsoll::record::Value;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error as PgError, Row};
 
 use super::control::FIND_OWN;
 use super::dialect::Sql;
 use super::failure::explain;
+use super::gathered::{Gathered, gather};
 use super::report::any;
 use super::script;
 use super::value::Bind;
@@ -42,14 +45,37 @@ pub(super) fn is_plain(job: &Job) -> bool {
         && writes.iter().all(plain)
 }
 
+/// What the texts of a plain unit take on their way.
+pub(super) fn bytes(unit: &WriteUnit) -> usize {
+    let of = |value: &Value| match value {
+        Value::Text(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        _ => 8,
+    };
+    let each = unit.writes.iter().map(|write| match write {
+        Write::Own { params, .. } => params.iter().map(of).sum(),
+        Write::Sql { params, .. } => params.iter().map(|(_, value)| of(value)).sum(),
+        _ => 0_usize,
+    });
+    each.sum()
+}
+
 /// A statement on its way, and whose it is.
 struct Sent<'a> {
-    unit: usize,
-    /// Which of the unit's writes.
-    write: usize,
-    own: Option<(&'static Own, Option<u64>)>,
+    whose: Whose<'a>,
     answer: Pin<Box<dyn Future<Output = std::result::Result<Answer, PgError>> + 'a>>,
 }
+
+#[derive(Clone, Copy)]
+enum Whose<'a> {
+    Nobodys,
+    /// A write of a unit, and how many rows it has to meet.
+    One(Place, Option<u64>),
+    Many(&'a Gathered<'a>),
+}
+
+/// A unit, and which of its writes.
+pub(super) type Place = (usize, usize);
 
 enum Answer {
     Rows(Vec<Row>),
@@ -59,57 +85,87 @@ enum Answer {
 
 /// Runs units behind a savepoint, which the caller releases or rolls back to.
 pub(super) async fn run(client: &Client, units: &[&WriteUnit]) -> Result<Vec<WriteOutcome>> {
+    let last = gather(units);
     let mut statements = Vec::new();
     for (unit, of) in units.iter().enumerate() {
         for (write, one) in of.writes.iter().enumerate() {
-            push(&mut statements, (unit, write), one);
+            if !last.iter().any(|many| many.has((unit, write))) {
+                push(&mut statements, (unit, write), one);
+            }
         }
     }
-    let fail = |e: PgError| explain("writing", &e);
-    let mut sent = Vec::with_capacity(statements.len() + 2);
-    let other = |text: &'static str| Sent {
-        unit: 0,
-        write: 0,
-        own: None,
-        answer: Box::pin(async move { client.batch_execute(text).await.map(|()| Answer::Done) }),
-    };
-    sent.push(other("savepoint units"));
-    let finds_own = statements.iter().any(|(_, own, _)| own.is_none());
-    if finds_own {
-        sent.push(other(FIND_OWN));
-    }
-    for ((unit, write), own, sql) in &statements {
-        let answer = Box::pin(execute(client, *own, sql));
-        sent.push(Sent { unit: *unit, write: *write, own: *own, answer });
-    }
-    // A deferred rule is checked here, and not by the commit of all.
-    sent.push(other("set constraints all immediate; set constraints all deferred"));
+    let mut sent = send(client, &statements, &last);
     send_all(&mut sent).await;
     let mut outcomes: Vec<WriteOutcome> = units
         .iter()
         .map(|unit| WriteOutcome { rows: vec![0; unit.writes.len()], ..WriteOutcome::default() })
         .collect();
     for one in sent {
-        let Some(outcome) = outcomes.get_mut(one.unit) else { continue };
-        let count = match one.answer.await.map_err(fail)? {
-            Answer::Rows(rows) => {
-                for row in &rows {
-                    outcome.own.push(any(row)?);
-                }
-                rows.len() as u64
+        let answer = one.answer.await.map_err(|e| explain("writing", &e))?;
+        match one.whose {
+            Whose::Nobodys => {}
+            Whose::One((unit, write), expected) => {
+                let (count, rows) = count(answer)?;
+                outcomes[unit].own.extend(rows);
+                outcomes[unit].rows[write] += fenced(count, expected)?;
             }
-            Answer::Count(count) => count,
-            Answer::Done => continue,
-        };
-        let expected = one.own.and_then(|(_, expected)| expected);
-        outcome.rows[one.write] += fenced(count, expected)?;
+            Whose::Many(many) => {
+                let (count, rows) = count(answer)?;
+                fenced(count, Some(many.places.len() as u64))?;
+                let mut rows = rows.into_iter();
+                for (unit, write) in &many.places {
+                    outcomes[*unit].own.extend(rows.next());
+                    outcomes[*unit].rows[*write] += 1;
+                }
+            }
+        }
     }
     Ok(outcomes)
 }
 
-type Statement = ((usize, usize), Option<(&'static Own, Option<u64>)>, Sql);
+fn count(answer: Answer) -> Result<(u64, Vec<Vec<Value>>)> {
+    match answer {
+        Answer::Rows(rows) => {
+            let rows = rows.iter().map(any).collect::<Result<Vec<_>>>()?;
+            Ok((rows.len() as u64, rows))
+        }
+        Answer::Count(count) => Ok((count, Vec::new())),
+        Answer::Done => Ok((0, Vec::new())),
+    }
+}
 
-fn push(statements: &mut Vec<Statement>, place: (usize, usize), write: &Write) {
+/// All in order, none of it on its way yet.
+fn send<'a>(
+    client: &'a Client,
+    statements: &'a [Statement],
+    last: &'a [Gathered<'a>],
+) -> Vec<Sent<'a>> {
+    let mut sent = Vec::with_capacity(statements.len() + last.len() + 3);
+    let other = |text: &'static str| Sent {
+        whose: Whose::Nobodys,
+        answer: Box::pin(async move { client.batch_execute(text).await.map(|()| Answer::Done) }),
+    };
+    sent.push(other("savepoint units"));
+    if statements.iter().any(|(_, own, _)| own.is_none()) {
+        sent.push(other(FIND_OWN));
+    }
+    for (place, own, sql) in statements {
+        let expected = own.and_then(|(_, expected)| expected);
+        let answer = Box::pin(execute(client, *own, sql));
+        sent.push(Sent { whose: Whose::One(*place, expected), answer });
+    }
+    for many in last {
+        let answer = Box::pin(execute_many(client, many));
+        sent.push(Sent { whose: Whose::Many(many), answer });
+    }
+    // A deferred rule is checked here, and not by the commit of all.
+    sent.push(other("set constraints all immediate; set constraints all deferred"));
+    sent
+}
+
+type Statement = (Place, Option<(&'static Own, Option<u64>)>, Sql);
+
+fn push(statements: &mut Vec<Statement>, place: Place, write: &Write) {
     match write {
         Write::Own { statement, params, rows } => {
             let text = statement.for_postgres().to_owned();
@@ -136,6 +192,19 @@ async fn execute(
         client.query_typed(&sql.text, &params).await.map(Answer::Rows)
     } else {
         client.execute_typed(&sql.text, &params).await.map(Answer::Count)
+    }
+}
+
+async fn execute_many(
+    client: &Client,
+    many: &Gathered<'_>,
+) -> std::result::Result<Answer, PgError> {
+    let lists = many.lists.iter().map(|list| (list as _, Type::TEXT_ARRAY));
+    let params: Vec<(&(dyn tokio_postgres::types::ToSql + Sync), Type)> = lists.collect();
+    if many.own.gives_rows() {
+        client.query_typed(many.text, &params).await.map(Answer::Rows)
+    } else {
+        client.execute_typed(many.text, &params).await.map(Answer::Count)
     }
 }
 

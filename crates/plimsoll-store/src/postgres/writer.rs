@@ -18,7 +18,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join;
-use plimsoll::limits::{DATABASE_BUSY_MS_MAX, GROUP_UNITS_MAX, WRITE_SLICE_MS_MAX};
+use plimsoll::limits::{
+    DATABASE_BUSY_MS_MAX, GROUP_BYTES_MAX, GROUP_UNITS_MAX, WRITE_SLICE_MS_MAX,
+};
 use tokio_postgres::Client;
 
 use super::apply::apply;
@@ -102,10 +104,17 @@ async fn group(
         let mut plain = Vec::new();
         let mut other = None;
         if pipelined::is_plain(&job) {
+            let mut bytes = pipelined::bytes(&job.unit);
             plain.push(job);
-            while other.is_none() && answers.len() + plain.len() < GROUP_UNITS_MAX {
+            while other.is_none()
+                && answers.len() + plain.len() < GROUP_UNITS_MAX
+                && bytes < GROUP_BYTES_MAX
+            {
                 match shared.writer.pop_now() {
-                    Some(more) if pipelined::is_plain(&more) => plain.push(more),
+                    Some(more) if pipelined::is_plain(&more) => {
+                        bytes += pipelined::bytes(&more.unit);
+                        plain.push(more);
+                    }
                     Some(more) => other = Some(more),
                     None => break,
                 }
