@@ -9,6 +9,7 @@
 //! Never: a wait; whoever asks comes again.
 
 use crate::error::Result;
+use crate::floors::Places;
 use crate::job::{Claimed, Lease};
 use crate::own::{OWN_KINDS, and_own};
 use crate::policy::{Ended, judge};
@@ -37,8 +38,8 @@ impl Queue {
             if left == 0 {
                 break;
             }
-            if self.any_ready(queue).await? {
-                self.take_of(worker, queue, kinds, left, &mut taken).await?;
+            if let Some(from) = self.begin(queue).await? {
+                self.take_of(worker, (queue, &from), kinds, left, &mut taken).await?;
             }
         }
         Ok(taken)
@@ -47,7 +48,7 @@ impl Queue {
     async fn take_of(
         &self,
         worker: &str,
-        queue: &str,
+        (queue, from): (&str, &Places),
         kinds: Option<&[Box<str>]>,
         jobs_max: u32,
         taken: &mut Vec<Claimed>,
@@ -69,7 +70,7 @@ impl Queue {
             within: if in_limited { Within::Queue } else { Within::All },
         };
         let mut left = jobs_max;
-        let some = self.claim(&claim).await?;
+        let some = self.claim_from(&claim, from).await?;
         left = left.saturating_sub(u32::try_from(some.len()).unwrap_or(u32::MAX));
         taken.extend(some);
         claim.without = &[];
@@ -81,7 +82,7 @@ impl Queue {
             }
             claim.jobs_max = left;
             claim.within = Within::Kind(kind);
-            let some = self.claim(&claim).await?;
+            let some = self.claim_from(&claim, from).await?;
             left = left.saturating_sub(u32::try_from(some.len()).unwrap_or(u32::MAX));
             taken.extend(some);
         }

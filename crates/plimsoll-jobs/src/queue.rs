@@ -18,6 +18,7 @@ use crate::answer::Answer;
 use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::floors::{FRONT, Floors, Places, listed};
 use crate::job::{Claimed, Enqueued, Fields, JobId, Lease, MESSAGE_BYTES_MAX, NewJob, Wish, cut};
 use crate::policy::Verdict;
 use crate::state::State;
@@ -40,6 +41,7 @@ pub struct Queue {
     store: Store,
     clock: Arc<dyn Clock>,
     pub(crate) bell: Arc<Bell>,
+    pub(crate) floors: Arc<Floors>,
 }
 
 /// The limits that a claim keeps.
@@ -103,7 +105,7 @@ impl Queue {
     /// have run.
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, bell: Arc::default() }
+        Self { store, clock, bell: Arc::default(), floors: Arc::default() }
     }
 
     /// Where the jobs' own work is done.
@@ -194,6 +196,11 @@ impl Queue {
 
     /// Takes ready jobs under a lease, the first of their queue first.
     pub fn claim(&self, claim: &Claim<'_>) -> Written<Vec<Claimed>> {
+        self.claim_from(claim, &FRONT)
+    }
+
+    /// Likewise, where it is known in front of which place none is ready.
+    pub(crate) fn claim_from(&self, claim: &Claim<'_>, from: &Places) -> Written<Vec<Claimed>> {
         let list = |kinds: &[Box<str>]| {
             let listed: String = kinds.iter().map(|kind| format!("{kind},")).collect();
             Value::Text(format!(",{listed}").into())
@@ -206,6 +213,7 @@ impl Queue {
             int(claim.jobs_max),
             list(claim.without),
             claim.only.map_or(Value::Null, list),
+            listed(from),
         ];
         let writes = match claim.within {
             Within::All => vec![own(&sql::CLAIM, params)],
@@ -225,31 +233,6 @@ impl Queue {
             }
         };
         self.write(writes, Priority::Normal, claimed)
-    }
-
-    /// Whether a queue has ready jobs.
-    pub fn any_ready(&self, queue: &str) -> Read<bool> {
-        self.read(&sql::ANY_READY, vec![text(queue)], 1, |rows| Ok(!rows.is_empty()))
-    }
-
-    /// Renews the leases of a worker's jobs, ahead of all other writing. Gives them, each with
-    /// what is wished of it; a job that is missing is another's by now.
-    pub fn renew(&self, worker: &str) -> Written<Vec<(Lease, Option<Wish>)>> {
-        let write = own(&sql::RENEW, vec![text(worker)]);
-        self.write(vec![write], Priority::Urgent, |outcome| {
-            let each = outcome.own.into_iter().map(|row| {
-                let mut fields = Fields::of(row);
-                let lease = Lease { id: fields.int()?, token: fields.int()? };
-                Ok((lease, wish(fields.text_or_null()?)))
-            });
-            each.collect()
-        })
-    }
-
-    /// Renews one lease, for who holds a single one.
-    pub fn renew_one(&self, lease: Lease) -> Written<Option<Wish>> {
-        let write = fenced(&sql::RENEW_ONE, lease_params(lease));
-        self.write(vec![write], Priority::Urgent, told)
     }
 
     /// Done, with the effects that came last.
@@ -399,12 +382,12 @@ pub(crate) fn keep_error(id: JobId, now: i64, what: &str, message: &str) -> [Wri
     ]
 }
 
-fn wish(name: Option<Box<str>>) -> Option<Wish> {
+pub(crate) fn wish(name: Option<Box<str>>) -> Option<Wish> {
     name.as_deref().and_then(Wish::named)
 }
 
 /// The wish of the last row.
-fn told(outcome: WriteOutcome) -> Result<Option<Wish>> {
+pub(crate) fn told(outcome: WriteOutcome) -> Result<Option<Wish>> {
     let row = outcome.own.into_iter().next_back();
     Ok(row
         .map(|row| Fields::of(row).text_or_null())

@@ -22,6 +22,7 @@ use plimsoll_store::Priority;
 use crate::error::{ErrorKind, Result};
 use crate::job::{Fields, JobId, Lease};
 use crate::queue::{Queue, fenced, int, keep_error, state_of, text};
+use crate::sparingly::Sparingly;
 use crate::state::State;
 use crate::statements as sql;
 
@@ -33,6 +34,8 @@ pub const RENEW_EVERY: Duration = Duration::from_secs(3);
 pub const CRASHES_MAX: i64 = 3;
 /// Jobs that run at a time, of all workers together.
 pub const RUNNING_MAX: usize = 10_000;
+/// Looks at all of them take one part in so many of the time, where they are dear.
+const SHARE: u32 = 10;
 
 #[derive(Clone, Copy, Debug)]
 struct Noted {
@@ -65,13 +68,14 @@ pub struct Rescued {
 pub struct Rescuer {
     lease: Duration,
     noted: HashMap<JobId, Noted>,
+    all: Sparingly,
 }
 
 impl Rescuer {
     /// Rescues what was not renewed for so long.
     #[must_use]
     pub fn new(lease: Duration) -> Self {
-        Self { lease, noted: HashMap::new() }
+        Self { lease, noted: HashMap::new(), all: Sparingly::default() }
     }
 
     /// Looks once. `steady` is a clock that does not jump; no job is given more than
@@ -85,6 +89,11 @@ impl Rescuer {
         steady: Duration,
         memory_bytes_max: u64,
     ) -> Result<Vec<Rescued>> {
+        let clock = queue.clock();
+        let began = clock.steady();
+        if !self.all.is_due(began, SHARE) {
+            return Ok(Vec::new());
+        }
         let running = queue.read(&sql::RUNNING, Vec::new(), RUNNING_MAX, |rows| {
             let each = rows.into_iter().map(|row| {
                 let mut fields = Fields::of(row);
@@ -96,7 +105,9 @@ impl Rescuer {
             });
             each.collect::<Result<Vec<Running>>>()
         });
-        let silent = self.note(running.wait()?, steady);
+        let running = running.wait()?;
+        self.all.done(began, clock.steady());
+        let silent = self.note(running, steady);
         let mut rescued = Vec::new();
         for job in silent {
             if let Some(one) = rescue(queue, &job, self.lease, memory_bytes_max)? {

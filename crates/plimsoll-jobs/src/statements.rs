@@ -20,21 +20,25 @@ pub(crate) use self::shown::{LIST, LIST_RARE, LIST_RUNNING, LIST_STATE, SHOW};
 macro_rules! claim {
     ($limit:literal) => {
         concat!(
-            "update ~jobs set state = 'running', token = token + 1, worker = $1:text, beat \
-             = 0, \
+            "update ~jobs set state = 'running', token = token + 1, worker = $1:text, beat = 0, \
              wish = null, deliveries = deliveries + 1, claimed_at = $2:int where id \
-             {= any(array(??in (}select id from ~jobs where state = 'ready' \
-             and queue = $3:text and {position(',' || kind || ',' in \
-             $5:text)??instr($5:text, ',' || kind || ',')} = 0 \
-             and ($6:text is null or \
-             {position(',' || kind || ',' in $6:text)??instr($6:text, ',' || kind || ',')} \
-             > 0) \
-             and not exists (select 1 from ~job_queues as p where p.queue = $3:text \
-             and p.paused_at is not null) order by priority, place, id ",
+             {= any(array(select p.id from unnest(string_to_array($7:text, ',')::bigint[]) \
+             with ordinality as f(place, n) cross join lateral (select j.id from ~jobs as j \
+             where j.state = 'ready' and j.queue = $3:text and j.priority = f.n - 1 \
+             and j.place >= f.place and position(',' || j.kind || ',' in $5:text) = 0 \
+             and ($6:text is null or position(',' || j.kind || ',' in $6:text) > 0) \
+             and not exists (select 1 from ~job_queues as q where q.queue = $3:text \
+             and q.paused_at is not null) order by j.place, j.id limit $4:int \
+             for update skip locked) as p??in (select id from ~jobs where state = 'ready' \
+             and queue = $3:text and place >= (select min(value) from json_each('[' || $7:text \
+             || ']')) and instr($5:text, ',' || kind || ',') = 0 \
+             and ($6:text is null or instr($6:text, ',' || kind || ',') > 0) \
+             and not exists (select 1 from ~job_queues as q where q.queue = $3:text \
+             and q.paused_at is not null) order by priority, place, id} ",
             $limit,
-            " {for update skip locked))??)} {and state = 'ready'??} returning id, token, kind, \
-             queue, payload, tries_max, exceptions_max, timeout_ms, attempts, exceptions, \
-             crashes, memory_bytes, batch, checkpoint, place, priority"
+            "{)??}) {and state = 'ready'??} returning id, token, kind, queue, payload, tries_max, \
+             exceptions_max, timeout_ms, attempts, exceptions, crashes, memory_bytes, batch, \
+             checkpoint, place, priority"
         )
     };
 }
@@ -77,12 +81,13 @@ pub(crate) static NEXT_DUE: Own = Own::new(
     "select place from ~jobs where state in ('scheduled', 'retrying') order by place limit 1",
 );
 
-/// Takes ready jobs of one queue: worker, now, queue, how many at most, kinds that are
-/// left out as
-/// `,a,b,`, the kinds to take likewise or null.
+/// Takes ready jobs of one queue: worker, now, queue, how many at most, kinds that are left out as
+/// `,a,b,`, the kinds to take likewise or null, where each priority begins as `1,2,`.
+/// On PostgreSQL each priority is looked at behind the one before, and no more is locked than is
+/// taken: a nested loop gives its rows one by one.
 pub(crate) static CLAIM: Own = Own::new(claim!("limit $4:int"));
 
-/// Takes jobs of one kind that has limits: the same, with the kind as `$7`. Behind
+/// Takes jobs of one kind that has limits: the same, with the kind as `$8`. Behind
 /// [`LOCK_KIND`], so that two workers do not take what is left for one.
 pub(crate) static CLAIM_LIMITED: Own = Own::new(claim!(
     "limit {greatest??max}(0, {least??min}($4:int, \
@@ -90,7 +95,7 @@ pub(crate) static CLAIM_LIMITED: Own = Own::new(claim!(
      - (select count(*) from ~jobs as r where r.state = 'running' and r.kind = k.kind), \
      case when k.rate_ms is null then 1000000 \
      when $2:int - k.rate_from >= k.rate_ms * 1000 then k.rate_count \
-     else k.rate_count - k.rate_used end) from ~job_kinds as k where k.kind = $7:text), 0)))"
+     else k.rate_count - k.rate_used end) from ~job_kinds as k where k.kind = $8:text), 0)))"
 ));
 
 /// Takes jobs of a queue that has a limit: the same, without a kind. Behind [`LOCK_QUEUE`].
@@ -109,14 +114,25 @@ pub(crate) static LOCK_KIND: Own =
 pub(crate) static LOCK_QUEUE: Own =
     Own::new("select 1 from ~job_queues where queue = $1:text {for update??}");
 
-/// Whether a queue has ready jobs: queue.
-pub(crate) static ANY_READY: Own =
-    Own::new("select 1 from ~jobs where state = 'ready' and queue = $1:text limit 1");
+/// The first ready job of each priority: queue, where each begins as `1,2,`.
+pub(crate) static FIRST_READY: Own = Own::new(
+    "select f.n - 1, (select j.place from ~jobs as j where j.state = 'ready' \
+     and j.queue = $1:text and j.priority = f.n - 1 and j.place >= f.place \
+     order by j.place, j.id limit 1) from {unnest(string_to_array($2:text, ',')::bigint[]) \
+     with ordinality as f(place, n)??(select key + 1 as n, value as place from \
+     json_each('[' || $2:text || ']')) as f}",
+);
 
-/// The worker lives: worker.
+/// The worker lives: worker, the jobs that it holds as `1,2`.
 pub(crate) static RENEW: Own = Own::new(
-    "update ~jobs set beat = beat + 1 where worker = $1:text and state = 'running' \
-     returning id, token, wish",
+    "update ~jobs set beat = beat + 1 where id {= any(string_to_array($2:text, ',')::bigint[])??\
+     in (select value from json_each('[' || $2:text || ']'))} and worker = $1:text and \
+     state = 'running' returning id, token, wish",
+);
+
+/// All jobs of a worker: worker, how many at most.
+pub(crate) static OF_WORKER: Own = Own::new(
+    "select id, token from ~jobs where worker = $1:text and state = 'running' limit $2:int",
 );
 
 /// The worker of one job lives: id, token.

@@ -15,6 +15,7 @@ use super::admit::{self, PASSED_MAX, Waiting};
 use super::shared::{Admitted, Limits, Phase, Shared, Waits};
 use crate::control::Control;
 use crate::error::Result;
+use crate::floors::Places;
 use crate::job::Claimed;
 use crate::own::{OWN_KINDS, and_own};
 use crate::policy::{Ended, judge};
@@ -95,15 +96,22 @@ fn claim(shared: &Shared, room: u32) -> Result<bool> {
         if left == 0 {
             return Ok(true);
         }
-        if limits.paused.contains(queue) || !shared.queue.any_ready(queue).wait()? {
+        if limits.paused.contains(queue) {
             continue;
         }
-        left -= claim_of(shared, &limits, queue, left)?;
+        if let Some(from) = shared.queue.begin(queue).wait()? {
+            left -= claim_of(shared, &limits, (queue, &from), left)?;
+        }
     }
     Ok(left == 0)
 }
 
-fn claim_of(shared: &Shared, limits: &Limits, queue: &str, jobs_max: u32) -> Result<u32> {
+fn claim_of(
+    shared: &Shared,
+    limits: &Limits,
+    (queue, from): (&str, &Places),
+    jobs_max: u32,
+) -> Result<u32> {
     let only = shared.registry.kinds();
     let without = and_own(&limits.kinds, &shared.registry.named());
     let in_limited = limits.queues.contains(queue);
@@ -115,7 +123,7 @@ fn claim_of(shared: &Shared, limits: &Limits, queue: &str, jobs_max: u32) -> Res
         only: only.as_deref(),
         within: if in_limited { Within::Queue } else { Within::All },
     };
-    let mut taken = hold(shared, shared.queue.claim(&claim).wait()?);
+    let mut taken = hold(shared, shared.queue.claim_from(&claim, from).wait()?);
     claim.without = &[];
     // A kind with limits in a queue with limits keeps those of its own.
     for kind in &limits.kinds {
@@ -123,7 +131,7 @@ fn claim_of(shared: &Shared, limits: &Limits, queue: &str, jobs_max: u32) -> Res
         if taken < jobs_max && !others && shared.registry.declared(kind).is_some() {
             claim.jobs_max = jobs_max - taken;
             claim.within = Within::Kind(kind);
-            taken += hold(shared, shared.queue.claim(&claim).wait()?);
+            taken += hold(shared, shared.queue.claim_from(&claim, from).wait()?);
         }
     }
     Ok(taken)

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   every 3 s   renew all  ─┬─ a job that is missing from the answer ─> its lease is lost
-//!                           ├─ one that nobody here holds, twice     ─> handed back
 //!                           └─ wishes                                ─> told to the job
+//!               look at all ── one that nobody here holds, twice     ─> handed back
 //!   every 50 ms             a job beyond its time is asked to stop; beyond its grace its lease is
 //!                           taken from it and another thread takes its runner's place
 //! ```
@@ -20,14 +20,18 @@ use super::shared::{Phase, Shared};
 use crate::control::{Control, Stop};
 use crate::job::{JobId, Lease, Wish};
 use crate::policy::{Ended, judge};
+use crate::rescue::RUNNING_MAX;
+use crate::sparingly::Sparingly;
 
 /// Between two looks at the time.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Looks at all that runs in this worker's name take one part in so many of the time.
+const STRANGERS_SHARE: u32 = 20;
 
 /// The thread's whole life. `replace` starts another runner.
 pub(super) fn run(shared: &Shared, replace: &dyn Fn()) {
     let mut renewed_at = shared.steady();
-    let mut strangers = BTreeSet::new();
+    let mut strangers = Strangers::default();
     loop {
         let state = shared.lock();
         if state.phase >= Phase::Quiet && state.held.is_empty() {
@@ -38,7 +42,8 @@ pub(super) fn run(shared: &Shared, replace: &dyn Fn()) {
         late(shared, now, replace);
         if now.saturating_sub(renewed_at) >= shared.options.renew_every {
             renewed_at = now;
-            renew(shared, &mut strangers);
+            renew(shared);
+            strangers.look(shared);
         }
     }
 }
@@ -47,10 +52,14 @@ fn controls(shared: &Shared) -> Vec<Arc<Control>> {
     shared.lock().held.values().cloned().collect()
 }
 
-fn renew(shared: &Shared, strangers: &mut BTreeSet<JobId>) {
+fn renew(shared: &Shared) {
     // Looked at before: what is claimed meanwhile is not missed.
     let held = controls(shared);
-    let renewed = match shared.queue.renew(&shared.options.name).wait() {
+    if held.is_empty() {
+        return;
+    }
+    let ids: Vec<JobId> = held.iter().map(|control| control.lease.id).collect();
+    let renewed = match shared.queue.renew(&shared.options.name, &ids).wait() {
         Ok(renewed) => renewed,
         Err(error) => return tracing::warn!(%error, "renewing leases"),
     };
@@ -63,17 +72,39 @@ fn renew(shared: &Shared, strangers: &mut BTreeSet<JobId>) {
             None => control.ask(Stop::LeaseLost),
         }
     }
-    let known: BTreeSet<JobId> = shared.lock().held.keys().copied().collect();
-    let mut unknown = BTreeSet::new();
-    for (lease, _) in renewed.iter().filter(|(lease, _)| !known.contains(&lease.id)) {
-        // Between a claim and its answer nobody holds it, for a moment.
-        if strangers.contains(&lease.id) {
-            give_back(shared, *lease);
-        } else {
-            unknown.insert(lease.id);
+}
+
+/// What runs in this worker's name and is held by nobody here, e.g. since an answer to a claim was
+/// lost.
+#[derive(Default)]
+struct Strangers {
+    seen: BTreeSet<JobId>,
+    look: Sparingly,
+}
+
+impl Strangers {
+    fn look(&mut self, shared: &Shared) {
+        let began = shared.steady();
+        if !self.look.is_due(began, STRANGERS_SHARE) {
+            return;
         }
+        let all = match shared.queue.of_worker(&shared.options.name, RUNNING_MAX).wait() {
+            Ok(all) => all,
+            Err(error) => return tracing::warn!(%error, "looking at this worker's jobs"),
+        };
+        self.look.done(began, shared.steady());
+        let known: BTreeSet<JobId> = shared.lock().held.keys().copied().collect();
+        let mut seen = BTreeSet::new();
+        for lease in all.into_iter().filter(|lease| !known.contains(&lease.id)) {
+            // Between a claim and its answer nobody holds it, for a moment.
+            if self.seen.contains(&lease.id) {
+                give_back(shared, lease);
+            } else {
+                seen.insert(lease.id);
+            }
+        }
+        self.seen = seen;
     }
-    *strangers = unknown;
 }
 
 fn give_back(shared: &Shared, lease: Lease) {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use plimsoll_jobs::{
-    Declared, Ending, ErrorKind, Lease, NewBatch, NewJob, Registry, Rescuer, Run, State, Verdict,
-    When, Worker, WorkerOptions,
+    Declared, Ending, ErrorKind, Lease, Listing, NewBatch, NewJob, Registry, Rescuer, Run, State,
+    Verdict, When, Worker, WorkerOptions,
 };
 
 use crate::fixture::{DEADLINE, Fixture, claim, random};
@@ -113,7 +113,11 @@ fn crash(fixture: &Fixture, times: u32) {
         for seconds in [1, 13] {
             let at = Duration::from_secs(seconds);
             // Callbacks that were claimed run on.
-            fixture.queue.renew("w").wait().expect("renewed");
+            let running =
+                Listing { state: Some(State::Running), rows_max: 50, ..Listing::default() };
+            let running = fixture.queue.list(&running).wait().expect("listed");
+            let ids: Vec<i64> = running.iter().map(|job| job.id).collect();
+            fixture.queue.renew("w", &ids).wait().expect("renewed");
             rescuer.look(&fixture.queue, at, u64::MAX >> 1).expect("looked");
         }
     }

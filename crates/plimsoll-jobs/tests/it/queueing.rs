@@ -184,7 +184,7 @@ fn a_renewal_tells_what_is_wished_and_a_worker_renews_its_own_alone() {
     let theirs = claim(&fixture.queue, "w2", "default", 1)[0].lease;
     assert_eq!((mine.id, theirs.id), (a, b));
     fixture.queue.cancel(a).expect("asked");
-    let renewed = fixture.queue.renew("w1").wait().expect("renewed");
+    let renewed = fixture.queue.renew("w1", &[a, b]).wait().expect("renewed");
     assert_eq!(renewed, [(mine, Some(Wish::Cancel))]);
     fixture.queue.pause(b).expect("asked");
     assert_eq!(fixture.queue.renew_one(theirs).wait().expect("renewed"), Some(Wish::Pause));
