@@ -143,6 +143,14 @@ create index {events_by_topic??plimsoll_events_by_topic} on ~events (topic, id);
 ",
 );
 
+/// What names a job and its state does not let PostgreSQL read all of this index (see
+/// `statements`).
+const RUNNING_BY_WORKER: &str = "
+drop index plimsoll.jobs_running;
+create index jobs_running on plimsoll.jobs (worker, id)
+  where state = 'running' and worker is not null;
+";
+
 /// The tables' names in the schema `plimsoll`, for whoever drops that.
 #[must_use]
 pub fn tables_on_postgres() -> Vec<Box<str>> {
@@ -202,6 +210,7 @@ pub fn postgres_migrations() -> Vec<Migration> {
         Migration { id: "jobs-0001".into(), sql: TABLES.for_postgres().into() },
         Migration { id: "jobs-0002".into(), sql: batches.into() },
         Migration { id: "jobs-0003".into(), sql: SCHEDULES.for_postgres().into() },
+        Migration { id: "jobs-0005".into(), sql: RUNNING_BY_WORKER.into() },
     ]
 }
 

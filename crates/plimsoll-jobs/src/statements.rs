@@ -2,7 +2,10 @@
 //!
 //! Every one that follows a claim names `id`, `token` and `state = 'running'`.
 //! On PostgreSQL what is picked is an array: a subquery with a limit and locks may be run again
-//! for each row of a join, and then more rows are met than the limit says.
+//! for each row of a join, and then more rows are met than the limit says. Nothing that names a job
+//! by its number says what would let PostgreSQL read all of a partial index instead, which it takes
+//! for empty and which is long beside an old snapshot: what was locked as ready is not asked for
+//! its state again, and the index of running jobs is for those who say `worker is not null`.
 //!
 //! Promises: each is one step of [`crate::State::after`], and no other; a claim reads an index of
 //! ready jobs alone.
@@ -36,7 +39,7 @@ macro_rules! claim {
              and not exists (select 1 from ~job_queues as q where q.queue = $3:text \
              and q.paused_at is not null) order by priority, place, id} ",
             $limit,
-            "{)??}) {and state = 'ready'??} returning id, token, kind, queue, payload, tries_max, \
+            "{)??}) returning id, token, kind, queue, payload, tries_max, \
              exceptions_max, timeout_ms, attempts, exceptions, crashes, memory_bytes, batch, \
              checkpoint, place, priority"
         )
@@ -73,7 +76,7 @@ pub(crate) static WITH_KEY: Own = Own::new(
 pub(crate) static DUE: Own = Own::new(
     "update ~jobs set state = 'ready' where id {= any(array(??in (}select id from ~jobs \
      where state in ('scheduled', 'retrying') and place <= $1:int order by place limit $2:int \
-     {for update skip locked))??)} and state in ('scheduled', 'retrying')",
+     {for update skip locked))??)}",
 );
 
 /// When the next job that waits for its time is due.
@@ -92,7 +95,8 @@ pub(crate) static CLAIM: Own = Own::new(claim!("limit $4:int"));
 pub(crate) static CLAIM_LIMITED: Own = Own::new(claim!(
     "limit {greatest??max}(0, {least??min}($4:int, \
      coalesce((select {least??min}(coalesce(k.concurrency_max, 1000000) \
-     - (select count(*) from ~jobs as r where r.state = 'running' and r.kind = k.kind), \
+     - (select count(*) from ~jobs as r where r.state = 'running' and r.worker is not null \
+     and r.kind = k.kind), \
      case when k.rate_ms is null then 1000000 \
      when $2:int - k.rate_from >= k.rate_ms * 1000 then k.rate_count \
      else k.rate_count - k.rate_used end) from ~job_kinds as k where k.kind = $8:text), 0)))"
@@ -101,7 +105,7 @@ pub(crate) static CLAIM_LIMITED: Own = Own::new(claim!(
 /// Takes jobs of a queue that has a limit: the same, without a kind. Behind [`LOCK_QUEUE`].
 pub(crate) static CLAIM_IN_LIMITED: Own = Own::new(claim!(
     "limit {greatest??max}(0, {least??min}($4:int, coalesce((select q.concurrency_max \
-     - (select count(*) from ~jobs as r where r.state = 'running' and r.queue = q.queue) \
+     - (select count(*) from ~jobs as r where r.state = 'running' and r.worker is not null and r.queue = q.queue) \
      from ~job_queues as q \
      where q.queue = $3:text), 0)))"
 ));
@@ -200,7 +204,8 @@ pub(crate) static HAND_BACK: Own = Own::new(
 
 /// Jobs that run, with what tells whether their worker lives.
 pub(crate) static RUNNING: Own = Own::new(
-    "select id, token, beat, worker, crashes, memory_bytes from ~jobs where state = 'running'",
+    "select id, token, beat, worker, crashes, memory_bytes from ~jobs where state = 'running' \
+     and worker is not null",
 );
 
 /// Its worker was not heard of: id, token, beat, now, crashes from which on it is quarantined,
@@ -297,6 +302,7 @@ pub(crate) static COUNT_OTHERS: Own = Own::new(
      select queue, state, count(*) from (select queue, state from ~jobs where state in \
      ('paused', 'failed', 'cancelled', 'quarantined') limit $1:int) as r group by queue, state \
      union all select queue, state, count(*) from ~jobs where state = 'running' \
+     and worker is not null \
      group by queue, state",
 );
 
@@ -414,14 +420,14 @@ pub(crate) static REMOVE_ERRORS: Own = Own::new(
 /// How far a queue is used: queue. Since when it is paused, its limit, what runs of it.
 pub(crate) static QUEUE_USE: Own = Own::new(
     "select q.paused_at, q.concurrency_max, (select count(*) from ~jobs as r where \
-     r.state = 'running' and r.queue = q.queue) from ~job_queues as q where q.queue = $1:text",
+     r.state = 'running' and r.worker is not null and r.queue = q.queue) from ~job_queues as q where q.queue = $1:text",
 );
 
 /// How far a kind is used: kind, now. Its limit, what runs of it, and whether its rate is used
 /// up.
 pub(crate) static KIND_USE: Own = Own::new(
     "select k.concurrency_max, (select count(*) from ~jobs as r where r.state = 'running' and \
-     r.kind = k.kind), case when k.rate_ms is not null and \
+     r.worker is not null and r.kind = k.kind), case when k.rate_ms is not null and \
      $2:int - k.rate_from < k.rate_ms * 1000 and k.rate_used >= k.rate_count then 1 else 0 end \
      from ~job_kinds as k where k.kind = $1:text",
 );

@@ -50,7 +50,7 @@ pub(crate) static LIST_RARE: Own = Own::new(listed!(
 
 /// Those that run.
 pub(crate) static LIST_RUNNING: Own = Own::new(listed!(
-    "where state = 'running' and $5:text is not null and id < $1:int \
+    "where state = 'running' and worker is not null and $5:text is not null and id < $1:int \
      and ($2:text is null or queue = $2:text) and ($3:text is null or kind = $3:text) \
      order by id desc limit $4:int"
 ));
