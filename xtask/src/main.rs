@@ -1,4 +1,4 @@
-//! Chores of the project: `cargo xtask tidy`, `.. load ..`, `.. torture jobs ..`.
+//! Chores of the project: `cargo xtask tidy`, `.. load ..`, `.. torture ..`.
 //!
 //! Promises: exit code 0 when all is well, 1 when something was found, 2 on wrong usage.
 //! Never: a change to the tree.
@@ -11,7 +11,8 @@ use xtask::tidy;
 
 const USAGE: &str = "usage: cargo xtask tidy [FOLDER]
        cargo xtask load <what> [--option value ..]
-       cargo x torture jobs [--cycles N] [--seed S] [--database URL]";
+       cargo x torture jobs [--cycles N] [--seed S] [--database URL]
+       cargo x torture power [--cycles N] [--seed S] [--postgres]   (root; 3 where it cannot run)";
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -29,6 +30,9 @@ fn main() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Some((command, [what, rest @ ..])) if command == "torture" && what == "jobs" => {
+            torture(rest)
+        }
+        Some((command, rest @ [what, ..])) if command == "torture" && what == "power" => {
             torture(rest)
         }
         _ => {

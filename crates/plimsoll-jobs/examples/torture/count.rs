@@ -9,6 +9,9 @@ use std::path::Path;
 use plimsoll::record::Value;
 use plimsoll_jobs::{Queue, State};
 
+use crate::Options;
+use crate::parent::schema;
+use crate::schedules::{Fired, Schedules};
 use crate::work::STEPS;
 
 /// What was found.
@@ -23,29 +26,50 @@ pub(crate) struct Found {
     pub(crate) redone_too_often: u64,
     pub(crate) batches: u64,
     pub(crate) finally_wrong: u64,
+    pub(crate) fired: Fired,
 }
 
 impl Found {
     pub(crate) fn is_well(&self) -> bool {
         self.lost + self.duplicated + self.redone_too_often + self.finally_wrong == 0
+            && self.fired.left_out + self.fired.twice == 0
             && self.jobs > 0
             && self.batches > 0
     }
+
+    /// As it stands in a summary.
+    pub(crate) fn line(&self) -> String {
+        format!(
+            "{} jobs, {} steps, {} batches; lost {}, duplicated {}, redone {} (too often {}), \
+             finally wrong {}; {} due times, left out {}, twice {}",
+            self.jobs,
+            self.steps,
+            self.batches,
+            self.lost,
+            self.duplicated,
+            self.redone,
+            self.redone_too_often,
+            self.finally_wrong,
+            self.fired.times,
+            self.fired.left_out,
+            self.fired.twice,
+        )
+    }
 }
 
-type Result<T> = std::result::Result<T, String>;
+pub(crate) type Result<T> = std::result::Result<T, String>;
 
-fn lines(folder: &str, what: &str) -> Result<Vec<String>> {
+pub(crate) fn lines(folder: &str, what: &str) -> Result<Vec<String>> {
     let path = Path::new(folder).join(what);
     let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
     Ok(text.lines().map(str::to_owned).collect())
 }
 
-fn rows(queue: &Queue, sql: &str) -> Result<Vec<Vec<Value>>> {
+pub(crate) fn rows(queue: &Queue, sql: &str) -> Result<Vec<Vec<Value>>> {
     queue.store().query(sql, 10_000_000).wait().map_err(|e| e.to_string())
 }
 
-fn int(value: &Value) -> i64 {
+pub(crate) fn int(value: &Value) -> i64 {
     match value {
         Value::Int(value) => *value,
         _ => 0,
@@ -53,8 +77,9 @@ fn int(value: &Value) -> i64 {
 }
 
 /// Counts, once all jobs are over.
-pub(crate) fn count(queue: &Queue, folder: &str, schema: &str) -> Result<Found> {
-    let mut found = Found::default();
+pub(crate) fn count(queue: &Queue, options: &Options, schedules: &Schedules) -> Result<Found> {
+    let (folder, schema) = (options.notes(), schema(options));
+    let mut found = Found { fired: schedules.count(queue, schema)?, ..Found::default() };
     let mut effects: BTreeMap<(i64, i64), u64> = BTreeMap::new();
     for row in rows(queue, "select job, step from effects")? {
         *effects.entry((int(&row[0]), int(&row[1]))).or_default() += 1;

@@ -16,9 +16,10 @@ use plimsoll_store::{Database, Store};
 
 use crate::Options;
 
-/// What the jobs do: a row for a step, and one for the end of a batch.
+/// What the jobs do: a row for a step, one for the end of a batch, one for a file.
 const TABLES: &str = "create table SCHEMAeffects (job bigint not null, step bigint not null);
-create table SCHEMAfinals (batch text not null);";
+create table SCHEMAfinals (batch text not null);
+create table SCHEMAfiles (job bigint not null);";
 
 /// A wall clock that is off.
 struct Off {

@@ -8,27 +8,21 @@
 //! Promises: the seed gives every cycle; whoever was frozen or killed is started again.
 //! Never: a wait without an end.
 
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use plimsoll_jobs::{ErrorKind, Listing, Queue, State};
 use plimsoll_store::{Priority, Write, WriteUnit};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use crate::count::count;
+use crate::count::{Found, count, int, rows};
+use crate::process::{Process, pass};
+use crate::schedules::Schedules;
 use crate::{Options, Random, database, say};
 
-/// Jobs are over this long behind the last cycle, or something is stuck.
-const OVER_WITHIN: Duration = Duration::from_secs(180);
+/// Behind the last cycle fewer jobs are left than this long ago, or something is stuck.
+const FEWER_WITHIN: Duration = Duration::from_secs(180);
 /// Longer than a lease and the look of a rescuer.
 const FREEZE: Duration = Duration::from_millis(3_500);
-
-/// A worker's process.
-struct Process {
-    child: Child,
-    input: Option<ChildStdin>,
-    name: String,
-}
 
 /// What happens to one.
 #[derive(Clone, Copy, Debug)]
@@ -53,37 +47,13 @@ fn cruelty(random: &mut Random) -> Cruelty {
 }
 
 fn start(options: &Options, random: &mut Random, cruelty: Cruelty) -> Result<Process, String> {
-    let program = std::env::current_exe().map_err(|e| e.to_string())?;
-    let name = format!("w{:016x}", random.next());
-    let mut command = Command::new(program);
-    command.args(["work", "--folder", &options.folder, "--name", &name]);
-    command.args(["--seed", &random.next().to_string()]);
-    if let Some(url) = &options.database {
-        command.args(["--database", url]);
-    }
-    match cruelty {
-        Cruelty::Abort(at) => drop(command.args(["--abort-at", &at.to_string()])),
-        Cruelty::AbortNoted(at) => drop(command.args(["--abort-noted", &at.to_string()])),
-        Cruelty::Clock(seconds) => drop(command.args(["--clock", &seconds.to_string()])),
-        _ => {}
-    }
-    let mut child =
-        command.stdin(Stdio::piped()).spawn().map_err(|e| format!("starting a worker: {e}"))?;
-    let input = child.stdin.take();
-    Ok(Process { child, input, name })
-}
-
-fn signal(process: &Process, signal: Signal) {
-    let pid = i32::try_from(process.child.id()).ok().and_then(Pid::from_raw);
-    if let Some(pid) = pid {
-        // One that aborted by itself is gone already.
-        let _gone = kill_process(pid, signal);
-    }
-}
-
-/// Lets time pass: nobody says that it has, so nothing is waited for.
-fn pass(time: Duration) {
-    std::thread::park_timeout(time);
+    let more = match cruelty {
+        Cruelty::Abort(at) => vec!["--abort-at".into(), at.to_string()],
+        Cruelty::AbortNoted(at) => vec!["--abort-noted".into(), at.to_string()],
+        Cruelty::Clock(seconds) => vec!["--clock".into(), seconds.to_string()],
+        _ => Vec::new(),
+    };
+    Process::start(options, random, &more)
 }
 
 pub(crate) fn run(options: &Options) -> plimsoll_store::Result<bool> {
@@ -91,35 +61,26 @@ pub(crate) fn run(options: &Options) -> plimsoll_store::Result<bool> {
     let options = Options { folder: folder.path().display().to_string(), ..options.clone() };
     let began = Instant::now();
     let queue = database::open(&options)?;
-    let told = cycles(&options, &queue)
-        .and_then(|kills| Ok((kills, count(&queue, &options.folder, schema(&options))?)));
-    let (kills, found) = told.map_err(plimsoll_store::Error::invalid)?;
+    let (kills, found) = cycles(&options, &queue).map_err(plimsoll_store::Error::invalid)?;
     let verdict = if found.is_well() { "ok" } else { "FAILED" };
     say(&format!(
-        "torture jobs {verdict}: {} cycles, seed {}, {kills} kills; {} jobs, {} steps, {} batches; \
-         lost {}, duplicated {}, redone {} (too often {}), finally wrong {}; {} s",
+        "torture jobs {verdict}: {} cycles, seed {}, {kills} kills; {}; {} s",
         options.cycles,
         options.seed,
-        found.jobs,
-        found.steps,
-        found.batches,
-        found.lost,
-        found.duplicated,
-        found.redone,
-        found.redone_too_often,
-        found.finally_wrong,
+        found.line(),
         began.elapsed().as_secs()
     ));
     Ok(found.is_well())
 }
 
 /// What stands in front of the names of own tables.
-fn schema(options: &Options) -> &'static str {
+pub(crate) fn schema(options: &Options) -> &'static str {
     if options.database.is_some() { "plimsoll." } else { "plimsoll_" }
 }
 
-/// All cycles, and the end; gives how many were killed.
-fn cycles(options: &Options, queue: &Queue) -> Result<u64, String> {
+/// All cycles, and the end; gives how many were killed, and what was found.
+fn cycles(options: &Options, queue: &Queue) -> Result<(u64, Found), String> {
+    let mut schedules = Schedules::set(queue)?;
     let mut random = Random(options.seed);
     let mut next = [cruelty(&mut random), cruelty(&mut random)];
     let mut workers = Vec::new();
@@ -132,37 +93,37 @@ fn cycles(options: &Options, queue: &Queue) -> Result<u64, String> {
         pass(Duration::from_millis(100 + random.below(500)));
         match next[at] {
             Cruelty::Freeze => {
-                signal(&workers[at], Signal::STOP);
+                workers[at].signal(Signal::STOP);
                 pass(FREEZE);
-                signal(&workers[at], Signal::CONT);
+                workers[at].signal(Signal::CONT);
                 pass(Duration::from_millis(random.below(200)));
             }
             Cruelty::Lock => lock(queue, Duration::from_millis(500 + random.below(1_000))),
             Cruelty::Kill | Cruelty::Abort(_) | Cruelty::AbortNoted(_) | Cruelty::Clock(_) => {}
         }
-        signal(&workers[at], Signal::KILL);
         kills += 1;
-        let ended = workers[at].child.wait().map_err(|e| e.to_string())?;
-        debug_assert!(!ended.success(), "{} ended by itself", workers[at].name);
+        let ended = workers[at].kill()?;
+        debug_assert!(!ended, "{} ended by itself", workers[at].name);
         next[at] = cruelty(&mut random);
         workers[at] = start(options, &mut random, next[at])?;
         restart(queue)?;
+        schedules.nudge(queue)?;
     }
+    schedules.stop(queue)?;
     // Those that end it are not to abort any more.
     for (worker, each) in workers.iter_mut().zip(next) {
         if matches!(each, Cruelty::Abort(_) | Cruelty::AbortNoted(_)) {
-            signal(worker, Signal::KILL);
-            drop(worker.child.wait());
+            worker.kill()?;
             *worker = start(options, &mut random, Cruelty::Kill)?;
         }
-        drop(worker.input.take());
+        worker.close_input();
     }
     let over = until_over(queue, schema(options));
     for worker in &mut workers {
-        signal(worker, Signal::KILL);
-        drop(worker.child.wait());
+        worker.kill()?;
     }
-    over.map(|()| kills)
+    over?;
+    Ok((kills, count(queue, options, &schedules)?))
 }
 
 /// Holds what all writers need for a while.
@@ -181,7 +142,7 @@ fn lock(queue: &Queue, time: Duration) {
 }
 
 /// Those that crashed three times are wanted again: here that is what they are for.
-fn restart(queue: &Queue) -> Result<(), String> {
+pub(crate) fn restart(queue: &Queue) -> Result<(), String> {
     let aside = Listing { state: Some(State::Quarantined), rows_max: 1_000, ..Listing::default() };
     for job in queue.list(&aside).wait().map_err(|e| e.to_string())? {
         match queue.restart(job.id) {
@@ -193,17 +154,20 @@ fn restart(queue: &Queue) -> Result<(), String> {
     Ok(())
 }
 
-fn until_over(queue: &Queue, schema: &str) -> Result<(), String> {
-    let until = Instant::now() + OVER_WITHIN;
+pub(crate) fn until_over(queue: &Queue, schema: &str) -> Result<(), String> {
+    let (mut fewest, mut until) = (i64::MAX, Instant::now() + FEWER_WITHIN);
     loop {
         restart(queue)?;
         let sql = format!("select count(*) from {schema}jobs where state <> 'completed'");
-        let left = queue.store().query(&sql, 1).wait().map_err(|e| e.to_string())?;
-        if matches!(left[0][0], plimsoll::record::Value::Int(0)) {
+        let left = int(&rows(queue, &sql)?[0][0]);
+        if left == 0 {
             return Ok(());
         }
+        if left < fewest {
+            (fewest, until) = (left, Instant::now() + FEWER_WITHIN);
+        }
         if Instant::now() > until {
-            return Err(format!("{:?} jobs are not over: something is stuck", left[0][0]));
+            return Err(format!("{left} jobs are not over: something is stuck"));
         }
         pass(Duration::from_millis(100));
     }

@@ -1,7 +1,8 @@
 //! One of the workers: runs jobs of steps, and enqueues more.
 //!
 //! ```text
-//!   steps      for each step: note that it begins ─> unit { row (job, step), checkpoint }
+//!   steps      for each step: note that it begins ─> unit { row (job, step), checkpoint } ─> note
+//!              in the end, where power is cut: a file ─> row (job) in the completing transaction
 //!   finally    row (batch) in the transaction that completes the callback
 //!   enqueuer   enqueue ─> acknowledged ─> note the job's number
 //! ```
@@ -23,7 +24,7 @@ use plimsoll_jobs::{
 };
 use plimsoll_store::Write;
 
-use crate::{Options, Random, database};
+use crate::{Options, Random, database, file};
 
 /// Steps of a job.
 pub(crate) const STEPS: i64 = 5;
@@ -35,7 +36,7 @@ struct Notes(Mutex<File>);
 
 impl Notes {
     fn open(options: &Options, what: &str) -> std::io::Result<Self> {
-        let path = format!("{}/{what}", options.folder);
+        let path = format!("{}/{what}", options.notes());
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         Ok(Self(Mutex::new(file)))
     }
@@ -48,6 +49,9 @@ impl Notes {
 
 struct Steps {
     begun: Notes,
+    saved: Notes,
+    /// Where files are left, if that is wanted.
+    files: String,
     saves: AtomicU64,
     abort_at: u64,
 }
@@ -70,11 +74,19 @@ impl Handler for Steps {
             let effect = Write::Sql { text: sql.into(), params };
             let progress = Progress { done: step.cast_unsigned(), ..Progress::default() };
             run.save(vec![effect], &step.to_string(), &progress)?;
+            self.saved.write(&format!("{id} {step}"))?;
             if save == self.abort_at {
                 std::process::abort();
             }
         }
-        Ok(Ending::done())
+        if self.files.is_empty() {
+            return Ok(Ending::done());
+        }
+        file::write(&self.files, id).map_err(|e| JobError::again(e.to_string()))?;
+        let params = vec![("job".into(), Value::Int(id))];
+        let sql = "insert into files (job) values (:job)";
+        let effects = vec![Write::Sql { text: sql.into(), params }];
+        Ok(Ending::Done { effects, result: None })
     }
 }
 
@@ -95,6 +107,8 @@ pub(crate) fn run(options: &Options) -> plimsoll_store::Result<()> {
     let queue = database::open(options)?;
     let steps = Steps {
         begun: Notes::open(options, "begun").map_err(io)?,
+        saved: Notes::open(options, "saved").map_err(io)?,
+        files: options.files.clone(),
         saves: AtomicU64::new(0),
         abort_at: options.abort_at,
     };

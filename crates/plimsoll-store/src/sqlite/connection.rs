@@ -103,7 +103,8 @@ fn settings(connection: &Connection, role: Role, bounds: Bounds) -> rusqlite::Re
             // The answer is the mode; a file on a system without shared memory refuses.
             let _mode: String =
                 connection.pragma_update_and_check(None, "journal_mode", "WAL", |r| r.get(0))?;
-            connection.pragma_update(None, "synchronous", "FULL")?;
+            let flush = if cfg!(feature = "sabotage-no-flush") { "OFF" } else { "FULL" };
+            connection.pragma_update(None, "synchronous", flush)?;
             connection.pragma_update(None, "foreign_keys", "ON")?;
             connection.pragma_update(
                 None,
