@@ -3,6 +3,8 @@
     jobs-sqlite   256 enqueuers and 8 runners on a file at FULL; each job's start, effect and end
                   durable, nothing acknowledged early; C is the machine's ungrouped commits a second
     jobs-pg       the same on a PostgreSQL that flushes its commits
+    jobs-dead     jobs a second there, with and without a transaction that is older than a million
+                  jobs that came and went: their rows and entries in indexes stay
     warm          seed 002: 20,425 orders with JSON items, five periods, and a hundred times that
 
 Promises: the programs are built as users build them; what is compared ran in this run.
@@ -11,6 +13,7 @@ Never: a figure without its C.
 
 import json
 import re
+import statistics
 import subprocess
 
 from postgres.server import Postgres
@@ -26,9 +29,10 @@ def example(bench, package, name):
     return f"{json.loads(told.stdout)['target_directory']}/release/examples/{name}"
 
 
-def load(bench, *arguments):
+def load(bench, *arguments, queued=None):
     program = example(bench, "plimsoll-jobs", "load")
-    seconds, queued = bench.size(10, 1), bench.size(1_000_000, 10_000)
+    seconds = bench.size(10, 1)
+    queued = bench.size(1_000_000, 10_000) if queued is None else queued
     command = [program, "--seconds", str(seconds), "--queued", str(queued), *arguments]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return json.loads(told.splitlines()[-1])
@@ -53,16 +57,62 @@ def run_sqlite(bench):
     judge(bench, figures, lambda commits: min(5_000, 40 * commits))
 
 
+def durable(postgres):
+    postgres.alone("256MB")
+    postgres.psql("postgres", "alter system set fsync = on")
+    postgres.psql("postgres", "select pg_reload_conf()")
+
+
 def run_postgres(bench):
     with Postgres(bench) as postgres:
-        postgres.alone("256MB")
-        postgres.psql("postgres", "alter system set fsync = on")
-        postgres.psql("postgres", "select pg_reload_conf()")
+        durable(postgres)
         postgres.psql("postgres", "create database jobs")
         folder = bench.fresh("jobs-pg")
         address = f"{postgres.address}/jobs"
         figures = load(bench, "--folder", str(folder), "--database", address)
         judge(bench, figures, lambda _: 5_000)
+
+
+# So many jobs that came and went.
+COME = """insert into plimsoll.jobs (kind, queue, priority, state, payload, place, tries_max,
+exceptions_max, timeout_ms, memory_bytes, enqueued_at) select 'step', 'default', 5, 'ready', '{{}}',
+(extract(epoch from now()) * 1e6)::bigint - {jobs} + n, 3, 3, 120000, 0, 0
+from generate_series(1, {jobs}) as n"""
+BEGIN = """update plimsoll.jobs set state = 'running', worker = 'load', token = token + 1
+where state = 'ready'"""
+END = """update plimsoll.jobs set state = 'completed', worker = null,
+finished_at = (extract(epoch from now()) * 1e6)::bigint where state = 'running'"""
+
+
+def run_dead(bench):
+    dead = bench.size(1_000_000, 20_000)
+    with Postgres(bench) as postgres:
+        durable(postgres)
+        rates = {}
+        for name in ("fresh", "dead"):
+            postgres.psql("postgres", f"create database {name}")
+            url = f"{postgres.address}/{name}"
+            load(bench, "--folder", str(bench.fresh(name)), "--database", url, queued=0)
+        old = subprocess.Popen(
+            ["psql", "-qXAt", f"{postgres.address}/dead"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        old.stdin.write("begin isolation level repeatable read; select count(*) from effects;\n")
+        old.stdin.flush()
+        old.stdout.readline()
+        for statement in (COME.format(jobs=dead), BEGIN, END):
+            postgres.psql("dead", statement)
+        for name in ("fresh", "dead", "fresh", "dead", "fresh", "dead"):
+            url = f"{postgres.address}/{name}"
+            figures = load(bench, "--folder", str(bench.fresh(name)), "--database", url, queued=0)
+            rates.setdefault(name, []).append(figures["jobs_per_s"])
+        kept = "select n_dead_tup from pg_stat_user_tables where relname = 'jobs'"
+        bench.line("dead rows of jobs that the server counts", int(postgres.psql("dead", kept)))
+        old.kill()
+    fresh, beside = (statistics.median(rates[name]) for name in ("fresh", "dead"))
+    bench.line("jobs a second", fresh)
+    bench.line("the same beside an old transaction and dead rows", beside)
+    bench.ratio("of the speed without", beside, fresh, 0.8)
 
 
 def run_warm(bench):
