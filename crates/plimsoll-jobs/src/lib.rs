@@ -13,6 +13,7 @@
 mod answer;
 mod batch;
 mod bell;
+mod by_sql;
 mod cadence;
 pub mod child;
 mod clock;

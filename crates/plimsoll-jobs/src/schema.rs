@@ -17,7 +17,7 @@
 use plimsoll_store::Own;
 use plimsoll_store::catalogue::Migration;
 
-use crate::triggers;
+use crate::{by_sql, triggers};
 
 static TABLES: Own = Own::new(
     "
@@ -210,6 +210,7 @@ pub fn postgres_migrations() -> Vec<Migration> {
         Migration { id: "jobs-0001".into(), sql: TABLES.for_postgres().into() },
         Migration { id: "jobs-0002".into(), sql: batches.into() },
         Migration { id: "jobs-0003".into(), sql: SCHEDULES.for_postgres().into() },
+        Migration { id: "jobs-0004".into(), sql: by_sql::POSTGRES.into() },
         Migration { id: "jobs-0005".into(), sql: RUNNING_BY_WORKER.into() },
     ]
 }

@@ -131,6 +131,11 @@ impl Fixture {
         Queue::new(open(self.directory.path(), self.served.as_ref()), self.clock.clone())
     }
 
+    /// Where its PostgreSQL is, if that is what it has.
+    pub(crate) fn url(&self) -> Option<String> {
+        self.served.as_ref().map(Served::url)
+    }
+
     pub(crate) fn enqueue(&self, job: &NewJob) -> JobId {
         let enqueued = self.queue.enqueue(job).expect("a job").wait().expect("enqueued");
         assert!(!enqueued.existed);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
 
 mod batches;
+mod by_sql;
 mod changes;
 mod child;
 mod events;
