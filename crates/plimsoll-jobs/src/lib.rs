@@ -35,6 +35,7 @@ mod queue;
 mod refreshing;
 mod renewal;
 mod rescue;
+mod ring;
 mod run;
 mod schedule;
 mod schema;

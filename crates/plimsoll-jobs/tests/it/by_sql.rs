@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::task::{Poll, ready};
 
 use plimsoll_jobs::{NewJob, State, Trying};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, NoTls};
 
 use crate::fixture::{Fixture, claim, on_postgres};
@@ -55,11 +56,24 @@ impl App {
         rows.unwrap_or_else(|e| panic!("{e:?}: {sql}"))[0].get(0)
     }
 
-    /// Why a statement is refused.
-    fn refused(&self, sql: &str) -> String {
+    /// Why a statement is not done.
+    fn refused(&self, sql: &str) -> Refused {
         let ran = self.runtime.block_on(self.client.batch_execute(sql));
         let error = ran.expect_err(sql);
-        error.as_db_error().map_or_else(|| error.to_string(), |told| told.message().to_owned())
+        let told = error.as_db_error().expect("the database says why");
+        Refused { code: told.code().clone(), message: told.message().to_owned() }
+    }
+}
+
+/// What the database says of a statement that it does not do.
+struct Refused {
+    code: SqlState,
+    message: String,
+}
+
+impl Refused {
+    fn is_of_rights(&self) -> bool {
+        self.code == SqlState::INSUFFICIENT_PRIVILEGE && self.message.contains("permission denied")
     }
 }
 
@@ -112,7 +126,7 @@ fn what_an_app_enqueues_stands_or_falls_with_its_transaction_and_needs_execute_a
     let Some((fixture, url)) = on_a_server() else { return };
     let (role, as_app) = Role::new(&url);
     let app = App::connect(&as_app);
-    assert!(app.refused("select plimsoll.enqueue('mail')").contains("permission denied"));
+    assert!(app.refused("select plimsoll.enqueue('mail')").is_of_rights());
     role.grant();
     app.run("begin; insert into public.orders values (1); select plimsoll.enqueue('mail');");
     assert!(fixture.claim(10).is_empty(), "nothing before the commit");
@@ -129,7 +143,7 @@ fn what_an_app_enqueues_stands_or_falls_with_its_transaction_and_needs_execute_a
     assert_eq!((job.priority, job.trying), (usual.priority, Trying::default()));
     assert_eq!(job.state, State::Running);
     for sql in ["select * from plimsoll.jobs", "delete from plimsoll.jobs"] {
-        assert!(app.refused(sql).contains("permission denied"), "{sql}");
+        assert!(app.refused(sql).is_of_rights(), "{sql}");
     }
     drop(app);
 }
@@ -200,7 +214,8 @@ fn what_an_app_may_not_enqueue_by_sql_is_refused_with_what_is_wrong() {
         ("'mail', memory_bytes => -1", "memory_bytes is 0 to"),
     ] {
         let why = app.refused(&format!("select plimsoll.enqueue({arguments})"));
-        assert!(why.contains(expected), "{arguments}: {why}");
+        assert_eq!(why.code, SqlState::INVALID_PARAMETER_VALUE, "{arguments}");
+        assert!(why.message.contains(expected), "{arguments}: {}", why.message);
     }
     // Objects of the caller's that are called like those it uses are not taken for them.
     app.run(

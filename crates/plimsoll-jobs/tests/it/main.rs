@@ -13,5 +13,6 @@ mod machine;
 mod queueing;
 mod schedules;
 mod sql_jobs;
+mod told;
 mod warming;
 mod working;
