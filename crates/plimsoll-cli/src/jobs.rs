@@ -1,8 +1,8 @@
-//! The queue of Plimsoll's own database, and how its workers work, from the settings.
+//! The queue of the jobs' database, and how its workers work, from the settings.
 //!
 //! Promises: the server and `plimsoll worker` read the same settings; a worker's name is no
 //! other's.
-//! Never: jobs beside somebody's own database.
+//! Never: a job's table among those of somebody's own database; see `control`.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
@@ -40,7 +40,7 @@ pub(crate) fn queue(store: &Store) -> Queue {
 /// The database that is configured, for a command about its jobs.
 pub(crate) fn open(setup: &Setup, packs: &[Pack]) -> anyhow::Result<Opened> {
     setup.spill()?;
-    setup.open_own(&setup.packs(packs)?, Use::Tool)
+    setup.open_jobs(&setup.packs(packs)?, Use::Tool)
 }
 
 /// The kinds that every worker knows.
@@ -159,10 +159,12 @@ fn schedule(queue: &Queue, new: &NewSchedule) {
     }
 }
 
-/// The jobs of a server, with its own worker, and the cache that they warm.
+/// The jobs of a server, with its own worker, and the cache that they warm. Beside somebody's own
+/// database they are in a store of their own.
 pub(crate) fn of_server(
     setup: &Setup,
     store: &Store,
+    beside: Option<&Store>,
     spill: &Path,
 ) -> anyhow::Result<(JobsConfig, Option<Cache>)> {
     let mut worker = options(setup, "server")?;
@@ -173,9 +175,13 @@ pub(crate) fn of_server(
     worker.concurrency = concurrency.max(1);
     let mut registry = registry()?;
     push(setup, &mut registry)?;
-    let cache = warm(setup, store, spill, &mut registry)?;
-    let queue = queue(store);
-    let analytics = store.catalogue().analytics();
+    // What warms and refreshes reads and writes where the jobs are.
+    let cache = match beside {
+        None => warm(setup, store, spill, &mut registry)?,
+        Some(_) => None,
+    };
+    let queue = queue(beside.unwrap_or(store));
+    let analytics = store.catalogue().analytics().filter(|_| beside.is_none());
     if let Some(analytics) = analytics.filter(|found| found.rollup.is_some()) {
         add_refreshing(&mut registry, Arc::clone(analytics))?;
         schedule(&queue, &refreshing_schedule());
