@@ -86,8 +86,9 @@ pub(crate) fn options(setup: &Setup, what: &str) -> anyhow::Result<WorkerOptions
     })
 }
 
-/// Calls other servers, signed with the secrets that are configured.
-fn push(setup: &Setup, registry: &mut Registry) -> anyhow::Result<()> {
+/// Calls other servers, signed with the secrets that are configured. Gives those who subscribed to
+/// events.
+fn push(setup: &Setup, registry: &mut Registry) -> anyhow::Result<Option<push::Webhooks>> {
     let config = &setup.config;
     let wrong = |key: &'static str, why: String| {
         Usage(format!("{key}, from {}: {why}", config.origin(key)))
@@ -99,10 +100,13 @@ fn push(setup: &Setup, registry: &mut Registry) -> anyhow::Result<()> {
     let listed = config.optional_text("push.allow").unwrap_or_default();
     let entries = listed.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     let allow = push::Allow::parse(entries).map_err(|e| wrong("push.allow", e))?;
+    let webhooks = config.path("events.webhooks");
+    let webhooks = webhooks.map(|file| push::Webhooks::open(file, &secrets)).transpose();
+    let webhooks = webhooks.map_err(|e| wrong("events.webhooks", e))?;
     let options = push::Options { secrets, allow, ..push::Options::default() };
     let pusher = push::Pusher::new(options).map_err(|e| wrong("push.secrets", e))?;
     registry.add(push::KIND, push::declared(), pusher)?;
-    Ok(())
+    Ok(webhooks)
 }
 
 /// Keeps the sales of a pack with a mapping warm; gives where.
@@ -174,13 +178,16 @@ pub(crate) fn of_server(
     }
     worker.concurrency = concurrency.max(1);
     let mut registry = registry()?;
-    push(setup, &mut registry)?;
+    let webhooks = push(setup, &mut registry)?;
     // What warms and refreshes reads and writes where the jobs are.
     let cache = match beside {
         None => warm(setup, store, spill, &mut registry)?,
         Some(_) => None,
     };
-    let queue = queue(beside.unwrap_or(store));
+    let mut queue = queue(beside.unwrap_or(store));
+    if let Some(webhooks) = webhooks {
+        queue = queue.with_subscribers(Arc::new(webhooks));
+    }
     let analytics = store.catalogue().analytics().filter(|_| beside.is_none());
     if let Some(analytics) = analytics.filter(|found| found.rollup.is_some()) {
         add_refreshing(&mut registry, Arc::clone(analytics))?;

@@ -43,6 +43,7 @@ mod sparingly;
 mod sql_job;
 mod state;
 mod statements;
+mod subscribers;
 mod timetable;
 mod triggers;
 mod waits;
@@ -79,6 +80,7 @@ pub use schema::{
 };
 pub use sql_job::{SQL_KIND, SqlJob, SqlRunner};
 pub use state::{State, Step};
+pub use subscribers::{Subscribed, Subscribers};
 pub use timetable::{CRON_BYTES_MAX, Timetable};
 pub use waits::Why;
 pub use warming::{

@@ -74,7 +74,7 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 
 /// All settings, in the order they are shown.
-pub(crate) static KEYS: [Key; 36] = [
+pub(crate) static KEYS: [Key; 37] = [
     Key {
         name: "memory.limit",
         flag: "--memory",
@@ -210,6 +210,13 @@ pub(crate) static KEYS: [Key; 36] = [
         flag: "--push-allow",
         kind: Kind::Hosts,
         preset: Preset::Unset("addresses of the world, over https"),
+        other_variables: &[],
+    },
+    Key {
+        name: "events.webhooks",
+        flag: "--events-webhooks",
+        kind: Kind::File,
+        preset: Preset::Unset("nobody is told of events by a webhook"),
         other_variables: &[],
     },
     plain("cache.warm.periods", "--cache-warm-periods", Kind::Names, "1d,yesterday,7d,30d,90d"),

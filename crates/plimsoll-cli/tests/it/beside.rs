@@ -1,4 +1,5 @@
-//! Jobs beside somebody's own database: what is read is theirs, and Plimsoll's tables are elsewhere.
+//! Jobs beside somebody's own database: what is read is theirs, and Plimsoll's tables are
+//! elsewhere.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

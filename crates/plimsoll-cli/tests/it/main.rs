@@ -45,4 +45,5 @@ mod tools_join;
 mod tools_long_row;
 mod tools_pipes;
 mod usage;
+mod webhooks;
 mod working;
