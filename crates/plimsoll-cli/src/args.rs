@@ -335,6 +335,10 @@ fn with_settings(mut command: clap::Command) -> clap::Command {
             "database.queries" => {
                 "Serve the queries in this directory's *.sql files; see docs/API.md".to_owned()
             }
+            "control.url" => {
+                "Keep jobs here, beside a database that is only read: a SQLite file or PostgreSQL"
+                    .to_owned()
+            }
             "access.file" => "Answer only whom this file names; see `plimsoll key new`".to_owned(),
             name => format!("The setting {name}; see `plimsoll config show`"),
         };

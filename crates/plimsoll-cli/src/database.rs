@@ -20,7 +20,9 @@ use anyhow::Context as _;
 use plimsoll::budget::{Budget, Reservation};
 use plimsoll::limits::ROW_BYTES_MAX;
 use plimsoll_store::catalogue::{Catalogue, Pack};
-use plimsoll_store::postgres::{PostgresConfig, PostgresDatabase, complete_own};
+use plimsoll_store::postgres::{
+    PostgresConfig, PostgresDatabase, REPLICA_LAG_MS_MAX, complete_own,
+};
 use plimsoll_store::sqlite::{
     SqliteConfig, SqliteDatabase, migrate, restore_indexes, set_heap_soft_limit,
 };
@@ -51,7 +53,16 @@ pub(crate) struct Opened {
     pub(crate) store: Store,
     /// In the data directory. Nobody is in a directory for somebody's own file.
     pub(crate) presence: Presence,
+    /// Of what it holds, SQLite's.
+    pub(crate) sqlite_bytes: u64,
     _held: Reservation,
+}
+
+impl Opened {
+    /// One that nobody is alone in.
+    pub(crate) fn new(store: Store, held: Reservation, sqlite_bytes: u64) -> Self {
+        Self { store, presence: Presence::Behind, sqlite_bytes, _held: held }
+    }
 }
 
 /// Who opens a database.
@@ -107,7 +118,7 @@ pub(crate) fn open_embedded(
     let database = SqliteDatabase::open(&config, &mut resources)?;
     let catalogue = catalogue(packs, resources)?;
     let store = Store::new(Arc::new(database), Arc::new(catalogue));
-    Ok(Opened { store, presence, _held: held })
+    Ok(Opened { presence, ..Opened::new(store, held, config.connection_bytes()) })
 }
 
 /// Opens somebody's own file for reading.
@@ -122,7 +133,7 @@ pub(crate) fn open_foreign(
     set_heap_soft_limit(config.connection_bytes());
     let database = SqliteDatabase::open(&config, &mut [])?;
     let store = Store::new(Arc::new(database), Arc::new(catalogue));
-    Ok(Opened { store, presence: Presence::Behind, _held: held })
+    Ok(Opened::new(store, held, config.connection_bytes()))
 }
 
 fn catalogue(packs: &[Pack], resources: Vec<Resource>) -> plimsoll_store::Result<Catalogue> {
@@ -144,8 +155,7 @@ pub(crate) fn open_postgres(
     let config = postgres(url, settings, spill, role, budget);
     let held = budget.consumer("database")?.try_reserve(config.connection_bytes())?;
     let database = PostgresDatabase::open(&config, BTreeMap::new())?;
-    let store = Store::new(Arc::new(database), Arc::new(catalogue));
-    Ok(Opened { store, presence: Presence::Behind, _held: held })
+    Ok(Opened::new(Store::new(Arc::new(database), Arc::new(catalogue)), held, 0))
 }
 
 /// Opens a PostgreSQL database in which the packs' migrations have run, for writing too.
@@ -163,7 +173,7 @@ pub(crate) fn open_own_postgres(
     let tables = complete_own(&config, &mut resources)?;
     let database = PostgresDatabase::open(&config, tables)?;
     let store = Store::new(Arc::new(database), Arc::new(catalogue(packs, resources)?));
-    Ok(Opened { store, presence: Presence::Behind, _held: held })
+    Ok(Opened::new(store, held, 0))
 }
 
 fn postgres(
@@ -185,6 +195,25 @@ fn postgres(
     }
 }
 
+/// For the jobs beside a database that is only read: no replica of that is one of theirs.
+pub(crate) fn control_postgres(
+    url: &str,
+    spill: &Path,
+    role: Use,
+    budget: &Budget,
+) -> PostgresConfig {
+    PostgresConfig {
+        row_bytes_max: value_bytes_max(budget),
+        url: url.to_owned(),
+        replicas: Vec::new(),
+        replica_lag_max_ms: REPLICA_LAG_MS_MAX,
+        makes_way: false,
+        readers: if role == Use::Server { POSTGRES_READERS } else { 1 },
+        spill_directory: spill.to_owned(),
+        writable: true,
+    }
+}
+
 /// The largest stored value or line of a file under a limit.
 pub(crate) fn value_bytes_max(budget: &Budget) -> u64 {
     (budget.limit_bytes() / 64).clamp(VALUE_BYTES_MIN, ROW_BYTES_MAX as u64)
@@ -202,7 +231,7 @@ pub(crate) fn sorting_bytes(budget: &Budget) -> u64 {
     3 * writer_cache_bytes(budget)
 }
 
-fn config(file: PathBuf, role: Use, budget: &Budget) -> SqliteConfig {
+pub(crate) fn config(file: PathBuf, role: Use, budget: &Budget) -> SqliteConfig {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     SqliteConfig {
         file,

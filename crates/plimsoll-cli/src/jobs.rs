@@ -1,8 +1,8 @@
-//! The queue of Plimsoll's own database, and how its workers work, from the settings.
+//! The queue of the jobs' database, and how its workers work, from the settings.
 //!
 //! Promises: the server and `plimsoll worker` read the same settings; a worker's name is no
 //! other's.
-//! Never: jobs beside somebody's own database.
+//! Never: a job's table among those of somebody's own database; see `control`.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
@@ -40,7 +40,7 @@ pub(crate) fn queue(store: &Store) -> Queue {
 /// The database that is configured, for a command about its jobs.
 pub(crate) fn open(setup: &Setup, packs: &[Pack]) -> anyhow::Result<Opened> {
     setup.spill()?;
-    setup.open_own(&setup.packs(packs)?, Use::Tool)
+    setup.open_jobs(&setup.packs(packs)?, Use::Tool)
 }
 
 /// The kinds that every worker knows.
@@ -86,8 +86,9 @@ pub(crate) fn options(setup: &Setup, what: &str) -> anyhow::Result<WorkerOptions
     })
 }
 
-/// Calls other servers, signed with the secrets that are configured.
-fn push(setup: &Setup, registry: &mut Registry) -> anyhow::Result<()> {
+/// Calls other servers, signed with the secrets that are configured. Gives those who subscribed to
+/// events.
+fn push(setup: &Setup, registry: &mut Registry) -> anyhow::Result<Option<push::Webhooks>> {
     let config = &setup.config;
     let wrong = |key: &'static str, why: String| {
         Usage(format!("{key}, from {}: {why}", config.origin(key)))
@@ -99,10 +100,13 @@ fn push(setup: &Setup, registry: &mut Registry) -> anyhow::Result<()> {
     let listed = config.optional_text("push.allow").unwrap_or_default();
     let entries = listed.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     let allow = push::Allow::parse(entries).map_err(|e| wrong("push.allow", e))?;
+    let webhooks = config.path("events.webhooks");
+    let webhooks = webhooks.map(|file| push::Webhooks::open(file, &secrets)).transpose();
+    let webhooks = webhooks.map_err(|e| wrong("events.webhooks", e))?;
     let options = push::Options { secrets, allow, ..push::Options::default() };
     let pusher = push::Pusher::new(options).map_err(|e| wrong("push.secrets", e))?;
     registry.add(push::KIND, push::declared(), pusher)?;
-    Ok(())
+    Ok(webhooks)
 }
 
 /// Keeps the sales of a pack with a mapping warm; gives where.
@@ -159,10 +163,12 @@ fn schedule(queue: &Queue, new: &NewSchedule) {
     }
 }
 
-/// The jobs of a server, with its own worker, and the cache that they warm.
+/// The jobs of a server, with its own worker, and the cache that they warm. Beside somebody's own
+/// database they are in a store of their own.
 pub(crate) fn of_server(
     setup: &Setup,
     store: &Store,
+    beside: Option<&Store>,
     spill: &Path,
 ) -> anyhow::Result<(JobsConfig, Option<Cache>)> {
     let mut worker = options(setup, "server")?;
@@ -172,10 +178,17 @@ pub(crate) fn of_server(
     }
     worker.concurrency = concurrency.max(1);
     let mut registry = registry()?;
-    push(setup, &mut registry)?;
-    let cache = warm(setup, store, spill, &mut registry)?;
-    let queue = queue(store);
-    let analytics = store.catalogue().analytics();
+    let webhooks = push(setup, &mut registry)?;
+    // What warms and refreshes reads and writes where the jobs are.
+    let cache = match beside {
+        None => warm(setup, store, spill, &mut registry)?,
+        Some(_) => None,
+    };
+    let mut queue = queue(beside.unwrap_or(store));
+    if let Some(webhooks) = webhooks {
+        queue = queue.with_subscribers(Arc::new(webhooks));
+    }
+    let analytics = store.catalogue().analytics().filter(|_| beside.is_none());
     if let Some(analytics) = analytics.filter(|found| found.rollup.is_some()) {
         add_refreshing(&mut registry, Arc::clone(analytics))?;
         schedule(&queue, &refreshing_schedule());

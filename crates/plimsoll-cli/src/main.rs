@@ -14,6 +14,7 @@ mod args;
 mod cgroup;
 mod commands;
 mod config;
+mod control;
 mod database;
 mod exit;
 mod interrupt;

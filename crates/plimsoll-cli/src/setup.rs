@@ -29,7 +29,7 @@ use crate::exit::Usage;
 use crate::memory::{self, Memory};
 use crate::queries::{Own, OwnQueries};
 use crate::source::{Source, postgres_config};
-use crate::{packs, spill};
+use crate::{control, packs, spill};
 
 /// A process that is ready to open its database.
 pub(crate) struct Setup {
@@ -102,6 +102,25 @@ impl Setup {
         database::open_own_postgres(postgres, &self.config, packs, &spill, role, budget)
     }
 
+    /// The database with the jobs, for a command about those: Plimsoll's own, or the one beside
+    /// somebody's own.
+    pub(crate) fn open_jobs(&self, packs: &[Pack], role: Use) -> anyhow::Result<Opened> {
+        let database = self.config.database();
+        let beside =
+            self.config.control().is_some() || database.is_some() && !self.is_own(packs)?;
+        if beside { control::open(self, role, 0) } else { self.open_own(packs, role) }
+    }
+
+    /// Refuses a place for the jobs where they have one in the database that is served.
+    fn expect_no_control(&self) -> anyhow::Result<()> {
+        let Some(control) = self.config.control() else { return Ok(()) };
+        bail!(Usage(format!(
+            "control.url is {control}, from {}: it is for the jobs beside somebody's own database, \
+             and database.url names none; take one away, or name the other",
+            self.config.origin("control.url")
+        )));
+    }
+
     fn only_read(&self, database: &Database) -> String {
         let mend = match database {
             Database::Postgres(_) if self.config.path("database.resources").is_some() => {
@@ -124,13 +143,18 @@ impl Setup {
     /// made its tables. With a resources file it is read as anybody's.
     fn is_own(&self, packs: &[Pack]) -> anyhow::Result<bool> {
         let Some(Database::Postgres(url)) = self.config.database() else { return Ok(false) };
-        if self.config.path("database.resources").is_some() {
+        // With either of these it is somebody's own.
+        if self.config.path("database.resources").is_some() || self.config.control().is_some() {
             return Ok(false);
         }
         let config = postgres_config(url, database::value_bytes_max(&self.memory.budget));
         let mut states = Vec::new();
         for pack in packs {
             states.extend(migration_states(&config, &pack.migrations)?);
+        }
+        // Tables of jobs alone are beside somebody's own.
+        if !states.is_empty() && states.iter().all(|state| state.applied_at.is_none()) {
+            return Ok(false);
         }
         states.extend(migration_states(&config, &plimsoll_jobs::postgres_migrations())?);
         let missing = states.iter().find(|s| s.applied_at.is_none());
@@ -169,7 +193,10 @@ impl Setup {
             (Some(database), resources) => {
                 Source::new(database.clone(), (resources, queries), &self.memory.budget).map(Some)
             }
-            (None, None) => Ok(None),
+            (None, None) => {
+                self.expect_no_control()?;
+                Ok(None)
+            }
             (None, Some(file)) => bail!(Usage(format!(
                 "database.resources is {}, from {}, but database.url names no database that it is \
                  about",

@@ -50,7 +50,8 @@ pub struct Event {
 impl Queue {
     /// The statements that tell an event and enqueue its listeners, to stand in the unit of what
     /// happened. A listener's payload is replaced by
-    /// `{"event": number, "name": .., "payload": ..}`.
+    /// `{"event": number, "name": .., "payload": ..}`. Those who subscribed are among them, see
+    /// [`Queue::with_subscribers`].
     ///
     /// # Errors
     /// [`crate::ErrorKind::Invalid`] for what is no name, no object, or too large.
@@ -70,12 +71,9 @@ impl Queue {
             let text = format!("{} has more than {LISTENERS_MAX} listeners", event.name);
             return Err(Error::invalid(text));
         }
-        let told = vec![
-            text(&event.topic),
-            text(&event.name),
-            text(&event.payload),
-            Value::Int(self.now_micros()),
-        ];
+        let now = self.now_micros();
+        let told =
+            vec![text(&event.topic), text(&event.name), text(&event.payload), Value::Int(now)];
         let mut writes = vec![own(&sql::TELL, told)];
         for listener in listeners {
             listener.check()?;
@@ -85,7 +83,7 @@ impl Queue {
                     text(&listener.kind),
                     text(&listener.queue),
                     int(listener.priority),
-                    Value::Int(self.now_micros()),
+                    Value::Int(now),
                     int(listener.trying.tries_max),
                     int(listener.trying.exceptions_max),
                     int(listener.trying.timeout_ms),
@@ -93,6 +91,7 @@ impl Queue {
                 ],
             ));
         }
+        writes.extend(self.subscribed_writes(event, now)?);
         Ok(writes)
     }
 

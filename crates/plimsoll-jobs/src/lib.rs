@@ -13,6 +13,7 @@
 mod answer;
 mod batch;
 mod bell;
+mod by_sql;
 mod cadence;
 pub mod child;
 mod clock;
@@ -34,6 +35,7 @@ mod queue;
 mod refreshing;
 mod renewal;
 mod rescue;
+mod ring;
 mod run;
 mod schedule;
 mod schema;
@@ -41,6 +43,7 @@ mod sparingly;
 mod sql_job;
 mod state;
 mod statements;
+mod subscribers;
 mod timetable;
 mod triggers;
 mod waits;
@@ -77,6 +80,7 @@ pub use schema::{
 };
 pub use sql_job::{SQL_KIND, SqlJob, SqlRunner};
 pub use state::{State, Step};
+pub use subscribers::{Subscribed, Subscribers};
 pub use timetable::{CRON_BYTES_MAX, Timetable};
 pub use waits::Why;
 pub use warming::{

@@ -24,6 +24,7 @@ use crate::policy::Verdict;
 use crate::state::State;
 use crate::statements as sql;
 use crate::statements::{ENQUEUE, WITH_KEY};
+use crate::subscribers::Subscribers;
 
 /// Failed attempts of a job that are kept.
 pub(crate) const ERRORS_KEPT_MAX: i64 = 25;
@@ -42,6 +43,8 @@ pub struct Queue {
     clock: Arc<dyn Clock>,
     pub(crate) bell: Arc<Bell>,
     pub(crate) floors: Arc<Floors>,
+    /// Who wants to know of events.
+    pub(crate) subscribers: Option<Arc<dyn Subscribers>>,
 }
 
 /// The limits that a claim keeps.
@@ -105,7 +108,8 @@ impl Queue {
     /// have run.
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, bell: Arc::default(), floors: Arc::default() }
+        let (bell, floors) = (Arc::default(), Arc::default());
+        Self { store, clock, bell, floors, subscribers: None }
     }
 
     /// Where the jobs' own work is done.

@@ -8,6 +8,7 @@
 //!    └ batch ─> job_batches    how many of its jobs are over, and what happens then
 //!   events                     what has happened, for whoever listens
 //!   schedules ──> jobs         when which job is enqueued next, and the last one
+//!   job_idle                   on PostgreSQL: who waits to be told of a job, see `ring`
 //! ```
 //!
 //! Promises: made once; a claim finds its jobs in an index of ready ones alone, however many there
@@ -17,7 +18,7 @@
 use plimsoll_store::Own;
 use plimsoll_store::catalogue::Migration;
 
-use crate::triggers;
+use crate::{by_sql, ring, triggers};
 
 static TABLES: Own = Own::new(
     "
@@ -210,7 +211,9 @@ pub fn postgres_migrations() -> Vec<Migration> {
         Migration { id: "jobs-0001".into(), sql: TABLES.for_postgres().into() },
         Migration { id: "jobs-0002".into(), sql: batches.into() },
         Migration { id: "jobs-0003".into(), sql: SCHEDULES.for_postgres().into() },
+        Migration { id: "jobs-0004".into(), sql: by_sql::POSTGRES.into() },
         Migration { id: "jobs-0005".into(), sql: RUNNING_BY_WORKER.into() },
+        Migration { id: "jobs-0006".into(), sql: ring::POSTGRES.into() },
     ]
 }
 

@@ -10,6 +10,7 @@ use plimsoll::record::Value;
 use crate::aggregate::{AggregateRequest, Aggregated};
 use crate::error::{Error, Result};
 use crate::identity::Identity;
+use crate::listener::Listener;
 use crate::own::Own;
 use crate::pending::Pending;
 use crate::read::{Page, PageRequest};
@@ -107,6 +108,17 @@ pub trait Database: Send + Sync {
     fn acting_as(&self, identity: &Arc<Identity>) -> Result<Arc<dyn Database>> {
         let _nobody = identity;
         Err(Error::invalid("the database has neither roles nor settings to act under"))
+    }
+
+    /// Has `listener` told of what is notified under a channel's name by the commits of others, on
+    /// a thread and a connection of their own until the database closes. False where nobody is
+    /// ever told, and the listener has to look by itself.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    fn listen(&self, channel: &'static str, listener: Arc<dyn Listener>) -> Result<bool> {
+        let _silent = (channel, listener);
+        Ok(false)
     }
 
     /// Finishes what was accepted, then stops all threads.

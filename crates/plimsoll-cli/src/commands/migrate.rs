@@ -1,4 +1,5 @@
-//! `plimsoll migrate`: makes Plimsoll's own database, or brings it up to date.
+//! `plimsoll migrate`: makes Plimsoll's own database, or brings it up to date; with control.url the
+//! tables of the jobs alone, there.
 //!
 //! Promises: what ran is listed; running it again does nothing.
 //! Never: touches somebody's own SQLite file; makes a table of its own among an app's.
@@ -16,7 +17,7 @@ use crate::args::{Global, MigrateArgs};
 use crate::config::{Config, Database};
 use crate::exit::{Outcome, Usage};
 use crate::source::postgres_config;
-use crate::{database, packs, setup};
+use crate::{control, database, packs, setup};
 
 /// Under which Plimsoll's own migrations stand among those of the packs.
 const JOBS: &str = "jobs";
@@ -27,6 +28,9 @@ type States = Vec<(Box<str>, Vec<MigrationState>)>;
 pub(crate) fn run(global: &Global, args: &MigrateArgs, packs: &[Pack]) -> anyhow::Result<Outcome> {
     let config = setup::config(global)?;
     let states = match config.database() {
+        _ if config.control().is_some() => {
+            vec![(JOBS.into(), control::migrate(&config, args.status)?)]
+        }
         None => embedded(&config, packs, args.status)?,
         Some(Database::Postgres(url)) => on_postgres(url, args.status)?,
         Some(file @ Database::File(_)) => bail!(Usage(format!(

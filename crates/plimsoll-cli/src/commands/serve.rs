@@ -28,7 +28,7 @@ use crate::exit::{Outcome, Usage};
 use crate::memory::Memory;
 use crate::setup::Setup;
 use crate::source::Source;
-use crate::{access, database, jobs, process, setup};
+use crate::{access, control, database, jobs, process, setup};
 
 /// Threads of the runtime at most: they move bytes, and the database's threads make them. Half the
 /// cores are theirs, for a thread that is woken on another core for every answer costs more than
@@ -57,12 +57,12 @@ pub(crate) fn run(
         seed::fill(&opened.store, packs, counts, args.seed, &setup.memory.budget)?;
     }
     let memory = &setup.memory;
-    let (jobs, cache) = if writable {
-        let (jobs, cache) = jobs::of_server(&setup, &opened.store, &spill)?;
-        (Some(jobs), cache)
-    } else {
-        (None, None)
+    let beside = match &source {
+        Some(_) => Some(control::open(&setup, Use::Server, opened.sqlite_bytes)?),
+        None => None,
     };
+    let control = beside.as_ref().map(|opened| &opened.store);
+    let (jobs, cache) = jobs::of_server(&setup, &opened.store, control, &spill)?;
     let server = Server::new(ServerConfig {
         store: opened.store.clone(),
         catalogue_source: catalogue_source(&setup, source, &opened.store, packs),
@@ -75,7 +75,7 @@ pub(crate) fn run(
         cursor_key: database::cursor_key(setup.data())?,
         access,
         audit: access::audit(&setup.config, setup.data()),
-        jobs,
+        jobs: Some(jobs),
         cache,
         writable,
         clock: Arc::new(database::now_micros),
@@ -89,6 +89,9 @@ pub(crate) fn run(
     let (config, budget) = (setup.config.clone(), memory.budget.clone());
     let again = move |server: &Server| reload_access(server, &config, &budget);
     serve(server, listener, &greeting, Arc::new(again))?;
+    if let Some(beside) = beside {
+        beside.store.close().context("closing the database of the jobs")?;
+    }
     opened.store.close().context("closing the database")?;
     let peak = ByteSize::new(process::resident_peak_bytes());
     writeln!(std::io::stderr(), "stopped; VmHWM {peak} of {}", ByteSize::new(memory.limit.bytes))?;

@@ -18,10 +18,10 @@ use crate::{packs, setup};
 
 pub(crate) fn run(global: &Global, args: &UninstallArgs) -> anyhow::Result<Outcome> {
     let config = setup::config(global)?;
-    let Some(Database::Postgres(url)) = config.database() else {
+    let Some(Database::Postgres(url)) = config.control().or(config.database()) else {
         bail!(Usage(
-            "uninstall takes Plimsoll's schema out of a PostgreSQL: name it with --database URL; \
-             an embedded database goes with its directory"
+            "uninstall takes Plimsoll's schema out of a PostgreSQL: name it with --database URL, \
+             or --control-url URL; an embedded database goes with its directory"
                 .to_owned()
         ));
     };

@@ -74,7 +74,7 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 
 /// All settings, in the order they are shown.
-pub(crate) static KEYS: [Key; 35] = [
+pub(crate) static KEYS: [Key; 37] = [
     Key {
         name: "memory.limit",
         flag: "--memory",
@@ -125,6 +125,13 @@ pub(crate) static KEYS: [Key; 35] = [
         "5s",
     ),
     plain("database.makes_way", "--database-makes-way", Kind::Switch, "true"),
+    Key {
+        name: "control.url",
+        flag: "--control-url",
+        kind: Kind::Database,
+        preset: Preset::Unset("jobs beside somebody's own database are in control.db in data_dir"),
+        other_variables: &[],
+    },
     Key {
         name: "spill.dir",
         flag: "--spill-dir",
@@ -203,6 +210,13 @@ pub(crate) static KEYS: [Key; 35] = [
         flag: "--push-allow",
         kind: Kind::Hosts,
         preset: Preset::Unset("addresses of the world, over https"),
+        other_variables: &[],
+    },
+    Key {
+        name: "events.webhooks",
+        flag: "--events-webhooks",
+        kind: Kind::File,
+        preset: Preset::Unset("nobody is told of events by a webhook"),
         other_variables: &[],
     },
     plain("cache.warm.periods", "--cache-warm-periods", Kind::Names, "1d,yesterday,7d,30d,90d"),

@@ -150,6 +150,14 @@ impl Config {
         }
     }
 
+    /// Where Plimsoll's own tables are beside it, where that is named.
+    pub(crate) fn control(&self) -> Option<&Database> {
+        match &self.setting("control.url").value {
+            Value::Database(database) => Some(database),
+            _ => None,
+        }
+    }
+
     /// URLs of the database's replicas.
     pub(crate) fn replicas(&self) -> &[String] {
         match &self.setting("database.replicas").value {

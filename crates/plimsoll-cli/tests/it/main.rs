@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
 
 mod access;
+mod beside;
 mod bounded;
 mod child_jobs;
 mod codecs;
@@ -44,4 +45,5 @@ mod tools_join;
 mod tools_long_row;
 mod tools_pipes;
 mod usage;
+mod webhooks;
 mod working;

@@ -193,11 +193,4 @@ fn a_paused_queue_and_a_changed_job_are_told_and_wrong_names_say_what_was_meant(
     run(at, &["worker", "--queue", "a b"]).expect(2, &["a b"]);
     run(at, &["worker", "--max-time", "soon"]).expect(2, &["90s"]);
     run(at, &["worker", "--jobs-renew", "11s"]).expect(2, &["jobs.renew", "jobs.lease"]);
-    let theirs = at.join("theirs.db");
-    Connection::open(&theirs)
-        .unwrap()
-        .execute_batch("create table t (id integer primary key)")
-        .unwrap();
-    let theirs = theirs.to_str().unwrap();
-    run(at, &["jobs", "list", "--database", theirs]).expect(2, &["only read"]);
 }

@@ -24,6 +24,18 @@ pub(crate) static LISTEN: Own = Own::new(
      on conflict do nothing",
 );
 
+/// A job for a subscription to it: kind, queue, priority, now, tries, exceptions, timeout, memory,
+/// the subscription's name, and the payload around the event's number.
+pub(crate) static SUBSCRIBED: Own = Own::new(
+    "insert into ~jobs (kind, queue, priority, state, payload, unique_key, place, tries_max, \
+     exceptions_max, timeout_ms, memory_bytes, enqueued_at) \
+     select $1:text, $2:text, $3:int, 'ready', $10:text || e.id || $11:text || e.id || $12:text, \
+     'event:' || e.id || ':' || $9:text, $4:int, $5:int, $6:int, $7:int, $8:int, $4:int \
+     from ~events as e \
+     where e.id = {currval('plimsoll.events_id_seq')??(select max(l.id) from ~events as l)} \
+     on conflict do nothing",
+);
+
 macro_rules! events {
     ($rest:literal) => {
         concat!("select id, topic, name, payload, at from ~events ", $rest)

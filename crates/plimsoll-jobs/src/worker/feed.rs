@@ -12,6 +12,7 @@
 use std::sync::{Arc, PoisonError};
 
 use super::admit::{self, PASSED_MAX, Waiting};
+use super::idle::{Idle, Say};
 use super::shared::{Admitted, Limits, Phase, Shared, Waits};
 use crate::control::Control;
 use crate::error::Result;
@@ -28,12 +29,15 @@ const AHEAD_PER_RUNNER: u64 = 31;
 
 /// The thread's whole life.
 pub(super) fn run(shared: &Shared) {
+    let mut idle = Idle::new(shared.steady());
     loop {
         let room = {
             let mut state = shared.lock();
             while state.phase == Phase::Working && !(state.heard && room(shared, &state) > 0) {
                 let heard = state.heard;
-                state = shared.wait(state, shared.options.poll_every);
+                let options = &shared.options;
+                let pause = idle.pause(shared.steady(), options.poll_every, options.told_every);
+                state = shared.wait(state, pause);
                 // A poll is a look without having heard.
                 state.heard |= !heard;
                 admit_all(shared, &mut state);
@@ -47,20 +51,39 @@ pub(super) fn run(shared: &Shared) {
             state.heard = false;
             room(shared, &state)
         };
-        let claimed = claim(shared, room).unwrap_or_else(|error| {
+        let left = claim(shared, room).unwrap_or_else(|error| {
             tracing::warn!(%error, "claiming jobs");
-            false
+            room
         });
         let mut state = shared.lock();
         // Where all that was asked for came, more may be there.
-        state.heard |= claimed;
+        state.heard |= left == 0;
         admit_all(shared, &mut state);
         drop(state);
         shared.notify();
+        let (told, now) = (shared.queue.bell.is_told(), shared.steady());
+        let say = idle.looked(now, left < room, told);
+        if tell(shared, say) {
+            idle.said(now, say);
+        }
+    }
+    if idle.waits() {
+        tell(shared, Say::Looks);
     }
     // Whoever waits for its end looks whether this was it.
     shared.notify();
     give_back(shared);
+}
+
+/// Says at the database whether it waits to be told; whether that could be said.
+fn tell(shared: &Shared, say: Say) -> bool {
+    let (queue, options) = (&shared.queue, &shared.options);
+    let said = match say {
+        Say::Nothing => return true,
+        Say::Waits => queue.waits_to_be_told(&options.name, &options.queues),
+        Say::Looks => queue.looks_by_itself(&options.name),
+    };
+    said.map_err(|error| tracing::warn!(%error, "saying whether jobs are waited for")).is_ok()
 }
 
 /// It has run its jobs, or its time is over.
@@ -88,13 +111,13 @@ fn room(shared: &Shared, state: &super::shared::State) -> u32 {
     u32::try_from(room.min(left.unwrap_or(u64::MAX))).unwrap_or(u32::MAX)
 }
 
-/// Claims from the queues in turn; whether there may be more.
-fn claim(shared: &Shared, room: u32) -> Result<bool> {
+/// Claims from the queues in turn; how many fewer than there is room for.
+fn claim(shared: &Shared, room: u32) -> Result<u32> {
     let limits = shared.limits.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut left = room;
     for queue in &shared.options.queues {
         if left == 0 {
-            return Ok(true);
+            break;
         }
         if limits.paused.contains(queue) {
             continue;
@@ -103,7 +126,7 @@ fn claim(shared: &Shared, room: u32) -> Result<bool> {
             left -= claim_of(shared, &limits, (queue, &from), left)?;
         }
     }
-    Ok(left == 0)
+    Ok(left)
 }
 
 fn claim_of(

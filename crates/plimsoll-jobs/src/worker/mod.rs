@@ -12,6 +12,7 @@
 
 mod admit;
 mod feed;
+mod idle;
 mod keep;
 mod options;
 mod runner;
@@ -82,6 +83,9 @@ impl Worker {
         let shared = Arc::new(Shared::new(queue, registry, options, consumer));
         let hears: Weak<dyn Hears> = Arc::downgrade(&shared) as Weak<dyn Hears>;
         shared.queue.bell.listen(hears);
+        if !shared.options.queues.is_empty() {
+            shared.queue.listen();
+        }
         let worker = Self { shared: Arc::clone(&shared), threads: Mutex::default() };
         let (settle, ends) = sync_channel(shared.unsettled_max());
         for number in 0..shared.options.concurrency {

@@ -33,6 +33,8 @@ pub struct WorkerOptions {
     pub renew_every: Duration,
     /// How often it looks for jobs that others enqueued.
     pub poll_every: Duration,
+    /// How often where it is told of them and found none for a while.
+    pub told_every: Duration,
     /// Behind its time a job has this long to end; then its lease is taken from it.
     pub grace: Duration,
     /// Promote, rescue and prune for all workers.
@@ -55,6 +57,7 @@ impl WorkerOptions {
             lease: LEASE,
             renew_every: RENEW_EVERY,
             poll_every: Duration::from_millis(25),
+            told_every: Duration::from_secs(1),
             grace: Duration::from_secs(10),
             tends: true,
             keep: Duration::from_secs(7 * 86_400),

@@ -98,6 +98,7 @@ fn turn(shared: &Shared, turns: &mut Turns, rescuer: &mut Rescuer) -> Result<()>
         }
         let gone = queue.now_micros().saturating_sub(WORKER_KEEP_MICROS);
         queue.forget_workers(gone).wait()?;
+        queue.forget_who_waits()?;
     }
     // Last, so that a schedule that fails keeps nothing of the above from its turn.
     if options.tends && is_turn(&mut turns.schedules, now, SCHEDULES_EVERY) {

@@ -131,6 +131,21 @@ impl Fixture {
         Queue::new(open(self.directory.path(), self.served.as_ref()), self.clock.clone())
     }
 
+    /// The same through the pooler that is tested, if there is one.
+    pub(crate) fn through_pooler(&self) -> Option<Queue> {
+        let (pooler, served) = (std::env::var("TESTED_PGBOUNCER").ok()?, self.served.as_ref()?);
+        let pooled = Served { server: pooler, name: served.name.clone() };
+        let store = open(self.directory.path(), Some(&pooled));
+        // The database is dropped by whoever made it.
+        std::mem::forget(pooled);
+        Some(Queue::new(store, self.clock.clone()))
+    }
+
+    /// Where its PostgreSQL is, if that is what it has.
+    pub(crate) fn url(&self) -> Option<String> {
+        self.served.as_ref().map(Served::url)
+    }
+
     pub(crate) fn enqueue(&self, job: &NewJob) -> JobId {
         let enqueued = self.queue.enqueue(job).expect("a job").wait().expect("enqueued");
         assert!(!enqueued.existed);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
 
 mod batches;
+mod by_sql;
 mod changes;
 mod child;
 mod events;
@@ -12,5 +13,6 @@ mod machine;
 mod queueing;
 mod schedules;
 mod sql_jobs;
+mod told;
 mod warming;
 mod working;

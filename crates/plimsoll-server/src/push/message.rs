@@ -20,6 +20,8 @@ use serde_json::value::RawValue;
 
 /// Bytes of a URL: what receivers take for certain.
 const URL_BYTES_MAX: usize = 2_048;
+/// Characters of an id of one's own.
+const ID_BYTES_MAX: usize = 128;
 /// Headers of one's own.
 const HEADERS_MAX: usize = 16;
 /// Bytes of the value of one.
@@ -39,6 +41,8 @@ struct Payload {
     body: Box<RawValue>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    /// What is told to be the message's, in place of the job's number.
+    id: Option<String>,
     /// The queue tells a callback which batch it follows.
     batch: Option<String>,
 }
@@ -49,6 +53,8 @@ pub(super) struct Message {
     pub(super) to: Target,
     /// The name of the secret that signs it.
     pub(super) secret: String,
+    /// Its own, where it has one.
+    pub(super) id: Option<String>,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
@@ -69,7 +75,7 @@ pub(super) struct Target {
 /// Reads the payload of a job.
 pub(super) fn read(payload: &str) -> Result<Message, String> {
     let payload: Payload = serde_json::from_str(payload).map_err(|e| {
-        format!("the payload is not {{\"url\", \"secret\", \"body\", \"headers\"?}}: {e}")
+        format!("the payload is not {{\"url\", \"secret\", \"body\", \"headers\"?, \"id\"?}}: {e}")
     })?;
     if payload.secret.starts_with("whsec_") {
         return Err("\"secret\" is the name of a secret in push.secrets, never the secret: \
@@ -80,10 +86,22 @@ pub(super) fn read(payload: &str) -> Result<Message, String> {
     let to = target(&payload.url)?;
     let headers = headers(&payload.headers)?;
     let body = body(&payload.body, payload.batch.as_deref());
-    Ok(Message { to, secret: payload.secret, headers, body })
+    let id = payload.id;
+    if id.as_deref().is_some_and(|id| !is_id(id)) {
+        let why = format!("the id is not 1 to {ID_BYTES_MAX} letters, digits, '_' or '-'");
+        return Err(why);
+    }
+    Ok(Message { to, secret: payload.secret, id, headers, body })
 }
 
-fn target(url: &str) -> Result<Target, String> {
+/// Whether it may stand in what is signed, whose parts are parted by points.
+fn is_id(id: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    (1..=ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(fits)
+}
+
+/// Reads a URL into what is dialled and what is asked.
+pub(super) fn target(url: &str) -> Result<Target, String> {
     let wrong = |why: &str| format!("the url {:?} {why}", excerpt(url));
     if url.len() > URL_BYTES_MAX {
         return Err(wrong(&format!("has more than {URL_BYTES_MAX} bytes")));

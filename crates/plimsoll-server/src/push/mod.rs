@@ -20,6 +20,7 @@ mod notice;
 mod outcome;
 mod secrets;
 mod tls;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub use allow::Allow;
 pub use dial::Resolve;
 pub use notice::{Destination, Notifying, notice};
 pub use secrets::Secrets;
+pub use webhooks::Webhooks;
 
 use dial::Dialer;
 
@@ -117,7 +119,10 @@ impl Handler for Pusher {
         let host = &*message.to.host;
         let secret = self.secrets.get(&message.secret, host).map_err(JobError::hopeless)?;
         // The number stays the job's own through all attempts and a retry by hand.
-        let id = format!("job_{}", run.job().lease.id);
+        let id = match &message.id {
+            Some(id) => id.clone(),
+            None => format!("job_{}", run.job().lease.id),
+        };
         let timestamp = run.queue().now_micros().div_euclid(1_000_000);
         let signature = secret.sign(&id, timestamp, &message.body);
         let signed = headers(&id, timestamp, &signature)?;

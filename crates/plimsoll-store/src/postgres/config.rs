@@ -48,10 +48,12 @@ impl PostgresConfig {
         let hosts = self.replicas.len() as u64 + 1;
         let readers = self.reading_threads();
         let writer = u64::from(self.writable);
+        // Where jobs are, one listens.
+        let listens = writer;
         // A thread has one row in its hands, and so has one of its connections.
         let rows = (readers + writer) * BUFFER_SHARE * self.row_bytes_max();
         let looks = if hosts > 1 { hosts } else { 0 };
-        rows + (readers * hosts + writer + looks) * CONNECTION_BYTES
+        rows + (readers * hosts + writer + listens + looks) * CONNECTION_BYTES
     }
 
     /// The largest row that is let through, whatever was asked for.

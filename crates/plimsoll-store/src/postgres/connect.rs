@@ -7,8 +7,9 @@
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
-use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Connection, Socket};
 
 use super::failure::explain;
 use super::tls::{self, Tls};
@@ -24,6 +25,12 @@ const SILENCE_MAX: Duration = Duration::from_secs(4);
 const PLACE_WAIT: Duration = Duration::from_secs(2);
 /// Between two tries to get a place.
 const TRY_EVERY: Duration = Duration::from_millis(50);
+
+/// Of a connection that nobody speaks on the system asks this often whether its peer is there.
+const SILENT_FOR: Duration = Duration::from_secs(10);
+
+/// What moves the bytes of a connection.
+pub(super) type Wire = Connection<Socket, <Tls as MakeTlsConnect<Socket>>::Stream>;
 
 /// Where to connect to.
 pub(super) struct Target {
@@ -47,6 +54,15 @@ impl Target {
         config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(SILENCE_MAX);
         let tls = tls.resolve(&mut config)?;
         Ok(Self { config, tls })
+    }
+
+    /// The same for a connection that is silent for long, and starts with a setting of its own.
+    pub(super) fn marked(&self, setting: &str) -> Self {
+        let mut config = self.config.clone();
+        let before = config.get_options().unwrap_or_default();
+        let options = format!("{before} -c {setting}=on");
+        config.options(options.trim_start()).keepalives_idle(SILENT_FOR);
+        Self { config, tls: self.tls.clone() }
     }
 
     /// The database; where none is named the server takes the user's name.
@@ -97,14 +113,20 @@ pub(super) async fn connect(target: &Target) -> Result<(Client, JoinHandle<()>)>
 
 type Connected = std::result::Result<(Client, JoinHandle<()>), tokio_postgres::Error>;
 
-async fn try_connect(target: &Target) -> Result<Connected> {
+/// Opens a connection that the caller moves.
+pub(super) async fn dial(
+    target: &Target,
+) -> Result<std::result::Result<(Client, Wire), tokio_postgres::Error>> {
     let connecting = target.config.connect(target.tls.clone());
-    let Ok(connected) = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await else {
+    tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| {
         let seconds = CONNECT_TIMEOUT.as_secs();
         let late = format!("{}: no answer in {seconds} s; try again", connecting_to(target));
-        return Err(Error::new(ErrorKind::Busy, late));
-    };
-    let (client, connection) = match connected {
+        Error::new(ErrorKind::Busy, late)
+    })
+}
+
+async fn try_connect(target: &Target) -> Result<Connected> {
+    let (client, connection) = match dial(target).await? {
         Ok(connected) => connected,
         Err(told) => return Ok(Err(told)),
     };

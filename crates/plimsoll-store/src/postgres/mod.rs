@@ -6,6 +6,7 @@
 //!   report, aggregate   ──> their own thread and connection
 //!   snapshot            ──> its own thread and connection, for as long as all rows take
 //!   write                ──> lane  ──> one writer thread: groups of units, one commit each
+//!   listen               ──> its own thread and connection, which says nothing; see `listen`
 //! ```
 //!
 //! Where there are replicas, the hosts say which of them is asked; one more thread looks at them.
@@ -19,7 +20,8 @@
 //! and settings of theirs, see `guise`.
 //!
 //! Promises: a connection holds one message of a bounded size; a statement reads a window of an
-//! index and ends; nothing is prepared, set or listened to beyond a transaction.
+//! index and ends; nothing is prepared or set beyond a transaction, or listened to beside the one
+//! connection for that.
 //! Never: a connection handed out, a table made among the app's, or SQL accepted from a client.
 
 mod aggregate;
@@ -38,6 +40,7 @@ mod guise;
 mod hosts;
 mod insert;
 mod introspect;
+mod listen;
 mod lookout;
 mod measures;
 mod migrate;

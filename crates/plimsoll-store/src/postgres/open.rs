@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use plimsoll::limits::{READS_WAITING_MAX, SNAPSHOTS_WAITING_MAX};
 use plimsoll::record::Value;
+use tokio::sync::watch;
 
 use super::company::{Company, Others};
 use super::config::PostgresConfig;
@@ -22,6 +23,7 @@ use super::connection::Link;
 use super::failure::explain;
 use super::guise::Guise;
 use super::hosts::{Hosts, Need, Role};
+use super::listen::Listening;
 use super::lookout::Lookout;
 use super::native::Table;
 use super::pace::Pace;
@@ -33,6 +35,7 @@ use crate::database::{Database, DatabaseStats, RoleStats};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identity;
 use crate::lanes::Lanes;
+use crate::listener::Listener;
 use crate::own::Own;
 use crate::pending::{Pending, Promise};
 use crate::read::{Page, PageRequest, ReadLane};
@@ -100,6 +103,8 @@ pub struct PostgresDatabase {
     writable: bool,
     /// As whom it is asked, where that is not the connections' own role.
     acting: Option<Acting>,
+    /// True when it closes.
+    closing: watch::Sender<bool>,
     /// Those of somebody else where it is asked as somebody.
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -139,6 +144,7 @@ impl PostgresDatabase {
             readers: config.reading_threads(),
             writable: config.writable,
             acting: None,
+            closing: watch::Sender::default(),
             threads: Mutex::default(),
         };
         if config.writable {
@@ -364,8 +370,19 @@ impl Database for PostgresDatabase {
             readers: self.readers,
             writable: self.writable,
             acting: Some(acting),
+            closing: watch::Sender::default(),
             threads: Mutex::default(),
         }))
+    }
+
+    fn listen(&self, channel: &'static str, listener: Arc<dyn Listener>) -> Result<bool> {
+        if self.acting.is_some() {
+            return Err(Error::invalid("who asks as somebody listens to nothing"));
+        }
+        let (hosts, closing) = (self.shared.hosts.clone(), self.closing.subscribe());
+        let listening = Listening { hosts, channel, listener, closing };
+        self.start("pg-listen", move || listening.run())?;
+        Ok(true)
     }
 
     fn close(&self) -> Result<()> {
@@ -378,6 +395,7 @@ impl Database for PostgresDatabase {
         self.shared.snapshots.close();
         self.shared.writer.close();
         self.shared.hosts.close();
+        self.closing.send_replace(true);
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {

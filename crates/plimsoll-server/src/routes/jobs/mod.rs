@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Promises: what names a token that is not the job's any more is 409 `lease-lost`, and nothing
-//! of it has happened; where the database is somebody's own, 409 says how to have jobs.
+//! of it has happened; where there is no place for jobs, 409 says how to have one.
 //! Never: SQL, or an answer that waits without a bound.
 
 mod batch;
@@ -180,8 +180,9 @@ pub(super) fn jobs(context: &Context) -> Result<&Jobs> {
         Problem::new(
             Kind::NoJobs,
             "this server reads somebody's own database and keeps no tables in it, so that there \
-             is no place for jobs; serve Plimsoll's own database (without database.url, or a \
-             PostgreSQL that `plimsoll migrate --database URL` has prepared) to have them",
+             is no place for jobs; name one with control.url, or serve Plimsoll's own database \
+             (without database.url, or a PostgreSQL that `plimsoll migrate --database URL` has \
+             prepared) to have them",
         )
     })
 }

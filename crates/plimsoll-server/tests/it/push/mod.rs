@@ -5,5 +5,6 @@ mod encrypted;
 mod noticed;
 mod receiver;
 mod refused;
+mod subscribed;
 mod undelivered;
 mod world;
