@@ -40,6 +40,7 @@ mod state;
 mod statements;
 mod timetable;
 mod triggers;
+pub mod typed;
 mod waits;
 mod warming;
 mod worker;

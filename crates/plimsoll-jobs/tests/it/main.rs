@@ -12,5 +12,6 @@ mod machine;
 mod queueing;
 mod schedules;
 mod sql_jobs;
+mod typed;
 mod warming;
 mod working;
