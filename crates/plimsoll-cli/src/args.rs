@@ -12,12 +12,14 @@ use plimsoll_store::catalogue::Pack;
 use crate::config::KEYS;
 
 mod jobs;
+mod schedule;
 mod tools;
 
 pub(crate) use jobs::{
     AddArgs, BatchCommand, BatchesArgs, HowArgs, JobsCommand, ListArgs, QueueArgs, QueueCommand,
     QueuesArgs, SqlArgs, WorkerArgs,
 };
+pub(crate) use schedule::{ScheduleArgs, ScheduleCommand, SchedulesArgs, SetArgs};
 pub(crate) use tools::{
     ConvertArgs, CountArgs, DistinctArgs, GroupArgs, HeadArgs, JoinArgs, QuantileArgs, SortArgs,
     ToolArgs, TopArgs,
@@ -98,6 +100,9 @@ pub(crate) enum Command {
     /// List, pause and restart queues of jobs
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// List, set, pause and remove schedules: jobs at the times of cron lines
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
     /// Make keys for an access file
     #[command(subcommand)]
     Key(KeyCommand),

@@ -64,6 +64,7 @@ fn run() -> anyhow::Result<Outcome> {
         Command::Jobs(command) => commands::jobs::run(&global, &command, &packs),
         Command::Batch(command) => commands::batch::run(&global, &command, &packs),
         Command::Queue(command) => commands::queue::run(&global, &command, &packs),
+        Command::Schedule(command) => commands::schedule::run(&global, &command, &packs),
         Command::Key(KeyCommand::New { name, scopes }) => {
             commands::key::new(&name, &scopes, &mut exit::stdout())
         }

@@ -50,7 +50,7 @@ pub use batch::{ADDED_MAX, Batch, CALLBACKS_MAX, NewBatch, When};
 pub use cadence::{Cadence, Pacer};
 pub use clock::{Clock, SystemClock};
 pub use control::Stop;
-pub use document::{batch_document, document, event_document, state_document};
+pub use document::{batch_document, document, event_document, schedule_document, state_document};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, LISTENERS_MAX, NewEvent};
 pub use exec::ExecRunner;

@@ -14,7 +14,7 @@
 //!   {prefix}/analytics/...           summary, top-{path}   where there is a mapping
 //!   {prefix}/exports                 gives a link to an export
 //!   {prefix}/exports/{id}            what the link leads to
-//!   {prefix}/jobs, /queues, /workers, /batches, /events   see routes::jobs
+//!   {prefix}/jobs, /queues, /workers, /batches, /schedules, /events   see routes::jobs
 //!   {prefix}/reports                 see routes::reports
 //!   {prefix}/system/memory           the ledger
 //!   {prefix}/system/audit            who exported what
@@ -38,7 +38,7 @@ use crate::routes::{jobs, reports};
 use crate::served::Served;
 
 /// First segments that are ours under one of the prefixes.
-const RESERVED: [&str; 21] = [
+const RESERVED: [&str; 22] = [
     "api",
     "system",
     "analytics",
@@ -58,6 +58,7 @@ const RESERVED: [&str; 21] = [
     "queues",
     "workers",
     "batches",
+    "schedules",
     "events",
     "reports",
 ];

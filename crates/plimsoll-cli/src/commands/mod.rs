@@ -22,6 +22,7 @@ pub(crate) mod migrate;
 pub(crate) mod quantile;
 pub(crate) mod queue;
 pub(crate) mod run;
+pub(crate) mod schedule;
 pub(crate) mod seed;
 pub(crate) mod serve;
 pub(crate) mod sort;

@@ -32,6 +32,7 @@ mod reloaded;
 mod replicas;
 mod reports;
 mod run;
+mod scheduled;
 mod schemas;
 mod served;
 mod server;

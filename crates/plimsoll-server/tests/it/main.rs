@@ -19,6 +19,7 @@ mod operations;
 mod push;
 mod refused_input;
 mod reports;
+mod schedules;
 mod search;
 mod served;
 mod sessions;
