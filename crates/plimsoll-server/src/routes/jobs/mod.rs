@@ -7,7 +7,7 @@
 //!   /jobs/{id}/events           SSE                    /workers/{name}/quiet    and stop
 //!   /jobs/{id}/retry            and cancel, pause, resume
 //!   /batches                    list, begin            /batches/{id}            show, /events SSE
-//!   /batches/{id}/cancel                              /events                  SSE
+//!   /batches/{id}/cancel, /jobs                        /events                  SSE
 //!   /schedules                  list                   /schedules/{name}        show, set, remove
 //!                                                      /schedules/{name}/pause  and resume
 //!
@@ -66,6 +66,7 @@ pub(crate) enum Route {
     WorkerStop(bool),
     Batches,
     Batch,
+    BatchJobs,
     BatchCancel,
     BatchEvents,
     Schedules,
@@ -75,7 +76,7 @@ pub(crate) enum Route {
 }
 
 /// Every path, as it stands behind a prefix.
-pub(crate) const ROUTES: [(&str, Route); 28] = {
+pub(crate) const ROUTES: [(&str, Route); 29] = {
     use manage::Change;
     use report::Report;
     [
@@ -100,6 +101,7 @@ pub(crate) const ROUTES: [(&str, Route); 28] = {
         ("/workers/{name}/stop", Route::WorkerStop(true)),
         ("/batches", Route::Batches),
         ("/batches/{id}", Route::Batch),
+        ("/batches/{id}/jobs", Route::BatchJobs),
         ("/batches/{id}/cancel", Route::BatchCancel),
         ("/batches/{id}/events", Route::BatchEvents),
         ("/schedules", Route::Schedules),
@@ -119,7 +121,7 @@ impl Route {
             Self::Batches | Self::Queues | Self::Workers if reads => {
                 Need::Named(Verb::Job, "*".into())
             }
-            Self::Batch | Self::BatchCancel | Self::BatchEvents => {
+            Self::Batch | Self::BatchJobs | Self::BatchCancel | Self::BatchEvents => {
                 Need::Named(Verb::Job, "*".into())
             }
             Self::Schedules | Self::Told => Need::Named(Verb::Job, "*".into()),
@@ -178,6 +180,7 @@ pub(crate) async fn answer(
         }
         Route::Batches => batch::list(context, jobs, request).await,
         Route::Batch => batch::show(context, jobs, request).await,
+        Route::BatchJobs => batch::add(context, jobs, request, body).await,
         Route::BatchCancel => batch::cancel(context, jobs, request).await,
         Route::BatchEvents => events::of_batch(context, request).await,
         Route::Schedules => schedule::list(context, jobs, request).await,
