@@ -11,10 +11,12 @@ use plimsoll_store::catalogue::Pack;
 
 use crate::config::KEYS;
 
+mod cache;
 mod jobs;
 mod schedule;
 mod tools;
 
+pub(crate) use cache::{CacheCommand, KeyArgs, ServerArgs, WarmArgs};
 pub(crate) use jobs::{
     AddArgs, BatchCommand, BatchesArgs, HowArgs, JobsCommand, ListArgs, QueueArgs, QueueCommand,
     QueuesArgs, SqlArgs, WorkerArgs,
@@ -103,6 +105,9 @@ pub(crate) enum Command {
     /// List, set, pause and remove schedules: jobs at the times of cron lines
     #[command(subcommand)]
     Schedule(ScheduleCommand),
+    /// Warm the server's cache of sales, look at it, and clear it
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Make keys for an access file
     #[command(subcommand)]
     Key(KeyCommand),

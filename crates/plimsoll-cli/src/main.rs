@@ -12,6 +12,7 @@ mod access;
 mod allocator;
 mod args;
 mod cgroup;
+mod client;
 mod commands;
 mod config;
 mod database;
@@ -65,6 +66,7 @@ fn run() -> anyhow::Result<Outcome> {
         Command::Batch(command) => commands::batch::run(&global, &command, &packs),
         Command::Queue(command) => commands::queue::run(&global, &command, &packs),
         Command::Schedule(command) => commands::schedule::run(&global, &command, &packs),
+        Command::Cache(command) => commands::cache::run(&global, &command, &packs),
         Command::Key(KeyCommand::New { name, scopes }) => {
             commands::key::new(&name, &scopes, &mut exit::stdout())
         }

@@ -42,6 +42,7 @@ mod timetable;
 mod triggers;
 pub mod typed;
 mod waits;
+mod warm_asked;
 mod warming;
 mod worker;
 
@@ -77,6 +78,7 @@ pub use sql_job::{SQL_KIND, SqlJob, SqlRunner};
 pub use state::{State, Step};
 pub use timetable::{CRON_BYTES_MAX, Timetable};
 pub use waits::Why;
+pub use warm_asked::{WARM_CHANNELS_MAX, WarmAsked};
 pub use warming::{
     Seen, WARM, WARM_BATCH, WARM_PERIOD, WARM_QUEUE, WARMED, WARMED_EVENT, Warming, add_warming,
     warm_key,

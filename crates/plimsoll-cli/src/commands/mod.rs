@@ -4,6 +4,7 @@
 //! Never: a decision that a crate below could make.
 
 pub(crate) mod batch;
+pub(crate) mod cache;
 pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod count;

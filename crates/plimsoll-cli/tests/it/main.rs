@@ -10,6 +10,7 @@
 
 mod access;
 mod bounded;
+mod cached;
 mod child_jobs;
 mod codecs;
 mod configured;

@@ -286,7 +286,7 @@ async fn read_body(context: &Context, request: &Parts, body: Body) -> Result<Hel
 }
 
 /// What a body says.
-fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T> {
+pub(in crate::routes) fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|e| {
         if e.is_data() {
             return Problem::new(Kind::JobInvalid, e.to_string());
