@@ -6,6 +6,10 @@
 //!                                                           wrong shape ─> failed, not tried again
 //! ```
 //!
+//! Promises: a payload or checkpoint that is not one of the job's types fails it for good, with
+//! the place that is wrong; the job's own code sees neither as text.
+//! Never: a queue, state or lease of its own; it is a [`Handler`] like any other.
+//!
 //! ```
 //! use std::sync::Arc;
 //!
@@ -96,10 +100,6 @@
 //! # assert_eq!(sums[0][0], Value::Int(1_200 * 1_020));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//!
-//! Promises: a payload or checkpoint that is not one of the job's types fails it for good, with
-//! the place that is wrong; the job's own code sees neither as text.
-//! Never: a queue, state or lease of its own; it is a [`Handler`] like any other.
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
