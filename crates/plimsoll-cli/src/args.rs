@@ -13,6 +13,7 @@ use crate::config::KEYS;
 
 mod cache;
 mod jobs;
+mod report;
 mod schedule;
 mod tools;
 
@@ -21,6 +22,7 @@ pub(crate) use jobs::{
     AddArgs, BatchCommand, BatchesArgs, HowArgs, JobsCommand, ListArgs, QueueArgs, QueueCommand,
     QueuesArgs, SqlArgs, WorkerArgs,
 };
+pub(crate) use report::{ReportArgs, ReportCommand};
 pub(crate) use schedule::{ScheduleArgs, ScheduleCommand, SchedulesArgs, SetArgs};
 pub(crate) use tools::{
     ConvertArgs, CountArgs, DistinctArgs, GroupArgs, HeadArgs, JoinArgs, QuantileArgs, SortArgs,
@@ -108,6 +110,9 @@ pub(crate) enum Command {
     /// Warm the server's cache of sales, look at it, and clear it
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// Have a running server make a report, and fetch it into a file
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Make keys for an access file
     #[command(subcommand)]
     Key(KeyCommand),

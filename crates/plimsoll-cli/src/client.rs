@@ -19,7 +19,9 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, IF_RANGE, RANGE,
+};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value as Json;
@@ -54,6 +56,8 @@ struct Question<'q> {
     method: Method,
     path: &'q str,
     body: Option<String>,
+    /// From which byte on of the file with which tag.
+    range: Option<(u64, &'q str)>,
 }
 
 impl Client {
@@ -103,10 +107,46 @@ impl Client {
         body: Option<&Json>,
     ) -> anyhow::Result<(StatusCode, Json)> {
         let body = body.map(Json::to_string);
-        let question = Question { method, path, body };
+        let question = Question { method, path, body, range: None };
         self.runtime.block_on(async {
             let response = self.send(question).await?;
             Ok((response.status(), read(response.into_body()).await?))
+        })
+    }
+
+    /// The headers of what stands at a path.
+    pub(crate) fn head(&self, path: &str) -> anyhow::Result<HeaderMap> {
+        let question = Question { method: Method::HEAD, path, body: None, range: None };
+        self.runtime.block_on(async {
+            let response = self.send(question).await?;
+            match response.status() {
+                status if status.is_success() => Ok(response.headers().clone()),
+                status => Err(anyhow!("{path}: {status}")),
+            }
+        })
+    }
+
+    /// Fetches a file from a byte on, where `tag` is still that of the file; `sink` is given what
+    /// comes, and whether it is that part and not the whole.
+    pub(crate) fn fetch(
+        &self,
+        path: &str,
+        from: (u64, &str),
+        mut sink: impl FnMut(bool, &[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let range = (from.0 > 0).then_some(from);
+        let question = Question { method: Method::GET, path, body: None, range };
+        self.runtime.block_on(async {
+            let response = self.send(question).await?;
+            let status = response.status();
+            let mut body = response.into_body();
+            if !status.is_success() {
+                return Err(problem(path, &read(body).await?));
+            }
+            while let Some(bytes) = piece(&mut body).await? {
+                sink(status == StatusCode::PARTIAL_CONTENT, &bytes)?;
+            }
+            Ok(())
         })
     }
 
@@ -139,6 +179,9 @@ impl Client {
             .header(CONNECTION, "close");
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, format!("Bearer {key}"));
+        }
+        if let Some((from, tag)) = question.range {
+            request = request.header(RANGE, format!("bytes={from}-")).header(IF_RANGE, tag);
         }
         if question.body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");

@@ -67,6 +67,7 @@ fn run() -> anyhow::Result<Outcome> {
         Command::Queue(command) => commands::queue::run(&global, &command, &packs),
         Command::Schedule(command) => commands::schedule::run(&global, &command, &packs),
         Command::Cache(command) => commands::cache::run(&global, &command, &packs),
+        Command::Report(command) => commands::report::run(&global, &command),
         Command::Key(KeyCommand::New { name, scopes }) => {
             commands::key::new(&name, &scopes, &mut exit::stdout())
         }

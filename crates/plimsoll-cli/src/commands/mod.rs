@@ -22,6 +22,7 @@ pub(crate) mod key;
 pub(crate) mod migrate;
 pub(crate) mod quantile;
 pub(crate) mod queue;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod seed;

@@ -31,6 +31,7 @@ mod queries;
 mod refused;
 mod reloaded;
 mod replicas;
+mod reported;
 mod reports;
 mod run;
 mod scheduled;

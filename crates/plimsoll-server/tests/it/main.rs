@@ -18,6 +18,7 @@ mod lists;
 mod operations;
 mod push;
 mod refused_input;
+mod report_kinds;
 mod reports;
 mod schedules;
 mod search;
