@@ -11,13 +11,19 @@ use plimsoll_store::catalogue::Pack;
 
 use crate::config::KEYS;
 
+mod cache;
 mod jobs;
+mod report;
+mod schedule;
 mod tools;
 
+pub(crate) use cache::{CacheCommand, KeyArgs, ServerArgs, WarmArgs};
 pub(crate) use jobs::{
     AddArgs, BatchCommand, BatchesArgs, HowArgs, JobsCommand, ListArgs, QueueArgs, QueueCommand,
     QueuesArgs, SqlArgs, WorkerArgs,
 };
+pub(crate) use report::{ReportArgs, ReportCommand};
+pub(crate) use schedule::{ScheduleArgs, ScheduleCommand, SchedulesArgs, SetArgs};
 pub(crate) use tools::{
     ConvertArgs, CountArgs, DistinctArgs, GroupArgs, HeadArgs, JoinArgs, QuantileArgs, SortArgs,
     ToolArgs, TopArgs,
@@ -98,6 +104,15 @@ pub(crate) enum Command {
     /// List, pause and restart queues of jobs
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// List, set, pause and remove schedules: jobs at the times of cron lines
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
+    /// Warm the server's cache of sales, look at it, and clear it
+    #[command(subcommand)]
+    Cache(CacheCommand),
+    /// Have a running server make a report, and fetch it into a file
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Make keys for an access file
     #[command(subcommand)]
     Key(KeyCommand),

@@ -12,6 +12,7 @@ mod access;
 mod allocator;
 mod args;
 mod cgroup;
+mod client;
 mod commands;
 mod config;
 mod control;
@@ -65,6 +66,9 @@ fn run() -> anyhow::Result<Outcome> {
         Command::Jobs(command) => commands::jobs::run(&global, &command, &packs),
         Command::Batch(command) => commands::batch::run(&global, &command, &packs),
         Command::Queue(command) => commands::queue::run(&global, &command, &packs),
+        Command::Schedule(command) => commands::schedule::run(&global, &command, &packs),
+        Command::Cache(command) => commands::cache::run(&global, &command, &packs),
+        Command::Report(command) => commands::report::run(&global, &command),
         Command::Key(KeyCommand::New { name, scopes }) => {
             commands::key::new(&name, &scopes, &mut exit::stdout())
         }

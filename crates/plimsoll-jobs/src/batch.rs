@@ -198,6 +198,20 @@ impl Queue {
         self.changed(batch, writes)
     }
 
+    /// Adds jobs to a batch that is not sealed, from outside of it; and seals it, if no more come.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] where there is none of that number, and [`ErrorKind::Conflict`]
+    /// where it is sealed, over or cancelled.
+    pub fn extend_batch(&self, batch: &str, jobs: &[NewJob], seal: bool) -> Result<()> {
+        let mut writes = vec![fenced(&sql::TAKE_MORE, vec![text(batch)])];
+        writes.extend(self.jobs_of(batch, jobs)?);
+        if seal {
+            writes.push(own(&sql::SEAL_BATCH, vec![text(batch)]));
+        }
+        self.changed(batch, writes)
+    }
+
     /// No more jobs are added: it is over when all that there are have ended.
     ///
     /// # Errors
@@ -225,6 +239,7 @@ impl Queue {
                 let is = match (now.finished_micros, now.cancelled_micros) {
                     (Some(_), _) => "over",
                     (None, Some(_)) => "cancelled",
+                    (None, None) if now.sealed => "sealed",
                     (None, None) => "as it was",
                 };
                 let text = format!("the batch {batch} is {is}: nothing was changed");

@@ -1,4 +1,4 @@
-//! A job, a batch and an event as they are shown, in JSON.
+//! A job, a batch, a schedule and an event as they are shown, in JSON.
 //!
 //! Promises: times are RFC 3339; what is not known is null; payload and result are JSON, with
 //! numbers beyond 64 bits as the nearest float.
@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::batch::Batch;
 use crate::event::Event;
 use crate::job::{Job, Progress, Wish};
+use crate::schedule::Schedule;
 use crate::state::State;
 use crate::waits::Why;
 
@@ -145,6 +146,35 @@ pub fn batch_document(batch: &Batch) -> Json {
 
 fn thousand(tenths: u64) -> u32 {
     u32::try_from(tenths).unwrap_or(1_000).min(1_000)
+}
+
+/// A schedule, with the job it enqueues.
+#[must_use]
+pub fn schedule_document(schedule: &Schedule) -> Json {
+    json!({
+        "name": schedule.name,
+        "state": schedule.state(),
+        "cron": schedule.cron,
+        "zone": schedule.zone,
+        "overlaps": schedule.overlaps,
+        "job": {
+            "kind": schedule.kind,
+            "queue": schedule.queue,
+            "priority": schedule.priority,
+            "payload": raw(Some(&*schedule.payload).filter(|text| !text.is_empty())),
+            "tries": schedule.trying.tries_max,
+            "max_exceptions": schedule.trying.exceptions_max,
+            "timeout_ms": schedule.trying.timeout_ms,
+            "memory_bytes": schedule.memory_bytes,
+        },
+        "next_at": time(Some(schedule.next_micros).filter(|_| schedule.paused_micros.is_none())),
+        "last_at": time(schedule.last_micros),
+        "last_job": schedule.last_job,
+        "skipped": schedule.skipped,
+        "paused_at": time(schedule.paused_micros),
+        "error": schedule.error,
+        "links": {"self": format!("/api/v2/schedules/{}", schedule.name)},
+    })
 }
 
 /// An event that was told.

@@ -46,7 +46,9 @@ mod statements;
 mod subscribers;
 mod timetable;
 mod triggers;
+pub mod typed;
 mod waits;
+mod warm_asked;
 mod warming;
 mod worker;
 
@@ -55,7 +57,7 @@ pub use batch::{ADDED_MAX, Batch, CALLBACKS_MAX, NewBatch, When};
 pub use cadence::{Cadence, Pacer};
 pub use clock::{Clock, SystemClock};
 pub use control::Stop;
-pub use document::{batch_document, document, event_document, state_document};
+pub use document::{batch_document, document, event_document, schedule_document, state_document};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, LISTENERS_MAX, NewEvent};
 pub use exec::ExecRunner;
@@ -83,6 +85,7 @@ pub use state::{State, Step};
 pub use subscribers::{Subscribed, Subscribers};
 pub use timetable::{CRON_BYTES_MAX, Timetable};
 pub use waits::Why;
+pub use warm_asked::{WARM_CHANNELS_MAX, WarmAsked};
 pub use warming::{
     Seen, WARM, WARM_BATCH, WARM_PERIOD, WARM_QUEUE, WARMED, WARMED_EVENT, Warming, add_warming,
     warm_key,

@@ -94,7 +94,7 @@ pub struct Schedule {
     pub queue: Box<str>,
     /// 0 goes first.
     pub priority: u8,
-    /// JSON.
+    /// JSON; empty in a list where it has more than 1 KiB.
     pub payload: Box<str>,
     /// How the job is tried.
     pub trying: Trying,
@@ -114,6 +114,18 @@ pub struct Schedule {
     pub skipped: u64,
     /// Why it was stopped, where its line cannot be followed any more.
     pub error: Option<Box<str>>,
+}
+
+impl Schedule {
+    /// `active`, `paused`, or `stopped` where its line cannot be followed any more.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match (self.paused_micros, &self.error) {
+            (_, Some(_)) => "stopped",
+            (Some(_), None) => "paused",
+            (None, None) => "active",
+        }
+    }
 }
 
 /// A schedule whose time has come.

@@ -1,7 +1,7 @@
 //! Keeps the sales of some periods and channels in a cache, warm.
 //!
 //! ```text
-//!   event ─> cache.warm (listener) ─> batch `warm-metrics-cache`
+//!   event, or somebody who asks ─> cache.warm ─> batch `warm-metrics-cache`
 //!              ├─ cache.warm_period(7d, all)   the first works all of them out in one pass
 //!              ├─ cache.warm_period(30d, all)  finds its own, newer than the batch
 //!              └─ finally: cache.warmed        tells CacheWarmingCompleted
@@ -14,7 +14,7 @@
 //! that asked for it; the three messages of the log are those of the seed, with the memory used.
 //! Never: two passes at a time in one process.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +33,7 @@ use crate::event::NewEvent;
 use crate::handler::{Declared, Ending, JobError, Registry};
 use crate::job::NewJob;
 use crate::run::Run;
+use crate::warm_asked::WarmAsked;
 
 /// Begins a batch: the listener of whatever changes the orders.
 pub const WARM: &str = "cache.warm";
@@ -89,6 +90,28 @@ struct OnePeriod {
     channel: Box<str>,
     /// What is cached has to be newer, microseconds UTC.
     since: i64,
+    /// What is worked out with it in one pass.
+    #[serde(default)]
+    asked: WarmAsked,
+}
+
+/// What follows the batch has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Followed {
+    /// Periods that were warmed.
+    #[serde(default)]
+    count: usize,
+    /// The database puts it in.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    batch: Box<str>,
+}
+
+impl Warming {
+    /// Periods and channels: those asked for, and where none are those configured.
+    fn wanted<'w>(&'w self, asked: &'w WarmAsked) -> (&'w [Box<str>], &'w [Box<str>]) {
+        let periods = asked.periods.as_ref().unwrap_or(&self.periods);
+        (periods, asked.channels.as_ref().unwrap_or(&self.channels))
+    }
 }
 
 /// Adds the three kinds.
@@ -101,30 +124,34 @@ pub fn add_warming(registry: &mut Registry, warming: Warming) -> crate::Result<(
     let passes = Arc::new(Mutex::new(()));
     let begins = Arc::clone(&warming);
     registry.add(WARM, declared, move |run: &mut Run<'_>| begin(&begins, run))?;
-    let one = Arc::clone(&warming);
-    registry.add(WARM_PERIOD, declared, move |run: &mut Run<'_>| warm(&one, &passes, run))?;
-    registry.add(WARMED, declared, move |run: &mut Run<'_>| tell(&warming, run))
+    registry.add(WARM_PERIOD, declared, move |run: &mut Run<'_>| warm(&warming, &passes, run))?;
+    registry.add(WARMED, declared, tell)
 }
 
 fn begin(warming: &Warming, run: &mut Run<'_>) -> Result<Ending, JobError> {
     let queue = run.queue();
     let since = queue.now_micros();
+    let asked: WarmAsked = run.payload()?;
+    asked.check().map_err(|e| JobError::hopeless(e.to_string()))?;
+    let (periods, channels) = warming.wanted(&asked);
     let low = |kind: &str, payload: String| NewJob {
         queue: WARM_QUEUE.into(),
         ..NewJob::new(kind, payload)
     };
     let mut jobs = Vec::new();
-    for period in &warming.periods {
-        for channel in &warming.channels {
-            let payload = OnePeriod { period: period.clone(), channel: channel.clone(), since };
+    for period in periods {
+        for channel in channels {
+            let (period, channel) = (period.clone(), channel.clone());
+            let payload = OnePeriod { period, channel, since, asked: asked.clone() };
             jobs.push(low(WARM_PERIOD, json(&payload)?));
         }
     }
+    let followed = Followed { count: periods.len(), batch: Box::default() };
     // Of this job's own number: a repeat begins no second one.
     let batch = NewBatch {
         batch: format!("warm-{}", run.job().lease.id).into(),
         name: WARM_BATCH.into(),
-        callbacks: vec![(When::Finally, low(WARMED, "{}".to_owned()))],
+        callbacks: vec![(When::Finally, low(WARMED, json(&followed)?))],
     };
     let count = jobs.len();
     let effects = queue.batch_writes(&batch, &jobs, true)?;
@@ -132,7 +159,7 @@ fn begin(warming: &Warming, run: &mut Run<'_>) -> Result<Ending, JobError> {
         target: "cache",
         batch = &*batch.batch,
         jobs = count,
-        periods = warming.periods.len(),
+        periods = periods.len(),
         "Cache warming jobs dispatched"
     );
     Ok(Ending::Done { effects, result: None })
@@ -174,9 +201,10 @@ fn warm(warming: &Warming, passes: &Mutex<()>, run: &mut Run<'_>) -> Result<Endi
 fn is_warm(warming: &Warming, run: &Run<'_>, job: &OnePeriod) -> bool {
     let now = run.queue().now_micros();
     let key = warm_key(&job.period, Some(&job.channel));
-    let found = warming.cache.get(key.as_bytes(), now.unsigned_abs());
-    found.is_some_and(|look| {
-        let age = i64::try_from(look.age_us).unwrap_or(i64::MAX);
+    // No use of it by anybody: it is no hit.
+    let found = warming.cache.peek(key.as_bytes(), now.unsigned_abs());
+    found.is_some_and(|seen| {
+        let age = i64::try_from(seen.age_us).unwrap_or(i64::MAX);
         now.saturating_sub(age) >= job.since
     })
 }
@@ -187,15 +215,13 @@ fn work_out(
     run: &Run<'_>,
     job: &OnePeriod,
 ) -> Result<Option<Computed>, JobError> {
-    let all: BTreeMap<(&str, &str), ()> = warming
-        .periods
+    let (periods, channels) = warming.wanted(&job.asked);
+    let all: BTreeSet<(&str, &str)> = periods
         .iter()
-        .flat_map(|period| {
-            warming.channels.iter().map(move |channel| ((&**period, &**channel), ()))
-        })
-        .chain([((&*job.period, &*job.channel), ())])
+        .flat_map(|period| channels.iter().map(move |channel| (&**period, &**channel)))
+        .chain([(&*job.period, &*job.channel)])
         .collect();
-    let all: Vec<(&str, &str)> = all.into_keys().collect();
+    let all: Vec<(&str, &str)> = all.into_iter().collect();
     match pass(warming, run, &all) {
         Err(error) if error.kind() == plimsoll_store::ErrorKind::OutOfBudget && all.len() > 1 => {
             tracing::info!(target: "cache", %error, "one period at a time");
@@ -239,17 +265,12 @@ fn keep(warming: &Warming, run: &Run<'_>, computed: &Computed) -> Result<(), Job
     Ok(())
 }
 
-fn tell(warming: &Warming, run: &mut Run<'_>) -> Result<Ending, JobError> {
-    #[derive(Deserialize)]
-    struct Payload {
-        batch: Box<str>,
-    }
-    let payload: Payload = run.payload()?;
-    let batch = run.queue().show_batch(&payload.batch).wait()?;
-    let count = warming.periods.len();
+fn tell(run: &mut Run<'_>) -> Result<Ending, JobError> {
+    let Followed { count, batch: number } = run.payload()?;
+    let batch = run.queue().show_batch(&number).wait()?;
     tracing::info!(
         target: "cache",
-        batch = &*payload.batch,
+        batch = &*number,
         count,
         completed = batch.completed,
         failed = batch.failed,
@@ -258,7 +279,7 @@ fn tell(warming: &Warming, run: &mut Run<'_>) -> Result<Ending, JobError> {
     let told = NewEvent {
         topic: "cache".into(),
         name: WARMED_EVENT.into(),
-        payload: serde_json::json!({"count": count, "batch": payload.batch}).to_string().into(),
+        payload: serde_json::json!({"count": count, "batch": number}).to_string().into(),
     };
     let effects = run.queue().event_writes(&told, &[])?;
     Ok(Ending::Done { effects, result: None })

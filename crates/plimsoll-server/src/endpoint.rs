@@ -42,8 +42,7 @@ pub(crate) enum Action {
     Summary,
     Trends,
     Sales,
-    Cache,
-    Warm,
+    Cache(cache::Route),
     Top,
     Aggregate,
     Queries,
@@ -64,10 +63,10 @@ pub(crate) enum Action {
 impl Action {
     /// Whether it has nothing for a method but GET and HEAD.
     fn only_reads(self) -> bool {
-        use Action::{Aggregate, Collection, Exports, Jobs, Reload, Reports, Row, Warm};
+        use Action::{Aggregate, Cache, Collection, Exports, Jobs, Reload, Reports, Row};
         !matches!(
             self,
-            Collection | Row | Aggregate | Exports | Jobs(_) | Reports(_) | Reload | Warm
+            Collection | Row | Aggregate | Exports | Jobs(_) | Reports(_) | Reload | Cache(_)
         )
     }
 }
@@ -154,8 +153,7 @@ impl Inner {
             Action::Summary => analytics::summary(context, &request).await,
             Action::Trends => analytics::trends(context, &request).await,
             Action::Sales => sales::sales(context, &request).await,
-            Action::Cache => cache::cache(context, &request),
-            Action::Warm => cache::warm(context, &request).await,
+            Action::Cache(route) => cache::answer(context, route, &request, body).await,
             Action::Top => analytics::top(context, &request).await,
             Action::Aggregate => match *method {
                 Method::POST | Method::QUERY => aggregate::aggregate(context, &request, body).await,
@@ -236,7 +234,7 @@ impl Inner {
             Action::Health | Action::Live | Action::Ready | Action::Link => return Ok(Need::Open),
             Action::Jobs(route) => return Ok(route.need(reads)),
             Action::Metrics => return Ok(Need::Metrics),
-            Action::Memory | Action::Audit | Action::Reload | Action::Cache | Action::Warm => {
+            Action::Memory | Action::Audit | Action::Reload | Action::Cache(_) => {
                 return Ok(Need::Admin);
             }
             Action::Summary | Action::Trends | Action::Sales | Action::Top => {

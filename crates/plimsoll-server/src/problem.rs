@@ -71,6 +71,7 @@ kinds! {
     Validation 422 "validation" "The row cannot be written",
     KeyReused 422 "idempotency-key-reused" "The idempotency key was used for another request",
     JobInvalid 422 "job-invalid" "The job cannot be taken",
+    ScheduleInvalid 422 "schedule-invalid" "The schedule cannot be set",
     UnknownJob 422 "unknown-kind" "Nobody knows this kind of job",
     TooLarge 422 "too-large" "A stated bound was exceeded",
     TooCostly 422 "query-too-costly" "The query would cost too much",

@@ -14,7 +14,8 @@
 //!   {prefix}/analytics/...           summary, top-{path}   where there is a mapping
 //!   {prefix}/exports                 gives a link to an export
 //!   {prefix}/exports/{id}            what the link leads to
-//!   {prefix}/jobs, /queues, /workers, /batches, /events   see routes::jobs
+//!   {prefix}/jobs, /queues, /workers, /batches, /schedules, /events   see routes::jobs
+//!   {prefix}/cache                   see routes::cache
 //!   {prefix}/reports                 see routes::reports
 //!   {prefix}/system/memory           the ledger
 //!   {prefix}/system/audit            who exported what
@@ -34,11 +35,11 @@ use axum::Router;
 
 use crate::app::{Context, Error};
 use crate::endpoint::{Action, Endpoint};
-use crate::routes::{jobs, reports};
+use crate::routes::{cache, jobs, reports};
 use crate::served::Served;
 
 /// First segments that are ours under one of the prefixes.
-const RESERVED: [&str; 21] = [
+const RESERVED: [&str; 22] = [
     "api",
     "system",
     "analytics",
@@ -58,6 +59,7 @@ const RESERVED: [&str; 21] = [
     "queues",
     "workers",
     "batches",
+    "schedules",
     "events",
     "reports",
 ];
@@ -103,8 +105,9 @@ pub(crate) fn build(context: &Arc<Context>) -> Result<Router, Error> {
     for (path, route) in jobs::ROUTES {
         routes.add(path, Action::Jobs(route), None, &PREFIXES);
     }
-    routes.add("/cache", Action::Cache, None, &PREFIXES);
-    routes.add("/cache/warm", Action::Warm, None, &PREFIXES);
+    for (path, route) in cache::ROUTES {
+        routes.add(path, Action::Cache(route), None, &PREFIXES);
+    }
     for (path, route) in reports::ROUTES {
         routes.add(path, Action::Reports(route), None, &PREFIXES);
     }

@@ -4,6 +4,7 @@
 //! Never: a decision that a crate below could make.
 
 pub(crate) mod batch;
+pub(crate) mod cache;
 pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod count;
@@ -21,7 +22,9 @@ pub(crate) mod key;
 pub(crate) mod migrate;
 pub(crate) mod quantile;
 pub(crate) mod queue;
+pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod schedule;
 pub(crate) mod seed;
 pub(crate) mod serve;
 pub(crate) mod sort;

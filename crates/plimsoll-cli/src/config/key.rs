@@ -9,6 +9,10 @@ use plimsoll::limits::TOOL_LIMIT_BYTES_MIN;
 /// A variable that names the configuration file. It is no key: it says where keys are.
 pub(crate) const FILE_VARIABLE: &str = "PLIMSOLL_CONFIG";
 
+/// A variable with the key with which a command asks a server. It is no key of these: a secret
+/// stands in no file of settings, and is not shown.
+pub(crate) const API_KEY_VARIABLE: &str = "PLIMSOLL_API_KEY";
+
 /// Variables of the forerunner's documents whose subject this version does not have yet.
 pub(super) const LATER_VARIABLES: [&str; 3] =
     ["SPACETIME_CHUNK_STRATEGY", "SPACETIME_COMPRESSION", "SPACETIME_ENABLE_CHECKPOINTING"];

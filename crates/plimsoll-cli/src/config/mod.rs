@@ -27,7 +27,7 @@ use std::path::Path;
 
 pub(crate) use database_url::Database;
 pub(crate) use error::ConfigError;
-pub(crate) use key::{KEYS, Key};
+pub(crate) use key::{API_KEY_VARIABLE, KEYS, Key};
 pub(crate) use origin::Origin;
 pub(crate) use sources::Sources;
 pub(crate) use suggest::closest;

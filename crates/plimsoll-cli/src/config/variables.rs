@@ -10,7 +10,7 @@
 //! Never: a word about variables of other programs.
 
 use super::error::ConfigError;
-use super::key::{self, FILE_VARIABLE, KEYS, Key, LATER_VARIABLES};
+use super::key::{self, API_KEY_VARIABLE, FILE_VARIABLE, KEYS, Key, LATER_VARIABLES};
 use super::origin::Origin;
 use super::suggest::closest;
 use super::{Given, dotenv};
@@ -40,9 +40,12 @@ pub(super) fn dotenv(file: &std::path::Path, text: &str, problems: &mut ConfigEr
         let known = match lookup(name) {
             Name::Known(known) => known,
             Name::Fine => {
-                if let (FILE_VARIABLE, Err(reason)) = (name, assignment.value) {
-                    problems.add(format!("{}:{line}: {name} {reason}", file.display()));
-                }
+                let reason = match (name, assignment.value) {
+                    (FILE_VARIABLE, Err(reason)) => reason.to_string(),
+                    (API_KEY_VARIABLE, _) => "is read from the environment alone".to_owned(),
+                    _ => continue,
+                };
+                problems.add(format!("{}:{line}: {name} {reason}", file.display()));
                 continue;
             }
             Name::Wrong(problem) => {
@@ -101,11 +104,12 @@ fn lookup(name: &str) -> Name {
         }
     }
     let ours = name.starts_with("PLIMSOLL_") || name.starts_with("SPACETIME_");
-    if !ours || name == FILE_VARIABLE || LATER_VARIABLES.contains(&name) {
+    let no_key = [FILE_VARIABLE, API_KEY_VARIABLE];
+    if !ours || no_key.contains(&name) || LATER_VARIABLES.contains(&name) {
         return Name::Fine;
     }
     let all: Vec<String> = KEYS.iter().flat_map(|k| k.variables()).collect();
-    let names = all.iter().map(String::as_str).chain([FILE_VARIABLE]);
+    let names = all.iter().map(String::as_str).chain(no_key);
     let name = plimsoll::error::excerpt(name);
     Name::Wrong(match closest(&name, names) {
         Some(close) => format!("unknown variable {name}; did you mean {close}?"),

@@ -11,6 +11,7 @@
 mod access;
 mod beside;
 mod bounded;
+mod cached;
 mod child_jobs;
 mod codecs;
 mod configured;
@@ -31,8 +32,10 @@ mod queries;
 mod refused;
 mod reloaded;
 mod replicas;
+mod reported;
 mod reports;
 mod run;
+mod scheduled;
 mod schemas;
 mod served;
 mod server;

@@ -17,6 +17,12 @@ pub(crate) static OPEN_BATCH: Own = Own::new(
      and cancelled_at is null",
 );
 
+/// Holds one that takes jobs from outside: batch.
+pub(crate) static TAKE_MORE: Own = Own::new(
+    "update ~job_batches set name = name where batch = $1:text and sealed = 0 \
+     and finished_at is null and cancelled_at is null",
+);
+
 /// No more jobs: batch.
 pub(crate) static SEAL_BATCH: Own =
     Own::new("update ~job_batches set sealed = 1 where batch = $1:text");

@@ -89,18 +89,22 @@ pub(crate) static REMOVE: Own =
     Own::new("delete from ~schedules where name = $1:text returning name");
 
 macro_rules! shown {
-    ($rest:literal) => {
+    ($payload:literal, $rest:literal) => {
         concat!(
-            "select name, cron, zone, kind, queue, priority, payload, tries_max, \
-             exceptions_max, timeout_ms, memory_bytes, may_overlap, paused_at, next_at, last_at, \
-             last_job, skipped, error from ~schedules ",
+            "select name, cron, zone, kind, queue, priority, ",
+            $payload,
+            ", tries_max, exceptions_max, timeout_ms, memory_bytes, may_overlap, paused_at, \
+             next_at, last_at, last_job, skipped, error from ~schedules ",
             $rest
         )
     };
 }
 
 /// One: name.
-pub(crate) static SHOW: Own = Own::new(shown!("where name = $1:text"));
+pub(crate) static SHOW: Own = Own::new(shown!("payload", "where name = $1:text"));
 
-/// By their names: behind which, how many at most.
-pub(crate) static LIST: Own = Own::new(shown!("where name > $1:text order by name limit $2:int"));
+/// By their names, without payloads of more than 1 KiB: behind which, how many at most.
+pub(crate) static LIST: Own = Own::new(shown!(
+    "case when octet_length(payload) <= 1024 then payload else '' end",
+    "where name > $1:text order by name limit $2:int"
+));

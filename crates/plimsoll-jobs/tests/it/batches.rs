@@ -157,6 +157,36 @@ fn an_open_batch_waits_for_more_and_an_empty_one_is_over_when_it_is_sealed() {
 }
 
 #[test]
+fn a_batch_that_is_not_sealed_is_extended_and_sealed_in_one_transaction_and_another_is_not() {
+    let fixture = Fixture::new();
+    let queue = &fixture.queue;
+    queue.begin_batch(&batch("b1"), &[], false).expect("begun");
+    queue.extend_batch("b1", &[step()], false).expect("extended");
+    let wrong = NewJob { priority: 10, ..step() };
+    let refused = queue.extend_batch("b1", &[step(), wrong], true).expect_err("a wrong one");
+    assert_eq!(refused.kind(), ErrorKind::Invalid);
+    let shown = queue.show_batch("b1").wait().expect("a batch");
+    assert_eq!((shown.total, shown.sealed), (1, false), "nothing of it has happened");
+    queue.extend_batch("b1", &[step(), step()], true).expect("extended and sealed");
+    let sealed = queue.extend_batch("b1", &[step()], false).expect_err("sealed");
+    assert_eq!(sealed.to_string(), "the batch b1 is sealed: nothing was changed");
+    queue.add_to_batch("b1", &[step()]).expect("from one of its jobs");
+    for job in fixture.claim(10) {
+        complete(&fixture, job.lease);
+    }
+    assert_eq!(kinds(&fixture), ["finally", "then"]);
+    let over = queue.extend_batch("b1", &[step()], false).expect_err("over");
+    assert_eq!(over.to_string(), "the batch b1 is over: nothing was changed");
+    assert_eq!(queue.show_batch("b1").wait().expect("a batch").total, 4);
+    // Nothing but the seal: it is over at once.
+    queue.begin_batch(&batch("b2"), &[], false).expect("begun");
+    queue.extend_batch("b2", &[], true).expect("sealed");
+    assert_eq!(kinds(&fixture), ["finally", "then"]);
+    let none = queue.extend_batch("b3", &[step()], false).expect_err("none");
+    assert_eq!(none.kind(), ErrorKind::NotFound);
+}
+
+#[test]
 fn a_job_with_a_unique_key_that_is_taken_is_not_counted() {
     let fixture = Fixture::new();
     let keyed = NewJob { unique_key: Some("k".into()), ..step() };

@@ -14,5 +14,6 @@ mod queueing;
 mod schedules;
 mod sql_jobs;
 mod told;
+mod typed;
 mod warming;
 mod working;

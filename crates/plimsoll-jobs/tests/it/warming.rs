@@ -11,7 +11,7 @@ use plimsoll::record::{ColumnType, Timestamp};
 use plimsoll::typed::Engine;
 use plimsoll_jobs::{
     NewEvent, NewJob, Queue, Registry, State, SystemClock, WARM, WARM_PERIOD, WARMED, WARMED_EVENT,
-    Warming, Worker, WorkerOptions, add_warming, sqlite_migrations, warm_key,
+    WarmAsked, Warming, Worker, WorkerOptions, add_warming, sqlite_migrations, warm_key,
 };
 use plimsoll_store::catalogue::{
     Catalogue, JsonLines, JsonPath, Lines, Migration, OrderMapping, SalesMapping,
@@ -85,10 +85,17 @@ fn open(folder: &Path) -> (Store, Arc<SalesMapping>) {
     (store, Arc::new(mapping))
 }
 
-#[test]
-fn an_event_warms_five_periods_by_one_pass_and_the_end_is_told() {
-    let folder = TempDir::new().expect("a folder");
-    let (store, mapping) = open(folder.path());
+/// A shop whose sales are kept warm.
+struct Shop {
+    store: Store,
+    mapping: Arc<SalesMapping>,
+    queue: Queue,
+    cache: Cache,
+    worker: Worker,
+}
+
+fn shop(folder: &Path) -> Shop {
+    let (store, mapping) = open(folder);
     let queue = Queue::new(store.clone(), Arc::new(SystemClock::default()));
     fill(&store, queue.now_micros());
     let budget = Budget::new(64 << 20, 64 << 20, Arc::new(Unmeasured)).expect("a budget");
@@ -104,7 +111,7 @@ fn an_event_warms_five_periods_by_one_pass_and_the_end_is_told() {
         fresh: Duration::from_secs(900),
         consumer: jobs.consumer("warming").expect("a consumer"),
         engine_bytes: 8 << 20,
-        spill: folder.path().to_owned(),
+        spill: folder.to_owned(),
         seen: Arc::new(|| (40 << 20, 50 << 20)),
     };
     add_warming(&mut registry, warming).expect("kinds");
@@ -115,6 +122,25 @@ fn an_event_warms_five_periods_by_one_pass_and_the_end_is_told() {
         ..WorkerOptions::new("warm")
     };
     let worker = Worker::start(queue.clone(), registry, options, random()).expect("a worker");
+    Shop { store, mapping, queue, cache, worker }
+}
+
+/// Waits until the end of a batch is told; gives what is told.
+fn told(queue: &Queue) -> plimsoll_jobs::Event {
+    let until = Instant::now() + DEADLINE;
+    let told = || queue.events(Some("cache"), 0, 10).wait().expect("events");
+    while told().is_empty() {
+        assert!(Instant::now() < until, "the end is not told");
+        std::thread::yield_now();
+    }
+    assert_eq!(told().len(), 1);
+    told().remove(0)
+}
+
+#[test]
+fn an_event_warms_five_periods_by_one_pass_and_the_end_is_told() {
+    let folder = TempDir::new().expect("a folder");
+    let Shop { store, mapping, queue, cache, worker } = shop(folder.path());
     let synced = NewEvent {
         topic: "orders".into(),
         name: "OrdersSynced".into(),
@@ -122,13 +148,9 @@ fn an_event_warms_five_periods_by_one_pass_and_the_end_is_told() {
     };
     let listener = NewJob { queue: "low".into(), ..NewJob::new(WARM, "{}") };
     queue.tell(&synced, &[listener]).expect("told");
-    let until = Instant::now() + DEADLINE;
-    let told = || queue.events(Some("cache"), 0, 10).wait().expect("events");
-    while told().is_empty() {
-        assert!(Instant::now() < until, "the end is not told");
-        std::thread::yield_now();
-    }
-    assert_eq!((&*told()[0].name, told().len()), (WARMED_EVENT, 1));
+    let end = told(&queue);
+    assert_eq!(&*end.name, WARMED_EVENT);
+    assert!(end.payload.contains("\"count\":5"), "{}", end.payload);
     assert!(worker.stop(DEADLINE));
     let batch = queue.show_batch("latest").wait().expect("a batch");
     assert_eq!((&*batch.name, batch.total, batch.completed), ("warm-metrics-cache", 10, 10));
@@ -150,6 +172,68 @@ fn an_event_warms_five_periods_by_one_pass_and_the_end_is_told() {
     assert!((83..=84).contains(&orders), "{week}");
     assert_eq!(queue.show(1).wait().expect("the listener").kind, WARM.into());
     assert_ne!(WARM_PERIOD, WARMED);
+    drop(store.close());
+}
+
+#[test]
+fn what_is_asked_for_is_warmed_by_one_pass_and_nothing_else_is() {
+    let folder = TempDir::new().expect("a folder");
+    let Shop { store, mapping, queue, cache, worker } = shop(folder.path());
+    let (periods, channels) = (["7d", "90d"], ["all", "shop", "web"]);
+    let named = |names: &[&str]| Some(names.iter().map(|name| (*name).into()).collect());
+    let asked = WarmAsked { periods: named(&periods), channels: named(&channels) };
+    let first = queue.enqueue(&asked.job().expect("periods")).expect("a job").wait();
+    first.expect("enqueued");
+    let end = told(&queue);
+    assert!(end.payload.contains("\"count\":2"), "{}", end.payload);
+    assert!(worker.stop(DEADLINE));
+    assert_eq!(queue.show_batch("latest").wait().expect("a batch").completed, 6);
+    assert_eq!(orders_read(&queue), reads_of_one_pass(&queue, &store, &mapping, folder.path()));
+    let now = queue.now_micros().unsigned_abs();
+    for period in Period::NAMES {
+        for channel in channels {
+            let key = warm_key(period, Some(channel));
+            assert_eq!(
+                cache.peek(key.as_bytes(), now).is_some(),
+                periods.contains(&period),
+                "{key}"
+            );
+        }
+    }
+    drop(store.close());
+}
+
+#[test]
+fn what_cannot_be_warmed_is_refused_before_and_fails_a_job_for_good() {
+    let named = |names: &[&str]| Some(names.iter().map(|name| (*name).into()).collect());
+    let many: Vec<String> = (0..33).map(|n| format!("c{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (periods, channels, said) in [
+        (named(&["7d", "8d"]), None, "no period '8d': 1d, yesterday, 7d, 30d, 90d"),
+        (named(&[]), None, "periods are 1 to 5, not 0"),
+        (named(&["7d", "7d"]), None, "7d twice"),
+        (None, named(&[""]), "is no channel"),
+        (None, named(&["a\nb"]), "is no channel"),
+        (None, named(&many), "channels are 1 to 32, not 33"),
+    ] {
+        let error = WarmAsked { periods, channels }.job().expect_err(said).to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    let folder = TempDir::new().expect("a folder");
+    let Shop { store, queue, worker, .. } = shop(folder.path());
+    let ids = ["{\"periods\":[\"8d\"]}", "{\"periods\":7}", "[1]"].map(|payload| {
+        let job = NewJob { queue: "low".into(), ..NewJob::new(WARM, payload) };
+        queue.enqueue(&job).expect("a job").wait().expect("enqueued").id
+    });
+    let until = Instant::now() + DEADLINE;
+    for id in ids {
+        while queue.show(id).wait().expect("a job").state != State::Failed {
+            assert!(Instant::now() < until, "job {id} has not failed");
+            std::thread::yield_now();
+        }
+        assert_eq!(queue.failures(id).wait().expect("read").len(), 1, "it is tried once");
+    }
+    assert!(worker.stop(DEADLINE));
     drop(store.close());
 }
 

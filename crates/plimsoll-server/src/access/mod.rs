@@ -218,6 +218,15 @@ impl Context {
         names.into_iter().flatten()
     }
 
+    /// Whether whoever asks may read all that the pack's reports are made of.
+    ///
+    /// # Errors
+    /// 403 naming the first scope that is missing.
+    pub(crate) fn may_mapping(&self) -> Result<()> {
+        let Some(principal) = &self.principal else { return Ok(()) };
+        self.mapped().try_for_each(|name| may(principal, Verb::Read, name))
+    }
+
     /// Whether whoever asks may read what they name, be it there or not.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use plimsoll::format::Format;
 use plimsoll_store::Identity;
 use serde::{Deserialize, Serialize};
 
+use super::Sums;
 use crate::access::Principal;
 use crate::handoff::{Asked as Export, Caller};
 
@@ -20,6 +21,9 @@ pub(crate) struct Asked {
     /// A table's name; or a query's.
     pub(crate) resource: Box<str>,
     pub(crate) is_query: bool,
+    /// Where it is of sums, whose name the resource is then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sums: Option<Sums>,
     /// As of `GET` of the export.
     pub(crate) query: Box<str>,
     pub(crate) format: Box<str>,
@@ -125,6 +129,7 @@ mod tests {
         let asked = Asked {
             resource: "goods".into(),
             is_query: false,
+            sums: None,
             query: "format=csv".into(),
             format: "csv".into(),
             disposition: "attachment".into(),

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   payload, sealed ─> reading, as its maker ─┬─ an index runs in the order   paged
-//!                                             └─ else                         whole
+//!                                             ├─ else                         whole
+//!                                             └─ sums                         sums
 //!   file synced, named, directory synced ─> Done {url, size, digest, expires_at, rows}
 //! ```
 //!
@@ -69,7 +70,10 @@ impl Handler for Generate {
         reports.expire_at(run.queue(), next.unwrap_or(own).min(own))?;
         let runtime = Builder::new_current_thread().enable_time().max_blocking_threads(1).build();
         let runtime = runtime.map_err(|e| JobError::again(format!("a runtime: {e}")))?;
-        reports.generate(run, &runtime, &context, &asked)
+        match asked.sums {
+            Some(sums) => reports.generate_sums(run, &runtime, &context, (&asked, sums)),
+            None => reports.generate(run, &runtime, &context, &asked),
+        }
     }
 }
 
@@ -152,7 +156,13 @@ impl Reports {
     }
 }
 
-fn finish(run: &Run<'_>, file: ReportFile, rows: u64, asked: &Asked) -> Result<Ending, JobError> {
+/// The file is whole.
+pub(super) fn finish(
+    run: &Run<'_>,
+    file: ReportFile,
+    rows: u64,
+    asked: &Asked,
+) -> Result<Ending, JobError> {
     let (name, size) = (Box::from(file.name()), file.bytes());
     let digest = file.finish().map_err(|e| failed(&lost(&e)))?;
     let keep_micros = asked.keep_seconds.saturating_mul(1_000_000);

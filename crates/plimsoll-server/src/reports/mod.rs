@@ -18,6 +18,7 @@ mod file;
 mod generate;
 mod outcome;
 mod paged;
+mod sums;
 mod whole;
 
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ use plimsoll_jobs::{Declared, Registry, Trying};
 pub(crate) use self::asked::{Asked, Maker, Sealed};
 pub(crate) use self::file::remove_all;
 pub(crate) use self::outcome::Outcome;
+pub(crate) use self::sums::{Sums, expect_mapping};
 use crate::app::{Context, Error, Server};
 
 /// The kind that writes a report.

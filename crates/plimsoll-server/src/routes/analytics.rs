@@ -17,8 +17,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::http::Response;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Response};
+use plimsoll::budget::Reservation;
 use plimsoll::format::{JsonArray, JsonObjects, RowEncoder};
 use plimsoll::limits::PAGE_ROWS_MAX;
 use plimsoll::record::{Timestamp, Value, ValueRow};
@@ -36,7 +37,7 @@ use crate::session;
 const DAY_MICROS: i64 = 86_400 * 1_000_000;
 const TOP_ROWS_DEFAULT: u64 = 10;
 const RANGE_NAMES: [&str; 4] = ["from", "to", "period", "channel"];
-const TOP_NAMES: [&str; 6] = ["from", "to", "period", "channel", "by", "limit"];
+pub(crate) const TOP_NAMES: [&str; 6] = ["from", "to", "period", "channel", "by", "limit"];
 const TREND_NAMES: [&str; 6] = ["from", "to", "period", "channel", "bucket", "metric"];
 const METRICS: [&str; 5] = ["revenue", "orders", "items", "quantity", "average_order"];
 const DATE_FORMS: &str = "a date as 2011-01-31 or an instant as 2011-01-31T12:00:00Z";
@@ -47,24 +48,24 @@ const TREND_ROW_BYTES: u64 = 640;
 
 /// `GET /analytics/summary`.
 pub(crate) async fn summary(context: &Arc<Context>, request: &Parts) -> Result<Response<Body>> {
-    let params = Params::read(context, request, &RANGE_NAMES)?;
+    let params = Params::of(context, request, &RANGE_NAMES)?;
     answer(context, &params, ReportKind::Summary).await
 }
 
 /// `GET /analytics/top-...`.
 pub(crate) async fn top(context: &Arc<Context>, request: &Parts) -> Result<Response<Body>> {
-    let params = Params::read(context, request, &TOP_NAMES)?;
-    let kind = ReportKind::Top { by: params.by, rows_max: params.rows_max };
-    answer(context, &params, kind).await
+    let params = Params::of(context, request, &TOP_NAMES)?;
+    answer(context, &params, params.top()).await
 }
 
 /// `GET /analytics/trends`.
 pub(crate) async fn trends(context: &Arc<Context>, request: &Parts) -> Result<Response<Body>> {
-    let params = Params::read(context, request, &TREND_NAMES)?;
-    answer(context, &params, ReportKind::Trend { bucket: params.bucket }).await
+    let params = Params::of(context, request, &TREND_NAMES)?;
+    answer(context, &params, params.trend()).await
 }
 
-struct Params {
+/// What a report of the mapping is asked with.
+pub(crate) struct Params {
     from: Option<Timestamp>,
     until: Option<Timestamp>,
     channel: Option<Box<str>>,
@@ -77,9 +78,18 @@ struct Params {
 }
 
 impl Params {
-    fn read(context: &Context, request: &Parts, names: &[&str]) -> Result<Self> {
-        let query = Query::read(request.uri.query())?;
-        let mut params = Self {
+    fn of(context: &Context, request: &Parts, names: &[&str]) -> Result<Self> {
+        Self::read(context, request.uri.query(), &request.headers, names)
+    }
+
+    /// Everything between two instants.
+    pub(crate) fn of_span(from: i64, until: i64) -> Self {
+        let [from, until] = [from, until].map(|micros| Some(Timestamp::from_micros(micros)));
+        Self { from, until, ..Self::of_all() }
+    }
+
+    fn of_all() -> Self {
+        Self {
             from: None,
             until: None,
             channel: None,
@@ -87,8 +97,32 @@ impl Params {
             rows_max: TOP_ROWS_DEFAULT,
             bucket: Bucket::Day,
             metric: None,
-            horizon: session::horizon(&request.headers)?,
-        };
+            horizon: None,
+        }
+    }
+
+    /// The ranking that is asked for.
+    pub(crate) fn top(&self) -> ReportKind {
+        ReportKind::Top { by: self.by, rows_max: self.rows_max }
+    }
+
+    /// The trend that is asked for.
+    pub(crate) fn trend(&self) -> ReportKind {
+        ReportKind::Trend { bucket: self.bucket }
+    }
+
+    /// Reads them from a query that has no others than `names`.
+    ///
+    /// # Errors
+    /// 400 at the first that is wrong.
+    pub(crate) fn read(
+        context: &Context,
+        query: Option<&str>,
+        headers: &HeaderMap,
+        names: &[&str],
+    ) -> Result<Self> {
+        let query = Query::read(query)?;
+        let mut params = Self { horizon: session::horizon(headers)?, ..Self::of_all() };
         let mut period = None;
         for (name, value) in query.pairs() {
             match name {
@@ -201,6 +235,19 @@ async fn answer(
     params: &Params,
     kind: ReportKind,
 ) -> Result<Response<Body>> {
+    let (report, reservation) = make(context, params, kind).await?;
+    Ok(super::json(held(document(&report, params, kind)?, Some(reservation))))
+}
+
+/// Makes a report when it is its turn, with the bytes of its rows and their text.
+///
+/// # Errors
+/// 503 where others have the time or the memory, and what the store refuses.
+pub(crate) async fn make(
+    context: &Arc<Context>,
+    params: &Params,
+    kind: ReportKind,
+) -> Result<(Report, Reservation)> {
     let started = Instant::now();
     let _turn = turn(context).await?;
     let bytes = match kind {
@@ -223,7 +270,7 @@ async fn answer(
     // The store stops by itself at its timeout; the second more is for its answer to arrive.
     let report = within(left + Duration::from_secs(1), pending, "the report").await?;
     context.metrics.processed("report", started.elapsed());
-    Ok(super::json(held(document(&report, params, kind)?, Some(reservation))))
+    Ok((report, reservation))
 }
 
 fn document(report: &Report, params: &Params, kind: ReportKind) -> Result<Vec<u8>> {

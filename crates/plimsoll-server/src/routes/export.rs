@@ -55,7 +55,11 @@ pub(crate) fn titled(served: &Served, params: &StreamParams, format: Format) -> 
 
 /// E.g. `goods_2026-01-31.csv`.
 pub(crate) fn file_name(context: &Context, served: &Served, format: Format) -> String {
-    let name = served.resource.path.as_deref().unwrap_or(&served.resource.name);
+    named(context, served.resource.path.as_deref().unwrap_or(&served.resource.name), format)
+}
+
+/// The same for any name.
+pub(crate) fn named(context: &Context, name: &str, format: Format) -> String {
     let now = Timestamp::from_micros(context.clock.now_micros()).to_string();
     let day = now.get(..10).unwrap_or(&now);
     format!("{name}_{day}.{}", format.extension())

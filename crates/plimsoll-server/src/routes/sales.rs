@@ -20,7 +20,7 @@ use plimsoll::record::Timestamp;
 use plimsoll::typed::Engine;
 use plimsoll_jobs::warm_key;
 use plimsoll_store::catalogue::SalesMapping;
-use plimsoll_store::sales::{Computed, Period, Source, Wanted, compute};
+use plimsoll_store::sales::{Computed, Document, Period, Wanted, compute};
 
 use super::analytics::turn;
 use crate::app::Context;
@@ -39,19 +39,8 @@ static X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 /// See the module.
 pub(crate) async fn sales(context: &Arc<Context>, request: &Parts) -> Result<Response<Body>> {
-    let query = Query::read(request.uri.query())?;
-    let (mut period, mut channel) = ("7d", None);
-    for (name, value) in query.pairs() {
-        match name {
-            "period" => period = value,
-            "channel" => channel = (value != "all").then_some(value),
-            _ => return Err(unknown(name, &NAMES, &[])),
-        }
-    }
-    if !Period::NAMES.contains(&period) {
-        let names = Period::NAMES.join(", ");
-        return Err(invalid("period", period, &format!("one of {names}")));
-    }
+    let (period, channel) = wanted(request.uri.query())?;
+    let channel = channel.as_deref();
     let reservation = context.page_bytes.try_reserve(DOCUMENT_BYTES)?;
     let now = context.clock.now_micros();
     // What is cached is of all orders, which somebody with rows of their own may not see.
@@ -71,8 +60,8 @@ pub(crate) async fn sales(context: &Arc<Context>, request: &Parts) -> Result<Res
             return Ok(told(body, look.source.name(), age));
         }
     }
-    let (text, source) = work_out(context, period, channel).await?;
-    let name = if source == Source::Rollup { "rollup" } else { "live" };
+    let document = work_out(context, period, channel).await?;
+    let (text, name) = (document.to_json()?, document.source.name());
     Ok(told(super::json(held(text, Some(reservation))), name, Duration::ZERO))
 }
 
@@ -83,12 +72,32 @@ fn told(mut response: Response<Body>, source: &'static str, age: Duration) -> Re
     response
 }
 
+/// The period and the channel of a query; none for all channels.
+///
+/// # Errors
+/// 400 for what is none, and for other parameters.
+pub(crate) fn wanted(query: Option<&str>) -> Result<(&'static str, Option<Box<str>>)> {
+    let (mut period, mut channel) = ("7d", None);
+    for (name, value) in Query::read(query)?.pairs() {
+        match name {
+            "period" => {
+                let known = Period::NAMES.into_iter().find(|known| *known == value);
+                let names = || format!("one of {}", Period::NAMES.join(", "));
+                period = known.ok_or_else(|| invalid(name, value, &names()))?;
+            }
+            "channel" => channel = (value != "all").then(|| value.into()),
+            _ => return Err(unknown(name, &NAMES, &[])),
+        }
+    }
+    Ok((period, channel))
+}
+
 /// What is not cached: from the rollup where there is one, else from the orders.
-async fn work_out(
+pub(crate) async fn work_out(
     context: &Arc<Context>,
     period: &str,
     channel: Option<&str>,
-) -> Result<(Vec<u8>, Source)> {
+) -> Result<Document> {
     let started = Instant::now();
     let _turn = turn(context).await?;
     let catalogue = Arc::clone(context.store.catalogue());
@@ -122,11 +131,9 @@ async fn work_out(
         }
     });
     let computed = working.await.map_err(|e| Problem::internal(&e))??;
-    let document = computed.documents.first();
-    let document = document.ok_or_else(|| Problem::internal(&"no document came"))?;
-    let text = document.to_json()?;
+    let document = computed.documents.into_iter().next();
     context.metrics.processed("report", started.elapsed());
-    Ok((text, document.source))
+    document.ok_or_else(|| Problem::internal(&"no document came"))
 }
 
 fn live(

@@ -116,6 +116,73 @@ fn a_failed_batch_is_caught_and_a_cancelled_one_still_ends() {
 }
 
 #[test]
+fn a_batch_that_is_not_sealed_takes_more_jobs_until_it_is() {
+    let world = world(0);
+    let server = serve(&world);
+    let body = json!({
+        "id": "open", "name": "b", "jobs": [{"kind": "a"}], "sealed": false,
+        "then": [{"kind": "then"}],
+    });
+    let batch = begin(&server, &body);
+    assert_eq!((&batch["state"], &batch["sealed"]), (&json!("open"), &json!(false)), "{batch}");
+    complete(&server, &claim(&server)[0]);
+    assert_eq!(server.get("/batches/open").json()["state"], "open", "it waits for more");
+    let more = json!({"jobs": [{"kind": "a", "payload": {"n": 2}}, {"kind": "a"}]});
+    let extended = post(&server, "/batches/open/jobs", &more);
+    assert_eq!(extended.status, 202, "{}", extended.text());
+    let extended = extended.json();
+    assert_eq!((&extended["total"], &extended["pending"]), (&json!(3), &json!(2)), "{extended}");
+    let sealed = post(&server, "/batches/latest/jobs", &json!({"seal": true})).json();
+    assert_eq!((&sealed["state"], &sealed["total"]), (&json!("running"), &json!(3)), "{sealed}");
+    for job in claim(&server) {
+        assert_eq!(job["parent_batch"], "open");
+        complete(&server, &job);
+    }
+    assert_eq!(kinds(&claim(&server)), ["then"]);
+    assert_eq!(server.get("/batches/open").json()["state"], "completed");
+    let why = post(&server, "/batches/open/jobs", &more).problem(409, "conflict");
+    assert!(why["detail"].as_str().is_some_and(|text| text.contains("is over")), "{why}");
+    server.stop().expect("stops");
+}
+
+#[test]
+fn what_is_sealed_cancelled_or_not_there_takes_no_more_jobs() {
+    let world = world(0);
+    let server = serve(&world);
+    let open = |id: &str| {
+        begin(&server, &json!({"id": id, "name": "b", "jobs": [], "sealed": false}));
+        format!("/batches/{id}/jobs")
+    };
+    let job = json!({"jobs": [{"kind": "a"}]});
+    begin(&server, &json!({"id": "sealed", "name": "b", "jobs": [{"kind": "b"}]}));
+    let why = post(&server, "/batches/sealed/jobs", &job).problem(409, "conflict");
+    assert!(why["detail"].as_str().is_some_and(|text| text.contains("is sealed")), "{why}");
+    let cancelled = open("cancelled");
+    server.ask("POST", "/batches/cancelled/cancel", &[], b"");
+    post(&server, &cancelled, &job).problem(409, "conflict");
+    post(&server, "/batches/none/jobs", &job).problem(404, "not-found");
+    post(&server, "/batches/no%20ne/jobs", &job).problem(404, "not-found");
+    let path = open("open");
+    let many = vec![json!({"kind": "a"}); 1_001];
+    for (body, slug) in [
+        (json!({}), "job-invalid"),
+        (json!({"jobs": []}), "job-invalid"),
+        (json!({"jobs": many}), "job-invalid"),
+        (json!({"jobs": [{"kind": "a"}, {"kind": "a", "priority": 10}]}), "job-invalid"),
+        (json!({"jobs": [{"kind": "a"}], "then": []}), "job-invalid"),
+        (json!({"jobs": [{"kind": "a"}, {"kind": "system.prun"}]}), "unknown-kind"),
+    ] {
+        post(&server, &path, &body).problem(422, slug);
+    }
+    post(&server, &path, &json!({"jobs": [{"kind": "sql.run"}]})).problem(403, "not-over-http");
+    server.ask("POST", &path, JSON, b"[").problem(400, "invalid-request");
+    server.get(&path).problem(405, "method-not-allowed");
+    let shown = server.get("/batches/open").json();
+    assert_eq!((&shown["state"], &shown["total"]), (&json!("open"), &json!(0)), "{shown}");
+    assert_eq!(kinds(&claim(&server)), ["b"], "and no other job is there");
+}
+
+#[test]
 fn what_is_no_batch_is_refused_and_none_of_its_jobs_is_there() {
     let world = world(0);
     let server = serve(&world);
@@ -191,6 +258,7 @@ fn a_key_begins_batches_of_its_kinds_and_one_for_all_kinds_sees_them() {
         server.get(path).problem(401, "unauthorized");
     }
     ask(&mailer, "POST", "/batches/latest/cancel", &nothing).problem(403, "forbidden");
+    ask(&mailer, "POST", "/batches/latest/jobs", &own).problem(403, "forbidden");
     let seen = ask(&viewer, "GET", "/batches/latest", &nothing).json();
     assert_eq!(seen["total"], 1, "{seen}");
     let cancelled = ask(&viewer, "POST", "/batches/latest/cancel", &nothing).json();

@@ -17,12 +17,12 @@ use crate::support::{TestServer, World, failing_once, start_with, world};
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
-struct Desk {
-    server: TestServer,
+pub(crate) struct Desk {
+    pub(crate) server: TestServer,
     directory: PathBuf,
 }
 
-fn desk(world: &World) -> Desk {
+pub(crate) fn desk(world: &World) -> Desk {
     desk_over(world, world.store.clone(), Duration::from_secs(3_600))
 }
 
@@ -49,7 +49,7 @@ impl Desk {
         answer.header("location").expect("a place").to_owned()
     }
 
-    fn over(&self, place: &str) -> Json {
+    pub(crate) fn over(&self, place: &str) -> Json {
         let state = |job: &Json| job["state"].as_str().unwrap_or_default().to_owned();
         let is_over = |job: &Json| matches!(&*state(job), "completed" | "failed" | "quarantined");
         self.server.wait_until(place, || is_over(&self.server.get(place).json()));
@@ -57,14 +57,14 @@ impl Desk {
     }
 
     /// The place and the document of a report that is there.
-    fn made(&self, definition: &Json) -> (String, Json) {
+    pub(crate) fn made(&self, definition: &Json) -> (String, Json) {
         let place = self.begin(definition);
         let job = self.over(&place);
         assert_eq!(job["state"], "completed", "{job}");
         (place, job)
     }
 
-    fn download(&self, place: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) fn download(&self, place: &str, headers: &[(&str, &str)]) -> Answer {
         self.server.ask("GET", &format!("{place}/download"), headers, b"")
     }
 
@@ -227,7 +227,15 @@ fn what_is_no_report_is_refused_before_there_is_a_job() {
         (json!({"resource": "goods", "format": "xlsx"}), 400, "invalid-parameter"),
         (json!({"resource": "goods", "filename": "../x"}), 400, "invalid-parameter"),
         (json!({"resource": "goods", "expires_in": 0}), 400, "invalid-parameter"),
-        (json!({"resource": "goods", "kind": "x"}), 400, "unknown-parameter"),
+        (json!({"resource": "goods", "kind": "x"}), 400, "invalid-parameter"),
+        (json!({"resource": "goods", "knd": "x"}), 400, "unknown-parameter"),
+        (json!({"kind": "slaes"}), 400, "invalid-parameter"),
+        (json!({"kind": "sales", "params": {"perod": "7d"}}), 400, "unknown-parameter"),
+        (json!({"kind": "sales", "params": {"period": "2d"}}), 400, "invalid-parameter"),
+        (json!({"kind": "goods", "params": {"limit": 0}}), 400, "invalid-parameter"),
+        (json!({"kind": "analytics", "params": {"period": "2d"}}), 400, "invalid-parameter"),
+        (json!({"kind": "analytics", "params": {"by": "orders"}}), 400, "unknown-parameter"),
+        (json!({"kind": "pairs", "params": {"filter": "a >"}}), 400, "filter-invalid"),
         (json!({"resource": "goods", "params": {"filter": "price >"}}), 400, "filter-invalid"),
         (json!({"resource": "goods", "params": {"fields": "nam"}}), 400, "unknown-field"),
         (json!({"query": "none"}), 404, "not-found"),

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use plimsoll::cache::Cache;
 use plimsoll_jobs::{Queue, Registry, SystemClock, Warming, WorkerOptions, add_warming};
 use plimsoll_server::{JobsConfig, ReportsConfig};
+use serde_json::json;
 
+use crate::jobs::{JSON, post};
 use crate::support::{NOW_MICROS, TestServer, World, start, start_with, world};
 
 /// The tests' clock stands; so does the jobs', for what they say of the present.
@@ -84,12 +86,74 @@ fn sales_are_live_before_the_cache_is_warm_and_hot_behind_it() {
 }
 
 #[test]
+fn entries_are_looked_at_and_taken_out_by_key_and_all_at_once() {
+    let world = world(0);
+    let server = serve(&world);
+    let body = json!({"periods": ["7d"], "channels": ["all", "web"]});
+    let asked = post(&server, "/cache/warm", &body);
+    assert_eq!(asked.status, 202, "{}", asked.text());
+    let seen = |key: &str| server.get(&format!("/cache/{}", key.replace('/', "%2F")));
+    let warm = || {
+        let until = Instant::now() + Duration::from_secs(30);
+        while seen("sales/7d/web").status != 200 {
+            assert!(Instant::now() < until, "it does not become warm");
+            std::thread::yield_now();
+        }
+    };
+    warm();
+    let one = seen("sales/7d/all").json();
+    assert_eq!((&one["key"], &one["tier"]), (&json!("sales/7d/all"), &json!("hot")));
+    assert_eq!((&one["stale"], &one["fresh_left_s"]), (&json!(false), &json!(900)), "{one}");
+    assert!(one["bytes"].as_u64() > Some(100), "{one}");
+    // Neither of the others that are configured.
+    seen("sales/30d/all").problem(404, "not-found");
+    let stats = server.get("/cache").json();
+    assert_eq!((&stats["hot"]["entries"], &stats["hot"]["hits"]), (&json!(2), &json!(0)));
+
+    let gone = server.ask("DELETE", "/cache/sales%2F7d%2Fall", &[], b"");
+    assert_eq!(gone.json(), json!({"removed": 1}));
+    server.ask("DELETE", "/cache/sales%2F7d%2Fall", &[], b"").problem(404, "not-found");
+    seen("sales/7d/all").problem(404, "not-found");
+    assert_eq!(server.get("/analytics/sales?period=7d").header("x-cache"), Some("live"));
+    assert_eq!(server.ask("DELETE", "/cache", &[], b"").json(), json!({"removed": 1}));
+    assert_eq!(server.get("/cache").json()["hot"]["entries"], 0);
+    server.stop().expect("stops");
+}
+
+#[test]
+fn what_cannot_be_warmed_or_is_no_key_is_refused_and_nothing_is_warmed() {
+    let world = world(0);
+    let server = serve(&world);
+    for body in [
+        json!({"periods": ["8d"]}),
+        json!({"periods": []}),
+        json!({"periods": "7d"}),
+        json!({"channels": [""]}),
+        json!({"channel": ["all"]}),
+    ] {
+        post(&server, "/cache/warm", &body).problem(422, "job-invalid");
+    }
+    server.ask("POST", "/cache/warm", JSON, b"{").problem(400, "invalid-request");
+    let untyped = server.ask("POST", "/cache/warm", &[], b"{}");
+    untyped.problem(415, "unsupported-media-type");
+    server.get("/cache/warm").problem(405, "method-not-allowed");
+    server.ask("POST", "/cache", &[], b"").problem(405, "method-not-allowed");
+    server.ask("PUT", "/cache/a", &[], b"").problem(405, "method-not-allowed");
+    server.get("/cache/%zz").problem(400, "invalid-request");
+    server.get(&format!("/cache/{}", "k".repeat(2_000))).problem(404, "not-found");
+    server.get("/cache?limit=1").problem(400, "unknown-parameter");
+    assert_eq!(server.get("/jobs?kind=cache.warm").json()["data"], json!([]));
+}
+
+#[test]
 fn what_is_no_period_and_what_is_not_cached_at_all_is_said() {
     let world = world(0);
     let server = start(&world);
     server.get("/analytics/sales?period=2d").problem(400, "invalid-parameter");
     server.get("/analytics/sales?colour=red").problem(400, "unknown-parameter");
     server.get("/cache").problem(404, "not-found");
+    server.get("/cache/a").problem(404, "not-found");
+    server.ask("DELETE", "/cache", &[], b"").problem(404, "not-found");
     server.ask("POST", "/cache/warm", &[], b"").problem(404, "not-found");
     assert_eq!(server.get("/analytics/sales").header("x-cache"), Some("live"));
 }

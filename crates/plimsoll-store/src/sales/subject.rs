@@ -26,7 +26,9 @@ impl Subject {
         }
     }
 
-    pub(super) fn value(&self) -> Value {
+    /// As a value of a row.
+    #[must_use]
+    pub fn value(&self) -> Value {
         match self {
             Self::Int(value) => Value::Int(*value),
             Self::Text(text) => Value::Text(text.clone()),

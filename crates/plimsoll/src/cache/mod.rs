@@ -32,7 +32,7 @@
 //! |---|---|
 //! | `handle` `builder` `terms` `value` `stats` | what a user sees |
 //! | `turn` `maker` `waiting` `flight` `flights` | one maker a key, and those who wait |
-//! | `shared` `looking` `putting` `removing` | the steps around the lock |
+//! | `shared` `looking` `peeking` `putting` `removing` | the steps around the lock |
 //! | `state` `freed` `revocations` | what stands under it |
 //! | `index` `entries` `entry` `chain` `sieve` | entries, found and in order |
 //! | `cold` `filling` | segments, and the records in them |
@@ -50,6 +50,7 @@ mod handle;
 mod index;
 mod looking;
 mod maker;
+mod peeking;
 mod putting;
 mod removing;
 mod revocations;
@@ -65,6 +66,7 @@ mod waiting;
 pub use builder::CacheBuilder;
 pub use handle::Cache;
 pub use maker::Maker;
+pub use peeking::Peek;
 pub use stats::CacheStats;
 pub use terms::Terms;
 pub use turn::{Made, NotMade, Turn};

@@ -1,4 +1,4 @@
-//! The body of `POST /exports`: what is to be exported, as what, and until when.
+//! The body of `POST /exports` and `POST /reports`: what is asked for, as what, and until when.
 //!
 //! ```text
 //!   {"resource":"goods", "params":{"filter":"price >= 10", "sort":"-id", "fields":"id,name"},
@@ -29,7 +29,9 @@ use crate::links::encode_segment;
 use crate::problem::{Kind, Problem, Result};
 use crate::served::Served;
 
-const MEMBERS: [&str; 6] = ["resource", "query", "params", "format", "filename", "expires_in"];
+/// The members; the last is a report's alone.
+const MEMBERS: [&str; 7] =
+    ["resource", "query", "params", "format", "filename", "expires_in", "kind"];
 /// As long as the query of a request may be.
 const QUERY_BYTES_MAX: usize = 8 << 10;
 /// Ten minutes: the browser is sent to the link at once, and a broken download is gone on with.
@@ -37,27 +39,41 @@ pub(super) const EXPIRES_IN_SECONDS: i64 = 600;
 /// A day: a link is a key that lies about.
 const EXPIRES_IN_SECONDS_MAX: i64 = 24 * 3600;
 
-/// A definition whose parameters are not checked yet.
-pub(in crate::routes) struct Definition {
-    pub(in crate::routes) served: Arc<Served>,
-    /// Of the export, percent-encoded.
-    pub(in crate::routes) query: String,
+/// A body: what is asked for by its name, which is not looked up yet.
+pub(in crate::routes) struct Body {
+    resource: Option<String>,
+    query: Option<String>,
+    pub(in crate::routes) kind: Option<String>,
+    /// Percent-encoded.
+    pub(in crate::routes) params: String,
     pub(in crate::routes) format: Format,
     pub(in crate::routes) filename: Option<String>,
     /// Where it says so.
     pub(in crate::routes) expires_in_seconds: Option<i64>,
 }
 
-impl Definition {
-    /// Reads a body.
+impl Body {
+    /// Reads that of an export.
     ///
     /// # Errors
     /// 400 at the first mistake.
-    pub(in crate::routes) fn read(context: &Context, body: &[u8]) -> Result<Self> {
+    pub(in crate::routes) fn of_export(body: &[u8]) -> Result<Self> {
+        Self::read(body, &MEMBERS[..6])
+    }
+
+    /// Reads that of a report.
+    ///
+    /// # Errors
+    /// As [`Body::of_export`].
+    pub(in crate::routes) fn of_report(body: &[u8]) -> Result<Self> {
+        Self::read(body, &MEMBERS)
+    }
+
+    fn read(body: &[u8], allowed: &[&str]) -> Result<Self> {
         let members = Members::read(body)?;
         for (place, (name, _)) in members.pairs().enumerate() {
-            if !MEMBERS.contains(&name) {
-                return Err(unknown(name));
+            if !allowed.contains(&name) {
+                return Err(unknown(name, allowed));
             }
             if members.pairs().take(place).any(|(earlier, _)| earlier == name) {
                 return Err(invalid(&format!("/{name}"), "stands there twice"));
@@ -75,14 +91,52 @@ impl Definition {
         if let Some(name) = &filename {
             filename::check(name).map_err(|why| invalid("/filename", &why))?;
         }
-        let query = query(&top, format)?;
-        Ok(Self {
-            served: source(context, &top, &query)?,
-            query,
-            format,
-            filename,
-            expires_in_seconds: expires_in(&top)?,
-        })
+        let kind = top.text("kind")?;
+        let (resource, query) = (top.text("resource")?, top.text("query")?);
+        if kind.is_some() && (resource.is_some() || query.is_some()) {
+            return Err(invalid("/kind", "stands beside resource or query: name one of them"));
+        }
+        let (params, expires_in_seconds) = (params(&top)?, expires_in(&top)?);
+        Ok(Self { resource, query, kind, params, format, filename, expires_in_seconds })
+    }
+
+    /// Of the export, percent-encoded.
+    pub(in crate::routes) fn query(&self) -> String {
+        let mark = if self.params.is_empty() { "" } else { "&" };
+        format!("format={}{mark}{}", self.format.name(), self.params)
+    }
+
+    /// Whether it says of what.
+    pub(in crate::routes) fn names_nothing(&self) -> bool {
+        self.resource.is_none() && self.query.is_none() && self.kind.is_none()
+    }
+
+    /// The resource called so, by its table's name, else by its path; or the query with its
+    /// values.
+    ///
+    /// # Errors
+    /// 400 for what is none, 403 for what whoever asks may not read.
+    pub(in crate::routes) fn served(&self, context: &Context) -> Result<Arc<Served>> {
+        let Some(name) = &self.resource else {
+            let why = "is missing: name a table or the path of one, or a query";
+            let query = self.query.as_deref().ok_or_else(|| invalid("/resource", why))?;
+            context.may_query(query)?;
+            return queries::bound(context, query, Some(&self.query())).map(Arc::new);
+        };
+        if self.query.is_some() {
+            let why = "and resource both stand there: name one of them";
+            return Err(invalid("/query", why));
+        }
+        let named = |s: &&Arc<Served>| s.resource.path.as_deref() == Some(&**name);
+        let found = context.tables.whole(name).or_else(|| context.tables.all().find(named));
+        if let Some(served) = found {
+            context.may_export(&served.resource.name)?;
+            return Ok(Arc::clone(served));
+        }
+        context.may_export(name)?;
+        let names: Vec<&str> = context.tables.keys().take(50).collect();
+        let why = format!("is '{}', and there is no resource of this name", excerpt(name));
+        Err(suggest(invalid("/resource", &why), name, &names))
     }
 }
 
@@ -105,32 +159,9 @@ impl<'b> Top<'_, 'b> {
     }
 }
 
-/// The resource called so, by its table's name, else by its path; or the query with its values.
-fn source(context: &Context, top: &Top<'_, '_>, params: &str) -> Result<Arc<Served>> {
-    let query = top.text("query")?;
-    let Some(name) = top.text("resource")? else {
-        let why = "is missing: name a table or the path of one, or a query";
-        let query = query.ok_or_else(|| invalid("/resource", why))?;
-        context.may_query(&query)?;
-        return queries::bound(context, &query, Some(params)).map(Arc::new);
-    };
-    if query.is_some() {
-        return Err(invalid("/query", "and resource both stand there: name one of them"));
-    }
-    let named = |s: &&Arc<Served>| s.resource.path.as_deref() == Some(&*name);
-    if let Some(served) = context.tables.whole(&name).or_else(|| context.tables.all().find(named)) {
-        context.may_export(&served.resource.name)?;
-        return Ok(Arc::clone(served));
-    }
-    context.may_export(&name)?;
-    let names: Vec<&str> = context.tables.keys().take(50).collect();
-    let why = format!("is '{}', and there is no resource of this name", excerpt(&name));
-    Err(suggest(invalid("/resource", &why), &name, &names))
-}
-
-/// The parameters as the query of an export.
-fn query(top: &Top<'_, '_>, format: Format) -> Result<String> {
-    let mut query = format!("format={}", format.name());
+/// The parameters as a query.
+fn params(top: &Top<'_, '_>) -> Result<String> {
+    let mut query = String::new();
     let Some(raw) = top.get("params") else { return Ok(query) };
     let params = Members::read(raw.get().as_bytes()).map_err(|_| {
         invalid("/params", "is not an object such as {\"filter\":\"id >= 10\",\"sort\":\"-id\"}")
@@ -150,8 +181,9 @@ fn query(top: &Top<'_, '_>, format: Format) -> Result<String> {
             }
             text => text.to_owned(),
         };
-        for (mark, part) in [('&', name), ('=', &text)] {
-            query.push(mark);
+        let mark = if query.is_empty() { "" } else { "&" };
+        for (mark, part) in [(mark, name), ("=", &text)] {
+            query.push_str(mark);
             query.push_str(&encode_segment(part));
         }
         if query.len() > QUERY_BYTES_MAX {
@@ -176,20 +208,20 @@ fn expires_in(top: &Top<'_, '_>) -> Result<Option<i64>> {
     }
 }
 
-fn unknown(name: &str) -> Problem {
+fn unknown(name: &str, allowed: &[&str]) -> Problem {
     let detail = format!(
         "'{}' is not a member of an export; allowed: {}",
         excerpt(name),
-        MEMBERS.join(", ")
+        allowed.join(", ")
     );
-    suggest(Problem::new(Kind::UnknownParameter, detail).with("pointer", ""), name, &MEMBERS)
+    suggest(Problem::new(Kind::UnknownParameter, detail).with("pointer", ""), name, allowed)
 }
 
-fn invalid(pointer: &str, why: &str) -> Problem {
+pub(in crate::routes) fn invalid(pointer: &str, why: &str) -> Problem {
     Problem::new(Kind::InvalidParameter, format!("{pointer} {why}")).with("pointer", pointer)
 }
 
-fn suggest(problem: Problem, wrong: &str, allowed: &[&str]) -> Problem {
+pub(in crate::routes) fn suggest(problem: Problem, wrong: &str, allowed: &[&str]) -> Problem {
     let problem = match nearest(wrong, allowed.iter().copied()) {
         Some(near) => problem.with("did_you_mean", near),
         None => problem,

@@ -29,7 +29,7 @@ use crate::params::Query;
 use crate::problem::{Kind, Problem, Result};
 use crate::served::Served;
 use crate::session;
-use definition::{Definition, EXPIRES_IN_SECONDS};
+use definition::{Body as Definition, EXPIRES_IN_SECONDS};
 pub(crate) use fetch::fetch;
 pub(crate) use reading::{Reading, reading};
 
@@ -47,8 +47,9 @@ pub(crate) async fn create(
     }
     Query::expect_none(request.uri.query())?;
     let body = read_json(context, &request.headers, body, &JSON_TYPES).await?;
-    let definition = Definition::read(context, &body.bytes)?;
-    let Definition { served, query, format, filename, expires_in_seconds } = definition;
+    let definition = Definition::of_export(&body.bytes)?;
+    let (served, query) = (definition.served(context)?, definition.query());
+    let Definition { format, filename, expires_in_seconds, .. } = definition;
     let expires_in_seconds = expires_in_seconds.unwrap_or(EXPIRES_IN_SECONDS);
     let params = StreamParams::read(context, &served, Some(&query))?;
     // A query was tried when it was loaded; for a row it may have to read as much as for all.

@@ -1,4 +1,5 @@
-//! `/batches`: jobs that belong together, begun in one request and counted by the database.
+//! `/batches`: jobs that belong together, begun in one request and counted by the database. One
+//! that is not sealed is given more.
 //!
 //! Promises: all jobs of a batch are there, or none; one of a number that is there already is that
 //! batch, with 200, and nothing of the request has happened.
@@ -45,6 +46,23 @@ struct AskedBatch<'b> {
     catch: Vec<&'b RawValue>,
     #[serde(borrow, default)]
     finally: Vec<&'b RawValue>,
+    /// No more jobs are added.
+    #[serde(default = "yes")]
+    sealed: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The body of `POST /batches/{id}/jobs`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct More<'b> {
+    #[serde(borrow, default)]
+    jobs: Vec<&'b RawValue>,
+    #[serde(default)]
+    seal: bool,
 }
 
 fn wrong(why: impl Into<String>) -> Problem {
@@ -63,8 +81,8 @@ pub(super) async fn begin(
     let _reserved = context.page_bytes.try_reserve(NEW_BYTES)?;
     let asked: AskedBatch<'_> = parse(&body.bytes)?;
     let (new, members) = new_batch(context, jobs, &asked)?;
-    let id = new.batch.clone();
-    let began = blocking(context, jobs, move |queue| queue.begin_batch(&new, &members, true));
+    let (id, sealed) = (new.batch.clone(), asked.sealed);
+    let began = blocking(context, jobs, move |queue| queue.begin_batch(&new, &members, sealed));
     let began = began.await?;
     let batch = soon(context, jobs.queue.show_batch(&id)).await?;
     let mut response = json_answer(&batch_document(&batch));
@@ -87,20 +105,14 @@ fn new_batch(
     if asked.name.is_empty() || asked.name.len() > NAME_BYTES_MAX || asked.name.contains('\0') {
         return Err(wrong(format!("a batch has a name of 1 to {NAME_BYTES_MAX} bytes")));
     }
-    if !(1..=ADDED_MAX).contains(&asked.jobs.len()) {
-        let why = format!("a batch has 1 to {ADDED_MAX} jobs, not {}", asked.jobs.len());
-        return Err(wrong(why));
-    }
+    // One that takes more may have none yet.
+    check_count(&asked.jobs, !asked.sealed)?;
     let callbacks = asked.then.len() + asked.catch.len() + asked.finally.len();
     if callbacks > CALLBACKS_MAX {
         let why = format!("then, catch and finally have {CALLBACKS_MAX} jobs at most together");
         return Err(wrong(why));
     }
-    let members: Result<Vec<NewJob>> = asked
-        .jobs
-        .iter()
-        .map(|one| new_job(context, jobs, &parse(one.get().as_bytes())?))
-        .collect();
+    let members = members(context, jobs, &asked.jobs)?;
     let mut new = NewBatch { batch: id(jobs, asked)?, name: asked.name.clone(), callbacks: vec![] };
     for (when, each) in
         [(When::Then, &asked.then), (When::Catch, &asked.catch), (When::Finally, &asked.finally)]
@@ -109,7 +121,42 @@ fn new_batch(
             new.callbacks.push((when, callback(context, jobs, one)?));
         }
     }
-    Ok((new, members?))
+    Ok((new, members))
+}
+
+fn check_count(jobs: &[&RawValue], may_be_none: bool) -> Result<()> {
+    let least = usize::from(!may_be_none);
+    if !(least..=ADDED_MAX).contains(&jobs.len()) {
+        let why = format!("a batch is given {least} to {ADDED_MAX} jobs, not {}", jobs.len());
+        return Err(wrong(why));
+    }
+    Ok(())
+}
+
+fn members(context: &Context, jobs: &Jobs, asked: &[&RawValue]) -> Result<Vec<NewJob>> {
+    let one = |one: &&RawValue| new_job(context, jobs, &parse(one.get().as_bytes())?);
+    asked.iter().map(one).collect()
+}
+
+/// `POST /batches/{id}/jobs`: more of them, to one that is not sealed.
+pub(super) async fn add(
+    context: &Context,
+    jobs: &Jobs,
+    request: &Parts,
+    body: Body,
+) -> Result<Response<Body>> {
+    let body = read_body(context, request, body).await?;
+    let _reserved = context.page_bytes.try_reserve(NEW_BYTES)?;
+    let More { jobs: asked, seal } = parse(&body.bytes)?;
+    check_count(&asked, seal)?;
+    let more = members(context, jobs, &asked)?;
+    let id = found(context, jobs, request).await?.batch;
+    let extended = id.clone();
+    blocking(context, jobs, move |queue| queue.extend_batch(&extended, &more, seal)).await?;
+    let batch = soon(context, jobs.queue.show_batch(&id)).await?;
+    let mut response = json_answer(&batch_document(&batch));
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
 }
 
 fn callback(context: &Context, jobs: &Jobs, one: &RawValue) -> Result<NewJob> {

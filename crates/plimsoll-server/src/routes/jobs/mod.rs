@@ -7,7 +7,9 @@
 //!   /jobs/{id}/events           SSE                    /workers/{name}/quiet    and stop
 //!   /jobs/{id}/retry            and cancel, pause, resume
 //!   /batches                    list, begin            /batches/{id}            show, /events SSE
-//!   /batches/{id}/cancel                              /events                  SSE
+//!   /batches/{id}/cancel, /jobs                        /events                  SSE
+//!   /schedules                  list                   /schedules/{name}        show, set, remove
+//!                                                      /schedules/{name}/pause  and resume
 //!
 //!   pull:  POST /jobs/claim ─> token ─> POST /jobs/{id}/heartbeat, checkpoint, complete, fail
 //! ```
@@ -23,6 +25,7 @@ pub(super) mod list;
 mod manage;
 mod pull;
 mod report;
+mod schedule;
 mod sse;
 mod told;
 
@@ -63,13 +66,17 @@ pub(crate) enum Route {
     WorkerStop(bool),
     Batches,
     Batch,
+    BatchJobs,
     BatchCancel,
     BatchEvents,
+    Schedules,
+    Schedule,
+    SchedulePause(bool),
     Told,
 }
 
 /// Every path, as it stands behind a prefix.
-pub(crate) const ROUTES: [(&str, Route); 24] = {
+pub(crate) const ROUTES: [(&str, Route); 29] = {
     use manage::Change;
     use report::Report;
     [
@@ -94,8 +101,13 @@ pub(crate) const ROUTES: [(&str, Route); 24] = {
         ("/workers/{name}/stop", Route::WorkerStop(true)),
         ("/batches", Route::Batches),
         ("/batches/{id}", Route::Batch),
+        ("/batches/{id}/jobs", Route::BatchJobs),
         ("/batches/{id}/cancel", Route::BatchCancel),
         ("/batches/{id}/events", Route::BatchEvents),
+        ("/schedules", Route::Schedules),
+        ("/schedules/{name}", Route::Schedule),
+        ("/schedules/{name}/pause", Route::SchedulePause(true)),
+        ("/schedules/{name}/resume", Route::SchedulePause(false)),
         ("/events", Route::Told),
     ]
 };
@@ -109,9 +121,10 @@ impl Route {
             Self::Batches | Self::Queues | Self::Workers if reads => {
                 Need::Named(Verb::Job, "*".into())
             }
-            Self::Batch | Self::BatchCancel | Self::BatchEvents | Self::Told => {
+            Self::Batch | Self::BatchJobs | Self::BatchCancel | Self::BatchEvents => {
                 Need::Named(Verb::Job, "*".into())
             }
+            Self::Schedules | Self::Told => Need::Named(Verb::Job, "*".into()),
             Self::QueuePause(_) | Self::WorkerStop(_) | Self::Queues | Self::Workers => Need::Admin,
             _ => Need::Known,
         }
@@ -124,7 +137,8 @@ impl Route {
             Self::One => "GET, HEAD, DELETE",
             Self::Batches => "GET, HEAD, POST",
             Self::Errors | Self::Events | Self::Queues | Self::Workers => "GET, HEAD",
-            Self::Batch | Self::BatchEvents | Self::Told => "GET, HEAD",
+            Self::Batch | Self::BatchEvents | Self::Schedules | Self::Told => "GET, HEAD",
+            Self::Schedule => "GET, HEAD, PUT, DELETE",
             _ => "POST",
         }
     }
@@ -142,7 +156,8 @@ pub(crate) async fn answer(
         return Err(Problem::method(method, route.allow()));
     }
     let jobs = jobs(context)?;
-    if !matches!(route, Route::All | Route::Events | Route::Batches | Route::Told) {
+    use Route::{All, Batches, Events, Schedules, Told};
+    if !matches!(route, All | Events | Batches | Schedules | Told) {
         Query::expect_none(request.uri.query())?;
     }
     let mut response = match route {
@@ -165,8 +180,12 @@ pub(crate) async fn answer(
         }
         Route::Batches => batch::list(context, jobs, request).await,
         Route::Batch => batch::show(context, jobs, request).await,
+        Route::BatchJobs => batch::add(context, jobs, request, body).await,
         Route::BatchCancel => batch::cancel(context, jobs, request).await,
         Route::BatchEvents => events::of_batch(context, request).await,
+        Route::Schedules => schedule::list(context, jobs, request).await,
+        Route::Schedule => schedule::one(context, jobs, request, body).await,
+        Route::SchedulePause(pause) => schedule::pause(context, jobs, pause, request).await,
         Route::Told => told::told(context, request).await,
         Route::WorkerStop(stop) => manage::stop_worker(context, jobs, stop, request).await,
     }?;
@@ -228,10 +247,11 @@ pub(crate) async fn count(context: &Context) {
     }
 }
 
-/// The segment of the path behind `/jobs/`, `/queues/`, `/workers/` or `/batches/`.
+/// The segment of the path behind the first that is one of ours.
 fn segment(request: &Parts) -> Result<String> {
     let mut segments = request.uri.path().split('/');
-    segments.find(|part| matches!(*part, "jobs" | "queues" | "workers" | "batches"));
+    let ours = ["jobs", "queues", "workers", "batches", "schedules"];
+    segments.find(|part| ours.contains(part));
     let name = segments.next().unwrap_or_default();
     Ok(decode(name, "the name in the path")?.into_owned())
 }
@@ -267,7 +287,7 @@ async fn read_body(context: &Context, request: &Parts, body: Body) -> Result<Hel
 }
 
 /// What a body says.
-fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T> {
+pub(in crate::routes) fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|e| {
         if e.is_data() {
             return Problem::new(Kind::JobInvalid, e.to_string());

@@ -12,11 +12,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use plimsoll_jobs::NewJob;
 
-use super::super::export::{attachment, file_name};
-use super::super::exports::definition::Definition;
+use super::super::export::{attachment, file_name, named};
+use super::super::exports::definition::Body as Definition;
 use super::super::exports::probe;
 use super::super::jobs::soon;
 use super::super::stream::StreamParams;
+use super::kind::Kind;
 use super::{mark, shown};
 use crate::app::Context;
 use crate::body::{JSON_TYPES, read_json};
@@ -30,29 +31,15 @@ pub(super) async fn create(
     context: &Arc<Context>,
     jobs: &Jobs,
     request: &Parts,
-    body: Body,
+    (preset, body): (Option<&str>, Body),
 ) -> Result<Response<Body>> {
     let body = read_json(context, &request.headers, body, &JSON_TYPES).await?;
-    let definition = Definition::read(context, &body.bytes)?;
-    let Definition { served, query, format, filename, expires_in_seconds } = definition;
+    let mut definition = Definition::of_report(&body.bytes)?;
     drop(body);
-    let params = StreamParams::read(context, &served, Some(&query))?;
-    if !served.is_query() {
-        probe(context, &served, &params, &request.headers).await?;
+    if definition.names_nothing() {
+        definition.kind = preset.map(str::to_owned);
     }
-    let name = filename.unwrap_or_else(|| file_name(context, &served, format));
-    let text = |value: &HeaderValue| value.to_str().ok().map(Into::into);
-    let keep = jobs.reports.config.keep.as_secs();
-    let asked = Asked {
-        resource: served.resource.name.clone(),
-        is_query: served.is_query(),
-        query: query.into(),
-        format: format.name().into(),
-        disposition: text(&attachment(&name)).unwrap_or_else(|| "attachment".into()),
-        keep_seconds: expires_in_seconds.unwrap_or(i64::try_from(keep).unwrap_or(i64::MAX)),
-        session: request.headers.get(&PLIMSOLL_SESSION).and_then(text),
-        maker: context.principal.as_deref().map(Maker::of),
-    };
+    let asked = asked(context, jobs, request, definition).await?;
     let payload = serde_json::to_string(&jobs.reports.seal(asked));
     let payload = payload.map_err(|e| Problem::internal(&e))?;
     // It says whose it is, and is no other's.
@@ -71,4 +58,46 @@ pub(super) async fn create(
         headers.insert(header::LOCATION, location);
     }
     Ok(response)
+}
+
+/// What the job is told.
+async fn asked(
+    context: &Arc<Context>,
+    jobs: &Jobs,
+    request: &Parts,
+    definition: Definition,
+) -> Result<Asked> {
+    let of = match definition.kind.as_deref() {
+        Some(name) => Kind::named(context, name, &definition)?,
+        None => Kind::Served(definition.served(context)?),
+    };
+    let (query, format) = (definition.query(), definition.format);
+    let (resource, is_query, sums, preset) = match of {
+        Kind::Sums(sums) => {
+            let name = definition.kind.as_deref().unwrap_or_default();
+            (name.into(), false, Some(sums), named(context, name, format))
+        }
+        Kind::Served(served) => {
+            let params = StreamParams::read(context, &served, Some(&query))?;
+            if !served.is_query() {
+                probe(context, &served, &params, &request.headers).await?;
+            }
+            let name = file_name(context, &served, format);
+            (served.resource.name.clone(), served.is_query(), None, name)
+        }
+    };
+    let name = definition.filename.unwrap_or(preset);
+    let text = |value: &HeaderValue| value.to_str().ok().map(Into::into);
+    let keep = i64::try_from(jobs.reports.config.keep.as_secs()).unwrap_or(i64::MAX);
+    Ok(Asked {
+        resource,
+        is_query,
+        sums,
+        query: if sums.is_some() { definition.params.into() } else { query.into() },
+        format: format.name().into(),
+        disposition: text(&attachment(&name)).unwrap_or_else(|| "attachment".into()),
+        keep_seconds: definition.expires_in_seconds.unwrap_or(keep),
+        session: request.headers.get(&PLIMSOLL_SESSION).and_then(text),
+        maker: context.principal.as_deref().map(Maker::of),
+    })
 }

@@ -1,7 +1,9 @@
 //! Reports over HTTP.
 //!
 //! ```text
-//!   POST   /reports, /reports/generate, /analytics/report      202, Location
+//!   POST   /reports, /reports/generate     202, Location
+//!   POST   /analytics/report               the same; of the analytics where it says nothing
+//!   GET    /reports/export/csv             a line for each day, at once
 //!   GET    /reports                        those of whoever asks
 //!   GET    /reports/{id}, /status, /progress, /events          the job
 //!   GET    /reports/{id}/download          the file: Range, If-Range, Repr-Digest
@@ -11,8 +13,10 @@
 //! Promises: who may export it may make a report of it; whose report it is may see it.
 //! Never: whether somebody else's report exists.
 
+mod by_day;
 mod create;
 mod download;
+mod kind;
 mod manage;
 
 use std::sync::Arc;
@@ -35,6 +39,9 @@ use crate::reports::{GENERATE, Sealed};
 pub(crate) enum Route {
     All,
     Generate,
+    /// The analytics where nothing else is said.
+    Analytics,
+    ByDay,
     One,
     Status,
     Events,
@@ -42,10 +49,11 @@ pub(crate) enum Route {
 }
 
 /// Every path, as it stands behind a prefix.
-pub(crate) const ROUTES: [(&str, Route); 8] = [
+pub(crate) const ROUTES: [(&str, Route); 9] = [
     ("/reports", Route::All),
     ("/reports/generate", Route::Generate),
-    ("/analytics/report", Route::Generate),
+    ("/analytics/report", Route::Analytics),
+    ("/reports/export/csv", Route::ByDay),
     ("/reports/{id}", Route::One),
     ("/reports/{id}/status", Route::Status),
     ("/reports/{id}/progress", Route::Status),
@@ -58,9 +66,9 @@ impl Route {
     fn allow(self) -> &'static str {
         match self {
             Self::All => "GET, HEAD, POST",
-            Self::Generate => "POST",
+            Self::Generate | Self::Analytics => "POST",
             Self::One => "GET, HEAD, DELETE",
-            Self::Status | Self::Events | Self::Download => "GET, HEAD",
+            Self::Status | Self::Events | Self::Download | Self::ByDay => "GET, HEAD",
         }
     }
 }
@@ -76,15 +84,19 @@ pub(crate) async fn answer(
     if !route.allow().split(", ").any(|allowed| allowed == method.as_str()) {
         return Err(Problem::method(method, route.allow()));
     }
+    if route == Route::ByDay {
+        return by_day::by_day(context, request).await;
+    }
     let jobs = jobs(context)?;
     if route != Route::All || *method == Method::POST {
         Query::expect_none(request.uri.query())?;
     }
     let mut response = match route {
+        Route::Analytics => create::create(context, jobs, request, (Some("analytics"), body)).await,
         Route::All | Route::Generate if *method == Method::POST => {
-            create::create(context, jobs, request, body).await
+            create::create(context, jobs, request, (None, body)).await
         }
-        Route::All | Route::Generate => manage::list(context, jobs, request).await,
+        Route::All | Route::Generate | Route::ByDay => manage::list(context, jobs, request).await,
         Route::One if *method == Method::DELETE => manage::remove(context, jobs, request).await,
         Route::One | Route::Status => {
             let _reserved = context.page_bytes.try_reserve(list::JOB_BYTES_MAX)?;
@@ -144,7 +156,11 @@ fn dressed(mut document: Json, job: &Job) -> Json {
     let place = format!("/api/v2/reports/{}", job.id);
     document["payload"] = serde_json::from_str::<Sealed>(&job.payload).map_or(Json::Null, |of| {
         let of = of.asked();
-        let source = if of.is_query { "query" } else { "resource" };
+        let source = match (of.sums, of.is_query) {
+            (Some(_), _) => "kind",
+            (None, true) => "query",
+            (None, false) => "resource",
+        };
         json!({source: of.resource, "parameters": of.query, "format": of.format})
     });
     if let Some(document) = document.as_object_mut() {
