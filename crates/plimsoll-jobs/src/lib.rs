@@ -14,6 +14,7 @@ mod answer;
 mod batch;
 mod bell;
 mod cadence;
+mod checkpoint;
 pub mod child;
 mod clock;
 mod control;

@@ -51,7 +51,7 @@ pub fn is_own(kind: &str) -> bool {
 
 /// The kinds that Plimsoll does itself, where they are registered. Nobody else is given one of
 /// them: neither who pulls, nor a program that takes all kinds.
-pub const OWN_KINDS: [&str; 9] = [
+pub const OWN_KINDS: [&str; 11] = [
     PRUNE,
     SQL_KIND,
     WARM,
@@ -61,6 +61,8 @@ pub const OWN_KINDS: [&str; 9] = [
     "http.push",
     "report.generate",
     "report.expire",
+    "import",
+    "intake.expire",
 ];
 
 /// These beside others that are left out.

@@ -194,6 +194,13 @@ impl Queue {
         }))
     }
 
+    /// The job of a kind with a unique key that is not over.
+    pub fn with_key(&self, kind: &str, key: &str) -> Read<Option<JobId>> {
+        self.read(&WITH_KEY, vec![text(kind), text(key)], 1, |rows| {
+            rows.into_iter().next().map(|row| Fields::of(row).int()).transpose()
+        })
+    }
+
     /// Takes ready jobs under a lease, the first of their queue first.
     pub fn claim(&self, claim: &Claim<'_>) -> Written<Vec<Claimed>> {
         self.claim_from(claim, &FRONT)
@@ -324,48 +331,10 @@ impl Queue {
             rows.into_iter().next().map(|row| Fields::of(row).int()).transpose()
         })
     }
-
-    /// How far a job is, without a checkpoint.
-    pub fn progress(&self, lease: Lease, progress: &crate::Progress) -> Written<Option<Wish>> {
-        let mut params = lease_params(lease);
-        params.extend(progress_params(progress));
-        self.write(vec![fenced(&sql::PROGRESS, params)], Priority::Normal, told)
-    }
-
-    /// Effects and the checkpoint behind them, in one transaction.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`] for a checkpoint that is too large.
-    pub fn checkpoint(
-        &self,
-        lease: Lease,
-        mut effects: Vec<Write>,
-        checkpoint: &str,
-        progress: &crate::Progress,
-    ) -> Result<Written<Option<Wish>>> {
-        if checkpoint.len() > crate::job::CHECKPOINT_BYTES_MAX {
-            return Err(Error::invalid(format!(
-                "a checkpoint of {} bytes: at most {} are kept, so write what is large into a \
-                 file and name that",
-                checkpoint.len(),
-                crate::job::CHECKPOINT_BYTES_MAX
-            )));
-        }
-        let mut params = lease_params(lease);
-        params.push(text(checkpoint));
-        params.extend(progress_params(progress));
-        effects.push(fenced(&sql::CHECKPOINT, params));
-        Ok(self.write(effects, Priority::Bulk, told))
-    }
-}
-
-fn progress_params(progress: &crate::Progress) -> [Value; 3] {
-    let unit = progress.unit.as_deref().map(|unit| storable(cut(unit, 32)));
-    [int(progress.done), int_or_null(progress.total), text_or_null(unit.as_deref())]
 }
 
 /// A text as both databases take it: PostgreSQL has no character of number 0.
-fn storable(text: &str) -> String {
+pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 

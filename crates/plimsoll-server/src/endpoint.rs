@@ -25,8 +25,8 @@ use crate::params::decode;
 use crate::problem::{Kind, Problem, Result};
 use crate::router::RouteLabel;
 use crate::routes::{
-    aggregate, analytics, cache, export, exports, get, health, jobs, list, metrics, queries,
-    reports, sales, search, stream, system, write,
+    aggregate, analytics, cache, export, exports, get, health, intake, jobs, list, metrics,
+    queries, reports, sales, search, stream, system, write,
 };
 use crate::served::Served;
 
@@ -35,6 +35,7 @@ use crate::served::Served;
 pub(crate) enum Action {
     Collection,
     Row,
+    Import,
     Search,
     Stream,
     Export,
@@ -64,10 +65,10 @@ pub(crate) enum Action {
 impl Action {
     /// Whether it has nothing for a method but GET and HEAD.
     fn only_reads(self) -> bool {
-        use Action::{Aggregate, Collection, Exports, Jobs, Reload, Reports, Row, Warm};
+        use Action::{Aggregate, Collection, Exports, Import, Jobs, Reload, Reports, Row, Warm};
         !matches!(
             self,
-            Collection | Row | Aggregate | Exports | Jobs(_) | Reports(_) | Reload | Warm
+            Collection | Row | Import | Aggregate | Exports | Jobs(_) | Reports(_) | Reload | Warm
         )
     }
 }
@@ -147,6 +148,7 @@ impl Inner {
         match self.action {
             Action::Collection
             | Action::Row
+            | Action::Import
             | Action::Search
             | Action::Stream
             | Action::Export
@@ -207,6 +209,14 @@ impl Inner {
                     Err(Problem::method(&request.method, methods))
                 }
             },
+            Action::Import => match request.method {
+                Method::POST if served.writable => {
+                    intake::import(context, served, request, body).await
+                }
+                _ => {
+                    Err(Problem::method(&request.method, if served.writable { "POST" } else { "" }))
+                }
+            },
             Action::Search => search::search(context, served, request).await,
             _ => self.all_rows(context, served, request).await,
         }
@@ -252,7 +262,7 @@ impl Inner {
                 return Ok(Need::Known);
             }
             Action::Collection | Action::Row | Action::Search if reads => Verb::Read,
-            Action::Collection | Action::Row | Action::Search => Verb::Write,
+            Action::Collection | Action::Row | Action::Import | Action::Search => Verb::Write,
             Action::Stream | Action::Export | Action::ExportCsv => Verb::Export,
         };
         Ok(match &self.served {

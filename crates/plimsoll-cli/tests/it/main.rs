@@ -33,6 +33,7 @@ mod replicas;
 mod reports;
 mod run;
 mod schemas;
+mod sent;
 mod served;
 mod server;
 mod shared_root;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_jobs::{Queue, Registry, SystemClock, WorkerOptions, add_own_kinds};
-use plimsoll_server::{Access, JobsConfig, NewKey, ReportsConfig};
+use plimsoll_server::{Access, IntakeConfig, JobsConfig, NewKey, ReportsConfig};
 use serde_json::{Value as Json, json};
 
 use crate::client::{Answer, Connection};
@@ -25,7 +25,12 @@ pub(crate) fn jobs(world: &World) -> JobsConfig {
         directory: world.directory().join("reports"),
         keep: Duration::from_secs(3_600),
     };
-    JobsConfig { queue, registry, worker, reports, random: Arc::new(|| 0) }
+    let intake = IntakeConfig {
+        directory: world.directory().join("intake"),
+        keep: Duration::from_secs(3_600),
+        disk_bytes_max: 64 << 20,
+    };
+    JobsConfig { queue, registry, worker, reports, intake, random: Arc::new(|| 0) }
 }
 
 pub(crate) fn serve(world: &World) -> TestServer {

@@ -12,6 +12,7 @@ mod batches;
 mod client;
 mod exports;
 mod exports_under_way;
+mod imports;
 mod include;
 mod jobs;
 mod lists;

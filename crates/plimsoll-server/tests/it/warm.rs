@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use plimsoll::cache::Cache;
 use plimsoll_jobs::{Queue, Registry, SystemClock, Warming, WorkerOptions, add_warming};
-use plimsoll_server::{JobsConfig, ReportsConfig};
+use plimsoll_server::{IntakeConfig, JobsConfig, ReportsConfig};
 
 use crate::support::{NOW_MICROS, TestServer, World, start, start_with, world};
 
@@ -48,8 +48,13 @@ fn serve(world: &World) -> TestServer {
             directory: world.directory().join("reports"),
             keep: Duration::from_secs(3_600),
         };
+        let intake = IntakeConfig {
+            directory: world.directory().join("intake"),
+            keep: Duration::from_secs(3_600),
+            disk_bytes_max: 64 << 20,
+        };
         let random = Arc::new(|| 0);
-        config.jobs = Some(JobsConfig { queue, registry, worker, reports, random });
+        config.jobs = Some(JobsConfig { queue, registry, worker, reports, intake, random });
         config.cache = Some(cache);
     })
 }

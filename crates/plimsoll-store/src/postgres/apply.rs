@@ -34,8 +34,9 @@ pub(super) async fn apply(
     unit: WriteUnit,
     guise: Option<&Guise>,
 ) -> Result<WriteOutcome> {
-    if guise.is_some() && !unit.writes.iter().all(is_of_rows) {
-        let why = "whoever acts under a role of theirs writes rows and nothing else";
+    if guise.is_some() && !may_be_guised(&unit) {
+        let why = "whoever acts under a role of theirs writes rows, and behind them what is \
+                   Plimsoll's own, and nothing else";
         return Err(Error::invalid(why));
     }
     if let Some(remember) = &unit.remember
@@ -43,7 +44,7 @@ pub(super) async fn apply(
     {
         return Ok(outcome);
     }
-    let worn = match guise {
+    let mut worn = match guise {
         Some(guise) => Some(guise.put_on(client).await?),
         None => None,
     };
@@ -67,6 +68,9 @@ pub(super) async fn apply(
                 made.rows
             }
             Write::Own { statement, params, rows } => {
+                if let Some(worn) = worn.take() {
+                    worn.take_off(client).await?;
+                }
                 own::run(client, statement, params, *rows, &mut outcome.own).await?
             }
             other => statement(client, shared, other, unit.now_micros).await?,
@@ -87,6 +91,13 @@ pub(super) async fn apply(
         control::remember(client, remember, unit.now_micros, &outcome).await?;
     }
     Ok(outcome)
+}
+
+/// Rows come first, as whoever asked; what is Plimsoll's own is written as itself.
+fn may_be_guised(unit: &WriteUnit) -> bool {
+    let mut behind = unit.writes.iter().skip_while(|write| is_of_rows(write)).peekable();
+    let reads_rows = unit.read_back.is_some() && behind.peek().is_some();
+    !reads_rows && behind.all(|write| matches!(write, Write::Own { .. }))
 }
 
 /// What is neither SQL of a pack, nor a table, nor state of Plimsoll's own.
