@@ -51,7 +51,7 @@ pub fn is_own(kind: &str) -> bool {
 
 /// The kinds that Plimsoll does itself, where they are registered. Nobody else is given one of
 /// them: neither who pulls, nor a program that takes all kinds.
-pub const OWN_KINDS: [&str; 11] = [
+pub const OWN_KINDS: [&str; 12] = [
     PRUNE,
     SQL_KIND,
     WARM,
@@ -62,6 +62,7 @@ pub const OWN_KINDS: [&str; 11] = [
     "report.generate",
     "report.expire",
     "import",
+    "bulk.update",
     "intake.expire",
 ];
 

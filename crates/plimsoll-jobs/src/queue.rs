@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use plimsoll::record::Value;
-use plimsoll_store::{Own, Priority, Store, Write, WriteOutcome, WriteUnit};
+use plimsoll_store::{Own, Priority, Remember, Store, Write, WriteOutcome, WriteUnit};
 
 use crate::answer::Answer;
 use crate::bell::Bell;
@@ -191,6 +191,28 @@ impl Queue {
             let missing = || Error::new(ErrorKind::Conflict, "the job was over a moment ago");
             let id = Fields::of(row.ok_or_else(missing)?).int()?;
             Ok(Enqueued { id, existed })
+        }))
+    }
+
+    /// Enqueues a job, or finds the one that was enqueued under a client's key; says which.
+    ///
+    /// # Errors
+    /// As [`Queue::enqueue`]; the answer has [`plimsoll_store::ErrorKind::KeyReused`] for a key of
+    /// another request.
+    pub fn enqueue_once(&self, job: &NewJob, remember: Remember) -> Result<Written<Enqueued>> {
+        let unit = WriteUnit {
+            writes: self.enqueue_writes(job)?,
+            now_micros: self.now_micros(),
+            remember: Some(remember),
+            ..WriteUnit::default()
+        };
+        let bell = Arc::clone(&self.bell);
+        Ok(Answer::new(self.store.write(unit, Priority::Normal), move |outcome| {
+            bell.ring();
+            let existed = outcome.replayed.is_some();
+            let row = outcome.own.into_iter().next();
+            let missing = || Error::new(ErrorKind::Conflict, "the job was over a moment ago");
+            Ok(Enqueued { id: Fields::of(row.ok_or_else(missing)?).int()?, existed })
         }))
     }
 

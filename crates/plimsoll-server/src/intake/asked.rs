@@ -10,6 +10,7 @@ use plimsoll_store::OnConflict;
 use plimsoll_store::import::{ImportOptions, OnError};
 use serde::{Deserialize, Serialize};
 
+use super::files::Upload;
 use crate::reports::Maker;
 
 /// Batches in memory at once: one read, one written, one between.
@@ -34,34 +35,42 @@ pub(crate) struct Asked {
     pub(crate) on_conflict: Box<str>,
     pub(crate) ignore_unknown: bool,
     pub(crate) dry_run: bool,
+    /// Whether what the pack says of a sync is told when it is over.
+    pub(crate) tells: bool,
     /// Nobody where nobody is asked who they are.
     pub(crate) maker: Option<Maker>,
 }
 
 impl Asked {
+    /// What is asked for where nothing but the file is said.
+    pub(crate) fn plain(
+        resource: &str,
+        upload: &Upload,
+        format: Format,
+        maker: Option<Maker>,
+    ) -> Self {
+        Self {
+            resource: resource.into(),
+            token: upload.token().into(),
+            format: format.name().into(),
+            goes_on: false,
+            errors_max: 0,
+            on_conflict: "error".into(),
+            ignore_unknown: false,
+            dry_run: false,
+            tells: false,
+            maker,
+        }
+    }
+
     /// As the store imports, but for the file of rejected rows.
     pub(crate) fn options(&self) -> ImportOptions {
+        let format = Format::from_name(&self.format).unwrap_or(Format::Csv);
         ImportOptions {
-            format: Format::from_name(&self.format).unwrap_or(Format::Csv),
-            mapping: MappingOptions {
-                ignore_unknown: self.ignore_unknown,
-                ..MappingOptions::default()
-            },
             on_error: if self.goes_on { OnError::Continue } else { OnError::Stop },
-            on_conflict: match &*self.on_conflict {
-                "skip" => OnConflict::Skip,
-                "update" => OnConflict::Update,
-                _ => OnConflict::Error,
-            },
             dry_run: self.dry_run,
-            rejects: None,
             rejects_max: Some(self.errors_max),
-            number_column: None,
-            // Others read while it runs.
-            set_indexes_aside: false,
-            reader: ReaderOptions { line_bytes_max: LINE_BYTES_MAX, ..ReaderOptions::default() },
-            batch_bytes_max: IMPORT_BATCH_BYTES,
-            output_bytes_max: Some(UNPACKED_BYTES_MAX),
+            ..of_rows(format, &self.on_conflict, self.ignore_unknown)
         }
     }
 
@@ -70,5 +79,28 @@ impl Asked {
         let options = self.options();
         let reading = options.reader.workspace_bytes(options.format) as u64;
         reading + BATCHES * options.batch_bytes_max as u64
+    }
+}
+
+/// How rows are read that come in all or none.
+pub(crate) fn of_rows(format: Format, on_conflict: &str, ignore_unknown: bool) -> ImportOptions {
+    ImportOptions {
+        format,
+        mapping: MappingOptions { ignore_unknown, ..MappingOptions::default() },
+        on_error: OnError::Stop,
+        on_conflict: match on_conflict {
+            "skip" => OnConflict::Skip,
+            "update" => OnConflict::Update,
+            _ => OnConflict::Error,
+        },
+        dry_run: false,
+        rejects: None,
+        rejects_max: None,
+        number_column: None,
+        // Others read while it runs.
+        set_indexes_aside: false,
+        reader: ReaderOptions { line_bytes_max: LINE_BYTES_MAX, ..ReaderOptions::default() },
+        batch_bytes_max: IMPORT_BATCH_BYTES,
+        output_bytes_max: Some(UNPACKED_BYTES_MAX),
     }
 }

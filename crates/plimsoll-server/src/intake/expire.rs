@@ -14,7 +14,7 @@ use std::time::SystemTime;
 
 use plimsoll_jobs::{Ending, Handler, JobError, NewJob, Queue, Run};
 
-use super::{EXPIRE, IMPORT, Intake, QUEUE, files};
+use super::{BULK, EXPIRE, IMPORT, Intake, QUEUE, files};
 
 /// Jobs that come at about the same time are one.
 const AT_ONCE_MICROS: i64 = 60_000_000;
@@ -59,7 +59,11 @@ impl Intake {
             if !self.is_old(&entry) {
                 continue;
             }
-            if queue.with_key(IMPORT, token).wait()?.is_some() {
+            let mut held = false;
+            for kind in [IMPORT, BULK] {
+                held |= queue.with_key(kind, token).wait()?.is_some();
+            }
+            if held {
                 is_held = true;
                 continue;
             }

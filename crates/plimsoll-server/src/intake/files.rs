@@ -101,6 +101,7 @@ pub(crate) struct Upload {
     space: Arc<Space>,
     token: Box<str>,
     file: File,
+    digest: blake3::Hasher,
     bytes: u64,
     is_whole: bool,
 }
@@ -111,7 +112,8 @@ impl Upload {
         let token = format!("{:016x}{:016x}", number(0), number(1));
         let file = File::create_new(directory.join(format!("{token}{PARTIAL}")))?;
         let (directory, space) = (directory.into(), Arc::clone(space));
-        Ok(Self { directory, space, token: token.into(), file, bytes: 0, is_whole: false })
+        let (token, digest) = (token.into(), blake3::Hasher::new());
+        Ok(Self { directory, space, token, file, digest, bytes: 0, is_whole: false })
     }
 
     /// Appends; [`io::ErrorKind::QuotaExceeded`] where the space has no room.
@@ -120,6 +122,7 @@ impl Upload {
             return Err(io::ErrorKind::QuotaExceeded.into());
         }
         self.bytes += bytes.len() as u64;
+        self.digest.update(bytes);
         self.file.write_all(bytes)
     }
 
@@ -139,6 +142,11 @@ impl Upload {
 
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Of all that was appended.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        *self.digest.finalize().as_bytes()
     }
 
     /// Takes the place of another's file, whose bytes are given back.

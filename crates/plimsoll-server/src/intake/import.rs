@@ -23,7 +23,7 @@ use plimsoll_store::import::{Checkpoint, Import as StoreImport, ImportOptions, K
 use plimsoll_store::{ErrorKind, Store, Write};
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, Intake, Outcome, files};
+use super::{Asked, Intake, Outcome, files, told};
 use crate::app::Context;
 use crate::sealed::Sealed;
 
@@ -87,7 +87,7 @@ impl Handler for Import {
             return intake.import(run, &context, &asked, state);
         }
         // It was over, but for saying so.
-        intake.over(run, &asked, &state.import, state.rejects.as_deref())
+        intake.over(run, &context, &asked, &state)
     }
 }
 
@@ -142,7 +142,8 @@ impl Intake {
         };
         match go_on(&store, import, &keep, state.import, &mut progress) {
             Ok(summary) if summary.total.done => {
-                self.over(run, asked, &summary.total, rejects.as_deref())
+                let state = State { import: summary.total, rejects };
+                self.over(run, context, asked, &state)
             }
             Ok(_) => Ok(Ending::Stopped),
             Err(error) => Err(keep.refused.take().unwrap_or_else(|| failed(error))),
@@ -153,28 +154,41 @@ impl Intake {
         run.queue().progress(run.job().lease, progress).wait().map(drop)
     }
 
-    /// All rows are in: the file goes, and the job completes.
-    fn over(
-        &self,
-        run: &Run<'_>,
-        asked: &Asked,
-        total: &Checkpoint,
-        rejects: Option<&str>,
-    ) -> Result<Ending, JobError> {
+    /// Nothing of the file is needed any more.
+    pub(super) fn took_in(&self, run: &Run<'_>, asked: &Asked) {
         let name = files::whole(&asked.token);
         if let Err(error) = files::remove(&self.config.directory, &name, &self.space) {
             // It goes when it expires.
             tracing::warn!(%error, job = run.job().lease.id, "removing a file that was taken in");
         }
-        let outcome = Outcome::new(run.job().lease.id, total, asked.dry_run, rejects);
+    }
+
+    /// All rows are in: the file goes, and the job completes.
+    fn over(
+        &self,
+        run: &Run<'_>,
+        context: &Context,
+        asked: &Asked,
+        state: &State,
+    ) -> Result<Ending, JobError> {
+        self.took_in(run, asked);
+        let id = run.job().lease.id;
+        let Checkpoint { rows, rejected, .. } = state.import;
+        let outcome = Outcome::new(id, &state.import, asked.dry_run, state.rejects.as_deref());
         let result = serde_json::to_string(&outcome)
             .map_err(|e| JobError::hopeless(format!("a result as JSON: {e}")))?;
-        Ok(Ending::Done { effects: Vec::new(), result: Some(result.into()) })
+        let resource = context.store.catalogue().table(&asked.resource)?;
+        let mut effects = Vec::new();
+        if let (Some(sync), Some(jobs), true) = (&resource.sync, &context.jobs, asked.tells) {
+            let payload = serde_json::json!({"rows": rows, "rejected": rejected, "job": id});
+            effects = told(run.queue(), &jobs.registry, sync, &payload)?;
+        }
+        Ok(Ending::Done { effects, result: Some(result.into()) })
     }
 }
 
 /// The store, asked as whoever sent the file.
-fn written_by(context: &Context, asked: &Asked) -> Result<Store, JobError> {
+pub(super) fn written_by(context: &Context, asked: &Asked) -> Result<Store, JobError> {
     let Some(maker) = &asked.maker else { return Ok(context.store.clone()) };
     Ok(match maker.principal()?.identity() {
         Some(identity) => context.store.acting_as(identity)?,
@@ -183,7 +197,7 @@ fn written_by(context: &Context, asked: &Asked) -> Result<Store, JobError> {
 }
 
 /// How many bytes the rows of a file have, where that is known: not where it is compressed.
-fn plain_bytes(file: &File) -> io::Result<Option<u64>> {
+pub(super) fn plain_bytes(file: &File) -> io::Result<Option<u64>> {
     use std::os::unix::fs::FileExt as _;
     let mut begins = [0; 4];
     let read = file.read_at(&mut begins, 0)?;
@@ -192,7 +206,7 @@ fn plain_bytes(file: &File) -> io::Result<Option<u64>> {
 }
 
 /// Trying again helps where the store was the cause, and not the file.
-fn failed(error: plimsoll_store::Error) -> JobError {
+pub(super) fn failed(error: plimsoll_store::Error) -> JobError {
     match error.kind() {
         ErrorKind::Invalid
         | ErrorKind::NotFound

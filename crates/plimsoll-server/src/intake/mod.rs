@@ -1,4 +1,4 @@
-//! What clients send in files, and the jobs that take it in.
+//! What clients send in files, and the jobs that take it in: rows, and changes of rows.
 //!
 //! ```text
 //!   POST /goods/import ─> TOKEN.partial ── fsync, rename ──> TOKEN.upload ─> job import, sealed
@@ -13,6 +13,7 @@
 //! Never: a file removed whose job is not over.
 
 mod asked;
+mod bulk;
 mod expire;
 mod files;
 mod import;
@@ -20,6 +21,7 @@ mod multipart;
 mod outcome;
 mod receive;
 mod space;
+mod told;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,17 +30,22 @@ use std::time::Duration;
 use plimsoll_jobs::{Declared, Registry, Trying};
 use tokio::sync::Semaphore;
 
-pub(crate) use self::asked::{Asked, UNPACKED_BYTES_MAX};
+pub(crate) use self::asked::{Asked, UNPACKED_BYTES_MAX, of_rows};
+pub(crate) use self::bulk::CHANGES_BYTES;
+pub(crate) use self::files::Upload;
 pub(crate) use self::import::State;
 pub(crate) use self::outcome::{Outcome, Rejected};
 pub(crate) use self::receive::{Received, receive};
 use self::space::Space;
+pub(crate) use self::told::told;
 use crate::app::Error;
 use crate::home::Home;
 use crate::sealed::Sealed;
 
 /// The kind that imports a file.
 pub(crate) const IMPORT: &str = "import";
+/// The kind that changes the rows that a file names.
+pub(crate) const BULK: &str = "bulk.update";
 /// The kind that removes what nobody needs any more.
 pub(crate) const EXPIRE: &str = "intake.expire";
 /// Where they wait: the server's own worker alone works there unless another is told to, for the
@@ -100,6 +107,7 @@ impl Intake {
         let declared = Declared { queue: QUEUE, trying, ..Declared::default() };
         registry
             .add(IMPORT, declared, import::Import(Arc::clone(&intake)))
+            .and_then(|()| registry.add(BULK, declared, bulk::Bulk(Arc::clone(&intake))))
             .and_then(|()| registry.add(EXPIRE, declared, expire::Expire(Arc::clone(&intake))))
             .map_err(|e| Error::Invalid(format!("the kinds of intake: {e}")))?;
         Ok(intake)

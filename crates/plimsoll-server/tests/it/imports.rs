@@ -35,7 +35,7 @@ pub(crate) fn desk(world: &World) -> Desk {
     desk_over(world, world.store.clone())
 }
 
-fn desk_over(world: &World, store: Store) -> Desk {
+pub(crate) fn desk_over(world: &World, store: Store) -> Desk {
     let server = start_with(world, |config| {
         let mut jobs = jobs(world);
         jobs.worker.memory = Some(config.budget.child("jobs", 32 << 20).expect("a child"));
@@ -45,7 +45,7 @@ fn desk_over(world: &World, store: Store) -> Desk {
 }
 
 impl Desk {
-    fn send(&self, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) fn send(&self, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         self.server.ask("POST", target, headers, body)
     }
 
@@ -70,7 +70,7 @@ impl Desk {
         (place, job)
     }
 
-    fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         // It is made when the server stands.
         let Ok(entries) = std::fs::read_dir(&self.directory) else { return Vec::new() };
         entries.map(|e| e.expect("an entry").file_name().into_string().expect("UTF-8")).collect()
@@ -78,7 +78,7 @@ impl Desk {
 }
 
 /// How many goods have a code that begins so.
-fn count(world: &World, prefix: &str) -> i64 {
+pub(crate) fn count(world: &World, prefix: &str) -> i64 {
     let begins = format!("substr(code, 1, {}) = '{prefix}'", prefix.len());
     let sql = format!("select count(*) from goods where {begins}");
     let rows = world.store.query(&sql, 1).wait().expect("counted");
@@ -89,7 +89,7 @@ fn count(world: &World, prefix: &str) -> i64 {
 }
 
 /// Rows of goods as CSV, each wrong one without a price.
-fn csv(rows: u64, prefix: &str, is_wrong: impl Fn(u64) -> bool) -> String {
+pub(crate) fn csv(rows: u64, prefix: &str, is_wrong: impl Fn(u64) -> bool) -> String {
     let mut text = "code,name,price\n".to_owned();
     for row in 1..=rows {
         let price = if is_wrong(row) { "dear".to_owned() } else { format!("{row}.5") };
@@ -239,7 +239,7 @@ fn wrong_rows_beyond_what_is_allowed_stop_an_import_where_it_can_go_on() {
 
 /// How a unit is broken off.
 #[derive(Clone, Copy, Debug)]
-enum Break {
+pub(crate) enum Break {
     /// It does not happen.
     Before,
     /// It happens, and nobody is told.
@@ -315,7 +315,7 @@ impl Database for Breaking {
     }
 }
 
-fn breaking(world: &World, unit: i64, how: Break) -> Store {
+pub(crate) fn breaking(world: &World, unit: i64, how: Break) -> Store {
     let breaking = Breaking { inner: world.store.clone(), units_left: unit.into(), how };
     Store::new(Arc::new(breaking), Arc::clone(world.store.catalogue()))
 }

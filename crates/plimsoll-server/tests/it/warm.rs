@@ -89,6 +89,20 @@ fn sales_are_live_before_the_cache_is_warm_and_hot_behind_it() {
 }
 
 #[test]
+fn a_sync_warms_the_cache_by_the_event_it_tells() {
+    let world = world(0);
+    let server = serve(&world);
+    let row = br#"{"code":"s","name":"n","price":1}"#;
+    let ndjson = [("content-type", "application/x-ndjson")];
+    let synced = server.ask("POST", "/goods/sync", &ndjson, row);
+    assert_eq!(synced.status, 200, "{}", synced.text());
+    let cached = |what: &str| server.get(what).header("x-cache") == Some("hot");
+    server.wait_until("it becomes warm", || cached("/analytics/sales?period=7d"));
+    let listener = &server.get("/jobs?kind=cache.warm").json()["data"][0];
+    assert_eq!(listener["payload"]["name"], "GoodsSynced", "{listener}");
+}
+
+#[test]
 fn what_is_no_period_and_what_is_not_cached_at_all_is_said() {
     let world = world(0);
     let server = start(&world);

@@ -38,7 +38,7 @@ pub use pack::{
 pub use query::{BoundQuery, NamedQuery, ParameterKind, QueryParameter, QueryText};
 pub use query_file::QueryFile;
 pub use relation::Relation;
-pub use resource::{ColumnRole, ExportColumn, Handle, Index, IndexColumn, Nulls, Resource};
+pub use resource::{ColumnRole, ExportColumn, Handle, Index, IndexColumn, Nulls, Resource, Synced};
 pub use resources_text::resources_text;
 pub use resources_toml::resources;
 pub use sales::{JsonLines, JsonPath, Lines, SalesMapping};

@@ -12,7 +12,7 @@ use super::pack::{
 };
 use super::query_toml::QueryToml;
 use super::relation_toml::RelationToml;
-use super::{ColumnRole, ExportColumn, Resource, Searching};
+use super::{ColumnRole, ExportColumn, Resource, Searching, Synced};
 use crate::error::{Error, Result};
 
 /// Reads `pack.toml` and everything it stands beside.
@@ -119,9 +119,19 @@ struct ResourceToml {
     export_csv: Option<ExportToml>,
     #[serde(default)]
     search: Vec<Box<str>>,
+    sync: Option<SyncToml>,
     #[serde(default)]
     relation: Vec<RelationToml>,
     column: Vec<ColumnToml>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SyncToml {
+    topic: Box<str>,
+    event: Box<str>,
+    #[serde(default)]
+    listeners: Vec<Box<str>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -203,6 +213,11 @@ impl ResourceToml {
             // The database that is opened says by what.
             resource.search = Some(Searching::none().of(self.search.clone()));
         }
+        resource.sync = self.sync.as_ref().map(|sync| Synced {
+            topic: sync.topic.clone(),
+            event: sync.event.clone(),
+            listeners: sync.listeners.clone(),
+        });
         resource.unique = vec![key.clone()];
         resource.key = key;
         resource.filters = filters;

@@ -104,7 +104,7 @@ pub fn check(
     open(resource, input, options).map(drop)
 }
 
-fn open(
+pub(super) fn open(
     resource: &Resource,
     input: Box<dyn std::io::Read + Send>,
     options: &ImportOptions,

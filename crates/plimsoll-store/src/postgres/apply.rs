@@ -40,8 +40,11 @@ pub(super) async fn apply(
         return Err(Error::invalid(why));
     }
     if let Some(remember) = &unit.remember
-        && let Some(outcome) = control::recall(client, remember, unit.now_micros).await?
+        && let Some(mut outcome) = control::recall(client, remember, unit.now_micros).await?
     {
+        if unit.read_back.is_none() {
+            outcome.recall_counts();
+        }
         return Ok(outcome);
     }
     let mut worn = match guise {
@@ -59,6 +62,7 @@ pub(super) async fn apply(
                     columns,
                     on_conflict: *on_conflict,
                     now_micros: unit.now_micros,
+                    may_copy: guise.is_none(),
                 };
                 let refused = unit.report_conflicts.then_some(&mut outcome.refused);
                 let made = insert_rows(client, &insert, values, refused, &mut place).await?;
@@ -81,6 +85,7 @@ pub(super) async fn apply(
         outcome.returned = unit.writes;
         return Ok(outcome);
     }
+    let reads_back = unit.read_back.is_some();
     if let Some(read_back) = unit.read_back {
         read_row_back(client, shared, read_back, &mut outcome).await?;
     }
@@ -88,7 +93,13 @@ pub(super) async fn apply(
         worn.take_off(client).await?;
     }
     if let Some(remember) = &unit.remember {
+        if !reads_back {
+            outcome.keep_counts()?;
+        }
         control::remember(client, remember, unit.now_micros, &outcome).await?;
+        if !reads_back {
+            outcome.body.clear();
+        }
     }
     Ok(outcome)
 }
@@ -102,7 +113,10 @@ fn may_be_guised(unit: &WriteUnit) -> bool {
 
 /// What is neither SQL of a pack, nor a table, nor state of Plimsoll's own.
 fn is_of_rows(write: &Write) -> bool {
-    matches!(write, Write::Insert { .. } | Write::Update { .. } | Write::Delete { .. })
+    matches!(
+        write,
+        Write::Insert { .. } | Write::Update { .. } | Write::Change { .. } | Write::Delete { .. }
+    )
 }
 
 async fn statement(
@@ -121,6 +135,12 @@ async fn statement(
             let text = format!("drop table if exists {}", table.qualified());
             let what = format!("dropping {}", resource.name);
             client.batch_execute(&text).await.map(|()| 0).map_err(|e| explain(&what, &e))
+        }
+        Write::Change { resource, key, set } => {
+            let table = shared.table(resource)?;
+            let source = Source { resource, table: &table.table };
+            let sql = update(source, key, set, None, now_micros)?;
+            execute(client, resource, &sql).await
         }
         Write::Update { resource, key, set, if_version } => {
             let table = shared.table(resource)?;

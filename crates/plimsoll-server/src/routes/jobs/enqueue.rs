@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::{json, parse, read_body, soon};
 use crate::app::Context;
-use crate::intake::{self, IMPORT};
+use crate::intake::{self, BULK, IMPORT};
 use crate::jobs::Jobs;
 use crate::params::Query;
 use crate::problem::{Kind, Problem, Result};
@@ -86,6 +86,7 @@ pub(super) fn new_job(context: &Context, jobs: &Jobs, asked: &Asked<'_>) -> Resu
     let made_by = match &*asked.kind {
         GENERATE | EXPIRE => Some("/api/v2/reports"),
         IMPORT | intake::EXPIRE => Some("/import of a resource"),
+        BULK => Some("/bulk-update of a resource"),
         _ => None,
     };
     if let Some(place) = made_by {
