@@ -13,7 +13,7 @@ use anyhow::bail;
 use plimsoll::cache::Cache;
 use plimsoll_jobs::{
     Answer, NewSchedule, Queue, Random, Registry, SystemClock, Warming, WorkerOptions,
-    add_own_kinds, add_refreshing, add_warming, refreshing_schedule,
+    add_datasets, add_own_kinds, add_refreshing, add_warming, refreshing_schedule,
 };
 use plimsoll_server::{IntakeConfig, JobsConfig, ReportsConfig, push};
 use plimsoll_store::Store;
@@ -174,6 +174,10 @@ pub(crate) fn of_server(
     let mut registry = registry()?;
     push(setup, &mut registry)?;
     let cache = warm(setup, store, spill, &mut registry)?;
+    let datasets = store.catalogue().datasets();
+    if !datasets.is_empty() {
+        add_datasets(&mut registry, Arc::clone(datasets))?;
+    }
     let queue = queue(store);
     let analytics = store.catalogue().analytics();
     if let Some(analytics) = analytics.filter(|found| found.rollup.is_some()) {

@@ -1,9 +1,11 @@
-//! Imports over HTTP, seen from outside the process: kill -9, and what is left on the disk.
+//! What is sent to a server and taken in by its jobs, seen from outside the process: kill -9, what
+//! is left on the disk, and the shop on both databases.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use crate::corpus::folder;
+use crate::postgres::Database;
 use crate::server::Server;
 use crate::tool::Tool;
 
@@ -25,6 +27,11 @@ fn until(
         }
         assert!(began.elapsed() < DEADLINE, "{job}");
     }
+}
+
+/// Whether a code is one of the file's: the demo has some that begin so, too.
+fn is_sent(sku: &str) -> bool {
+    sku.strip_prefix('K').is_some_and(|rest| rest.len() == 7 && rest.parse::<u64>().is_ok())
 }
 
 #[test]
@@ -63,7 +70,7 @@ fn an_import_of_a_server_that_is_killed_twice_has_every_row_once() {
     assert_eq!(lines, ["line", "50000", "100000"], "{rejects}");
     let csv = server.get("/products/export?format=csv&fields=sku").body;
     let csv = String::from_utf8_lossy(&csv);
-    let mut found: Vec<&str> = csv.lines().filter(|sku| sku.starts_with('K')).collect();
+    let mut found: Vec<&str> = csv.lines().filter(|sku| is_sent(sku)).collect();
     found.sort_unstable();
     let all = (1..=ROWS).filter(|row| row % 50_000 != 0).map(|row| format!("K{row:07}"));
     assert!(found.iter().copied().eq(all), "{} rows", found.len());
@@ -71,4 +78,98 @@ fn an_import_of_a_server_that_is_killed_twice_has_every_row_once() {
     let left = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let left: Vec<String> = left.filter(|name| !name.ends_with(".rejects")).collect();
     assert_eq!(left, [""; 0], "the file goes with its job");
+}
+
+const NDJSON: &str = "Content-Type: application/x-ndjson\r\n";
+
+/// The result of a dataset that was walked over.
+fn processed(server: &Server, dataset: &str) -> serde_json::Value {
+    let body = format!(r#"{{"kind":"dataset.process","payload":{{"dataset":"{dataset}"}}}}"#);
+    let answer = server.client().post("/api/v2/jobs", &body).unwrap();
+    assert_eq!(answer.status, 202, "{}", String::from_utf8_lossy(&answer.body));
+    let place = answer.header("location").unwrap().to_owned();
+    let job = until(server, &place, |job| job["finished_at"].is_string());
+    assert_eq!(job["state"], "completed", "{job}");
+    job["result"].clone()
+}
+
+/// Orders and a log that are sent to the shop, and what its jobs make of them.
+fn shop(server: &Server) {
+    let orders: String = (1..=250)
+        .map(|n| {
+            format!(
+                "{{\"number\":\"Z{n}\",\"channel\":\"web\",\"status\":\"completed\",\
+                 \"ordered_at\":\"2026-01-02T03:04:05Z\"}}\n"
+            )
+        })
+        .collect();
+    for _ in 0..2 {
+        let synced = server.client().ask("POST", "/orders/sync", NDJSON, &orders).unwrap();
+        assert_eq!(synced.json(), serde_json::json!({"rows": 250, "event": "OrdersSynced"}));
+    }
+    let listener = server.get("/api/v2/jobs?kind=cache.warm").json();
+    assert_eq!(listener["data"].as_array().map(Vec::len), Some(2), "{listener}");
+    assert_eq!(listener["data"][0]["payload"]["name"], "OrdersSynced", "{listener}");
+    let result = processed(server, "orders");
+    let number = |name: &str| result[name].as_u64().unwrap();
+    assert!(number("processed") >= 250, "{result}");
+    assert_eq!(number("checkpoints"), number("processed").div_ceil(100), "{result}");
+    let results = server.get("/order-results?sort=-order_id&limit=1").json();
+    assert_eq!(results["data"][0]["order_id"], result["last_id"], "{results}");
+
+    let log: String = (0..5_000)
+        .map(|n| {
+            let (actor, action) = (n % 7, ["view", "buy"][usize::from(n % 5 == 0)]);
+            let day = 1 + n % 3;
+            format!(
+                "{{\"actor\":\"u{actor}\",\"action\":\"{action}\",\"subject\":\"p{n}\",\
+                 \"at\":\"2026-02-0{day}T23:59:59Z\"}}\n"
+            )
+        })
+        .collect();
+    let answer = server.client().ask("POST", "/api/v2/activity", NDJSON, &log).unwrap();
+    assert_eq!(answer.status, 202, "{}", String::from_utf8_lossy(&answer.body));
+    let place = answer.header("location").unwrap().to_owned();
+    let job = until(server, &place, |job| job["finished_at"].is_string());
+    assert_eq!(job["result"]["rows"], 5_000, "{job}");
+    let few = "{\"actor\":\"u9\",\"action\":\"buy\",\"at\":\"2026-02-01T00:00:00Z\"}\n";
+    let answer = server.client().ask("POST", "/activity", NDJSON, few).unwrap();
+    assert_eq!(answer.json(), serde_json::json!({"rows": 1}));
+    let found = server.get("/activity?actor=u9").json();
+    assert_eq!(found["data"].as_array().map(Vec::len), Some(1), "{found}");
+    // Once more is the same: the first range begins anew.
+    for _ in 0..2 {
+        let result = processed(server, "activity");
+        assert_eq!((&result["processed"], &result["checkpoints"]), (&5_001.into(), &3.into()));
+        let totals = server.get("/activity-totals?limit=50").json();
+        let totals = totals["data"].as_array().unwrap().clone();
+        let events: u64 = totals.iter().map(|row| row["events"].as_u64().unwrap()).sum();
+        assert_eq!((totals.len(), events), (6, 5_001), "{totals:?}");
+    }
+    let asked = r#"{"query":"activity","format":"ndjson","params":{"from":"2026-02-01"}}"#;
+    let answer = server.client().post("/api/v2/reports", asked).unwrap();
+    assert_eq!(answer.status, 202, "{}", String::from_utf8_lossy(&answer.body));
+    let place = answer.header("location").unwrap().to_owned();
+    until(server, &place, |job| job["state"] == "completed");
+    let report = server.get(&format!("{place}/download"));
+    let report = String::from_utf8_lossy(&report.body);
+    assert_eq!(report.lines().count(), 6, "{report}");
+    assert!(report.contains("\"actors\":7"), "{report}");
+}
+
+#[test]
+fn orders_are_synced_and_a_log_is_taken_in_summed_up_and_reported() {
+    let folder = folder();
+    let demo = ["seed", "--products", "10", "--orders", "120", "--customers", "10"];
+    Tool::new(folder.path(), &demo).run().expect(0, &[]);
+    shop(&Server::start(folder.path(), &[]));
+}
+
+#[test]
+fn orders_are_synced_and_a_log_is_taken_in_summed_up_and_reported_on_postgresql() {
+    let folder = folder();
+    let Some(database) = Database::with("") else { return };
+    let url = database.url();
+    Tool::new(folder.path(), &["migrate", "--database", &url]).run().expect(0, &[]);
+    shop(&Server::start(folder.path(), &["--database", &url]));
 }

@@ -8,8 +8,10 @@ use std::net::Shutdown;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use plimsoll::record::Value;
+use plimsoll_jobs::{NewJob, Queue, SystemClock};
 use plimsoll_store::{
     AggregateRequest, Aggregated, Database, DatabaseStats, Error, ErrorKind, Page, PageRequest,
     Pending, Priority, Report, ReportRequest, SnapshotRequest, Store, Write, WriteOutcome,
@@ -431,6 +433,60 @@ fn a_body_that_breaks_off_or_finds_no_room_leaves_nothing_behind() {
     assert_eq!(desk.server.held("body"), 0);
     let waits = desk.server.get(&format!("{place}/rejects"));
     assert_eq!(waits.problem(409, "report-not-ready")["state"], "ready");
+}
+
+#[test]
+fn two_files_at_once_and_the_same_one_under_one_idempotency_key_come_in_once_each() {
+    let world = world(0);
+    let desk = desk(&world);
+    let [one, two] = ["a", "b"].map(|prefix| csv(8_000, prefix, |_| false));
+    let first = desk.taken(&desk.send("/goods/import", CSV, one.as_bytes()));
+    let second = desk.taken(&desk.send("/goods/import", CSV, two.as_bytes()));
+    for place in [first, second] {
+        assert_eq!(desk.over(&place)["result"]["rows"], 8_000);
+    }
+    assert_eq!((count(&world, "a"), count(&world, "b")), (8_000, 8_000));
+    let keyed = [CSV[0], ("idempotency-key", "i1")];
+    let file = csv(5, "c", |_| false);
+    let (place, _) = desk.import("/goods/import", &keyed, file.as_bytes());
+    let again = desk.send("/goods/import", &keyed, file.as_bytes());
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(desk.taken(&again), place, "the job there was, though it is over");
+    for (target, body) in
+        [("/goods/import?on_conflict=skip", &file), ("/goods/import", &csv(6, "c", |_| false))]
+    {
+        let reused = desk.send(target, &keyed, body.as_bytes());
+        reused.problem(422, "idempotency-key-reused");
+    }
+    assert_eq!((count(&world, "c"), desk.files()), (5, vec![]));
+}
+
+#[test]
+fn files_that_nobody_needs_any_more_go_and_those_of_jobs_that_are_not_over_stay() {
+    let world = world(0);
+    let server = start_with(&world, |config| {
+        let mut jobs = jobs(&world);
+        jobs.intake.keep = Duration::ZERO;
+        config.jobs = Some(jobs);
+    });
+    let desk = Desk { server, directory: world.directory().join("intake") };
+    let broken = csv(9, "e", |row| row == 5);
+    let (place, job) = desk.import("/goods/import", CSV, broken.as_bytes());
+    assert_eq!((&job["state"], desk.files().len()), (&json!("failed"), 1), "it can be corrected");
+    // Another one waits, and what has no name of ours is nobody's.
+    let pause = desk.server.ask("POST", "/queues/intake/pause", &[], b"");
+    assert_eq!(pause.status, 200, "{}", pause.text());
+    let waiting = desk.taken(&desk.send("/goods/import", CSV, broken.as_bytes()));
+    std::fs::write(desk.directory.join("somebody.upload"), "theirs").expect("written");
+    let queue = Queue::new(world.store.clone(), Arc::new(SystemClock::default()));
+    let look = NewJob { queue: "low".into(), ..NewJob::new("intake.expire", "{}") };
+    let look = queue.enqueue(&look).expect("well formed").wait().expect("enqueued");
+    desk.over(&format!("/jobs/{}", look.id));
+    assert_eq!(desk.files().len(), 2, "{:?}", desk.files());
+    let late = desk.send(&format!("{place}/resume"), CSV, csv(9, "e", |_| false).as_bytes());
+    late.problem(410, "gone");
+    desk.server.ask("POST", "/queues/intake/resume", &[], b"");
+    assert_eq!(desk.over(&waiting)["state"], "failed");
 }
 
 #[test]

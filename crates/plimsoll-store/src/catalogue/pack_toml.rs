@@ -7,6 +7,7 @@ use plimsoll::record::{Column, ColumnType, Schema};
 use serde::Deserialize;
 
 use super::analytics_toml::AnalyticsToml;
+use super::dataset_toml::DatasetToml;
 use super::pack::{
     Figure, Migration, Pack, PackFiles, Recipe, Seed, SeedCount, Step, StepBatch, Words,
 };
@@ -47,7 +48,9 @@ pub(super) fn parse(files: &PackFiles, words: Words) -> Result<Pack> {
     };
     let (name, title, analytics) = (toml.name, toml.title, toml.analytics);
     let queries = toml.query.iter().map(|query| query.read(files, words)).collect::<Result<_>>()?;
-    Ok(Pack { name, title, migrations, resources, recipes, queries, seed, analytics })
+    let datasets = toml.dataset.iter().map(|dataset| dataset.read(files, words));
+    let datasets = datasets.collect::<Result<_>>()?;
+    Ok(Pack { name, title, migrations, resources, recipes, queries, datasets, seed, analytics })
 }
 
 pub(super) fn read<'a>(files: &'a PackFiles, path: &str) -> Result<&'a str> {
@@ -90,6 +93,8 @@ struct PackToml {
     resource: Vec<ResourceToml>,
     #[serde(default)]
     query: Vec<QueryToml>,
+    #[serde(default)]
+    dataset: Vec<DatasetToml>,
     analytics: Option<AnalyticsToml>,
 }
 

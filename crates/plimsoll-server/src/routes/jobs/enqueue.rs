@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use plimsoll::record::Timestamp;
-use plimsoll_jobs::{NewJob, check_own, document, is_own, is_sql};
+use plimsoll_jobs::{DATASET, NewJob, check_dataset, check_own, document, is_own, is_sql};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -94,6 +94,9 @@ pub(super) fn new_job(context: &Context, jobs: &Jobs, asked: &Asked<'_>) -> Resu
     }
     if !known && is_own(&asked.kind) {
         return Err(unknown_kind(jobs, &asked.kind));
+    }
+    if &*asked.kind == DATASET {
+        check_dataset(context.store.catalogue().datasets(), payload)?;
     }
     check_own(&asked.kind, payload)?;
     let mut job = match known {
