@@ -6,22 +6,22 @@
 -- A row of the log is never changed; its `id` is the order in which it came in.
 
 CREATE TABLE activity (
-    id      INTEGER PRIMARY KEY,
-    actor   TEXT    NOT NULL CHECK (actor <> ''),
-    action  TEXT    NOT NULL CHECK (action <> ''),
-    subject TEXT,
-    at      INTEGER NOT NULL
+    id          INTEGER PRIMARY KEY,
+    actor       TEXT    NOT NULL CHECK (actor <> ''),
+    action_name TEXT    NOT NULL CHECK (action_name <> ''),
+    object_name TEXT,
+    happened_at INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX activity_by_time ON activity (at);
-CREATE INDEX activity_by_actor ON activity (actor, at);
+CREATE INDEX activity_by_time ON activity (happened_at);
+CREATE INDEX activity_by_actor ON activity (actor, happened_at);
 
 -- By day of UTC and action; a date is the first instant of the day.
 CREATE TABLE activity_totals (
-    date   INTEGER NOT NULL,
-    action TEXT    NOT NULL,
-    events INTEGER NOT NULL,
-    PRIMARY KEY (date, action)
+    date        INTEGER NOT NULL,
+    action_name TEXT    NOT NULL,
+    times_done  INTEGER NOT NULL,
+    PRIMARY KEY (date, action_name)
 ) STRICT;
 
 CREATE TABLE order_results (

@@ -122,8 +122,8 @@ fn shop(server: &Server) {
             let (actor, action) = (n % 7, ["view", "buy"][usize::from(n % 5 == 0)]);
             let day = 1 + n % 3;
             format!(
-                "{{\"actor\":\"u{actor}\",\"action\":\"{action}\",\"subject\":\"p{n}\",\
-                 \"at\":\"2026-02-0{day}T23:59:59Z\"}}\n"
+                "{{\"actor\":\"u{actor}\",\"action_name\":\"{action}\",\"object_name\":\"p{n}\",\
+                 \"happened_at\":\"2026-02-0{day}T23:59:59Z\"}}\n"
             )
         })
         .collect();
@@ -132,7 +132,8 @@ fn shop(server: &Server) {
     let place = answer.header("location").unwrap().to_owned();
     let job = until(server, &place, |job| job["finished_at"].is_string());
     assert_eq!(job["result"]["rows"], 5_000, "{job}");
-    let few = "{\"actor\":\"u9\",\"action\":\"buy\",\"at\":\"2026-02-01T00:00:00Z\"}\n";
+    let few =
+        "{\"actor\":\"u9\",\"action_name\":\"buy\",\"happened_at\":\"2026-02-01T00:00:00Z\"}\n";
     let answer = server.client().ask("POST", "/activity", NDJSON, few).unwrap();
     assert_eq!(answer.json(), serde_json::json!({"rows": 1}));
     let found = server.get("/activity?actor=u9").json();
@@ -143,7 +144,7 @@ fn shop(server: &Server) {
         assert_eq!((&result["processed"], &result["checkpoints"]), (&5_001.into(), &3.into()));
         let totals = server.get("/activity-totals?limit=50").json();
         let totals = totals["data"].as_array().unwrap().clone();
-        let events: u64 = totals.iter().map(|row| row["events"].as_u64().unwrap()).sum();
+        let events: u64 = totals.iter().map(|row| row["times_done"].as_u64().unwrap()).sum();
         assert_eq!((totals.len(), events), (6, 5_001), "{totals:?}");
     }
     let asked = r#"{"query":"activity","format":"ndjson","params":{"from":"2026-02-01"}}"#;

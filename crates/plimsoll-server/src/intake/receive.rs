@@ -76,6 +76,9 @@ pub(crate) async fn receive(
             )));
         }
     };
+    if body.size_hint().lower() > intake.space.bytes_max {
+        return Err(no_room(intake));
+    }
     let busy = |_| Problem::new(Kind::Busy, "too many files are received already").retry_after(5);
     let _place = intake.places.try_acquire().map_err(busy)?;
     let _held = context.body_bytes.try_reserve(HELD_BYTES)?;
@@ -169,20 +172,22 @@ async fn on_disk<T: Send + 'static>(
 ) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await.map_err(|e| Problem::internal(&e))?;
     done.map_err(|error| match error.kind() {
-        io::ErrorKind::QuotaExceeded => {
-            let most = ByteSize::new(intake.space.bytes_max);
-            let why = format!(
-                "files that are sent may take {most} together, and this one does not fit beside \
-                 those that jobs have not taken in yet: try again when they are over"
-            );
-            Problem::new(Kind::DiskFull, why).with("bytes_max", intake.space.bytes_max)
-        }
+        io::ErrorKind::QuotaExceeded => no_room(intake),
         io::ErrorKind::StorageFull => {
             let why = "the disk is full: no room for the file in the data directory";
             Problem::new(Kind::DiskFull, why)
         }
         _ => Problem::internal(&error),
     })
+}
+
+fn no_room(intake: &Intake) -> Problem {
+    let most = ByteSize::new(intake.space.bytes_max);
+    let why = format!(
+        "files that are sent may take {most} together, and this one does not fit beside those that \
+         jobs have not taken in yet: try again when they are over"
+    );
+    Problem::new(Kind::DiskFull, why).with("bytes_max", intake.space.bytes_max)
 }
 
 fn unreadable(why: String) -> Problem {

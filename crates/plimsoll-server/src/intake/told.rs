@@ -23,13 +23,14 @@ pub(crate) fn told(
         name: sync.event.clone(),
         payload: payload.to_string().into(),
     };
-    let listener = |kind: &Box<str>| match registry.declared(kind) {
+    let listener = |kind: &str| match registry.declared(kind) {
         Some(_) => registry.job(kind, "{}").map(Some),
         // Without a cache nothing is kept warm.
-        None if OWN_KINDS.contains(&&**kind) => Ok(None),
-        None => Ok(Some(NewJob::new(kind.clone(), "{}"))),
+        None if OWN_KINDS.contains(&kind) => Ok(None),
+        None => Ok(Some(NewJob::new(kind, "{}"))),
     };
-    let listeners = sync.listeners.iter().map(listener).collect::<plimsoll_jobs::Result<Vec<_>>>();
-    let listeners: Vec<NewJob> = listeners?.into_iter().flatten().collect();
+    let listeners = sync.listeners.iter().map(|kind| listener(kind));
+    let listeners = listeners.collect::<plimsoll_jobs::Result<Vec<_>>>()?;
+    let listeners: Vec<NewJob> = listeners.into_iter().flatten().collect();
     queue.event_writes(&event, &listeners)
 }

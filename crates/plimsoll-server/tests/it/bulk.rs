@@ -160,8 +160,9 @@ fn what_is_no_change_is_refused_or_fails_and_nothing_is_changed() {
     // Of many, one that cannot be read.
     let mut many = lines(1..=1_800, 77);
     many.push_str("{\"id\":5,\"set\":{\"colour\":1}}\n");
-    let place = desk.taken(&desk.send(TARGET, NDJSON, many.as_bytes()));
-    let job = desk.over(&place);
+    let answer = desk.send(TARGET, NDJSON, many.as_bytes());
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let job = desk.over(&desk.taken(&answer));
     assert_eq!(job["state"], "failed", "{job}");
     assert!(job["error"]["detail"].as_str().is_some_and(|e| e.contains("line 1801")), "{job}");
     assert_eq!((count(&world, 2, 77), count(&world, 1, 77)), (0, 0));

@@ -56,7 +56,10 @@ fn few_rows_are_written_over_those_there_and_the_event_is_told_in_the_same_unit(
     desk.send(TARGET, NDJSON, b"").problem(400, "invalid-request");
     desk.send("/api/v2/tables/pairs/sync", NDJSON, b"{}").problem(404, "not-found");
     desk.send("/api/v2/tables/sales/sync", NDJSON, b"{}").problem(405, "method-not-allowed");
-    desk.send("/goods/sync?topic=x", NDJSON, b"{}").problem(400, "unknown-parameter");
+    for query in ["topic=x", "on_conflict=skip"] {
+        let target = format!("/goods/sync?{query}");
+        desk.send(&target, NDJSON, b"{}").problem(400, "unknown-parameter");
+    }
     let image: &[(&str, &str)] = &[("content-type", "image/png")];
     desk.send(TARGET, image, b"x").problem(415, "unsupported-media-type");
     assert_eq!((events(&world).len(), count(&world, "N")), (1, 1));

@@ -134,6 +134,15 @@ fn an_import_writes_as_the_tenant_who_sent_the_file_and_nobody_else() {
             assert_eq!(theirs["state"], "failed", "{theirs}");
         }
     }
+    // What is Plimsoll's own, an event, stands in the unit of a tenant's rows.
+    let (_, tenant) = &tenants.both()[0];
+    let synced = tenant.send("POST", "/goods/sync", &[], &rows("a3-", "a", 3));
+    assert_eq!((synced.status, &synced.json()["event"]), (200, &json!("GoodsSynced")));
+    let theirs = tenant.send("POST", "/goods/sync", &[], &rows("b3-", "b", 3));
+    theirs.problem(403, "forbidden");
+    let few = json!([{"id": 4, "set": {"stock": 9}}, {"id": 5, "set": {"stock": 9}}]);
+    let changed = tenant.send("POST", "/goods/bulk-update", &[], &few).json();
+    assert_eq!(changed, json!({"rows": 2, "updated": 1, "missing": 1, "missing_keys": ["5"]}));
     let own = As::key(&tenants.server, 3);
     let text = own.get("/goods/export?format=ndjson&filter=id%20%3E%20400");
     let mut found = kinds(text.text(), "kind");

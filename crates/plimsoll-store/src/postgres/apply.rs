@@ -40,11 +40,8 @@ pub(super) async fn apply(
         return Err(Error::invalid(why));
     }
     if let Some(remember) = &unit.remember
-        && let Some(mut outcome) = control::recall(client, remember, unit.now_micros).await?
+        && let Some(outcome) = control::recall(client, &unit, remember).await?
     {
-        if unit.read_back.is_none() {
-            outcome.recall_counts();
-        }
         return Ok(outcome);
     }
     let mut worn = match guise {
@@ -93,13 +90,7 @@ pub(super) async fn apply(
         worn.take_off(client).await?;
     }
     if let Some(remember) = &unit.remember {
-        if !reads_back {
-            outcome.keep_counts()?;
-        }
-        control::remember(client, remember, unit.now_micros, &outcome).await?;
-        if !reads_back {
-            outcome.body.clear();
-        }
+        control::remember(client, remember, unit.now_micros, reads_back, &mut outcome).await?;
     }
     Ok(outcome)
 }

@@ -61,8 +61,7 @@ pub(crate) async fn sync(
         );
         return Err(Problem::new(Kind::NotFound, why));
     }
-    let mut options = Options::read(request.uri.query())?;
-    options.on_conflict = "update".into();
+    let options = Options::of_sync(request.uri.query())?;
     ingest(context, served, label, request, body, (options, true)).await
 }
 
@@ -96,7 +95,8 @@ async fn ingest(
     }
     let Held { bytes, reservation } = read_json(context, &request.headers, body, &TYPES).await?;
     let text = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let format = text.and_then(Format::from_media_type).unwrap_or(Format::Ndjson);
+    let typed = text.and_then(Format::from_media_type).unwrap_or(Format::Ndjson);
+    let format = options.format.unwrap_or(typed);
     let asked = of_rows(format, &options.on_conflict, options.ignore_unknown);
     let input = Box::new(Cursor::new(bytes.clone()));
     let read = few(&served.resource, input, &asked, ROWS_MAX);

@@ -8,8 +8,10 @@ use plimsoll::format::Format;
 use crate::params::{Query, flag, invalid, unknown};
 use crate::problem::Result;
 
+/// What becomes of a row that is there.
+const ON_CONFLICT: &str = "on_conflict";
 const PARAMETERS: [&str; 6] =
-    ["format", "on_error", "on_conflict", "max_errors", "ignore_unknown", "dry_run"];
+    ["format", "on_error", ON_CONFLICT, "max_errors", "ignore_unknown", "dry_run"];
 /// Rows that are left out at most where nothing is said.
 const ERRORS_MAX_PRESET: u64 = 10_000;
 /// And whatever is said: their file is bounded by this.
@@ -26,6 +28,15 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// Of a sync, which says itself what becomes of rows that are there.
+    pub(super) fn of_sync(query: Option<&str>) -> Result<Self> {
+        let without = PARAMETERS.iter().copied().filter(|name| *name != ON_CONFLICT);
+        if Query::read(query)?.pairs().any(|(name, _)| name == ON_CONFLICT) {
+            return Err(unknown(ON_CONFLICT, &without.collect::<Vec<_>>(), &[]));
+        }
+        Ok(Self { on_conflict: "update".into(), ..Self::read(query)? })
+    }
+
     pub(super) fn read(query: Option<&str>) -> Result<Self> {
         let mut options = Self {
             format: None,
@@ -48,10 +59,10 @@ impl Options {
                     "stop" => options.goes_on = false,
                     _ => return Err(invalid(name, value, "stop or continue")),
                 },
-                "on_conflict" if matches!(value, "error" | "skip" | "update") => {
+                ON_CONFLICT if matches!(value, "error" | "skip" | "update") => {
                     options.on_conflict = value.into();
                 }
-                "on_conflict" => return Err(invalid(name, value, "error, skip or update")),
+                ON_CONFLICT => return Err(invalid(name, value, "error, skip or update")),
                 "max_errors" => {
                     let errors = value.parse().ok().filter(|errors| *errors <= ERRORS_MAX);
                     let allowed = || format!("a whole number up to {ERRORS_MAX}");
