@@ -13,9 +13,9 @@ use anyhow::bail;
 use plimsoll::cache::Cache;
 use plimsoll_jobs::{
     Answer, NewSchedule, Queue, Random, Registry, SystemClock, Warming, WorkerOptions,
-    add_own_kinds, add_refreshing, add_warming, refreshing_schedule,
+    add_datasets, add_own_kinds, add_refreshing, add_warming, refreshing_schedule,
 };
-use plimsoll_server::{JobsConfig, ReportsConfig, push};
+use plimsoll_server::{IntakeConfig, JobsConfig, ReportsConfig, push};
 use plimsoll_store::Store;
 use plimsoll_store::catalogue::Pack;
 use plimsoll_store::sales::Period;
@@ -184,6 +184,10 @@ pub(crate) fn of_server(
         None => warm(setup, store, spill, &mut registry)?,
         Some(_) => None,
     };
+    let datasets = store.catalogue().datasets();
+    if beside.is_none() && !datasets.is_empty() {
+        add_datasets(&mut registry, Arc::clone(datasets))?;
+    }
     let mut queue = queue(beside.unwrap_or(store));
     if let Some(webhooks) = webhooks {
         queue = queue.with_subscribers(Arc::new(webhooks));
@@ -197,5 +201,10 @@ pub(crate) fn of_server(
         directory: setup.data().join("reports"),
         keep: Duration::from_millis(setup.config.duration_ms("reports.keep")),
     };
-    Ok((JobsConfig { queue, registry, worker, reports, random: random() }, cache))
+    let intake = IntakeConfig {
+        directory: setup.data().join("intake"),
+        keep: Duration::from_millis(setup.config.duration_ms("intake.keep")),
+        disk_bytes_max: setup.config.bytes("intake.disk_max").unwrap_or(u64::MAX),
+    };
+    Ok((JobsConfig { queue, registry, worker, reports, intake, random: random() }, cache))
 }

@@ -10,6 +10,7 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::dataset::DATASET;
 use crate::error::{Error, Result};
 use crate::handler::{Declared, Registry};
 use crate::job::Trying;
@@ -51,16 +52,20 @@ pub fn is_own(kind: &str) -> bool {
 
 /// The kinds that Plimsoll does itself, where they are registered. Nobody else is given one of
 /// them: neither who pulls, nor a program that takes all kinds.
-pub const OWN_KINDS: [&str; 9] = [
+pub const OWN_KINDS: [&str; 13] = [
     PRUNE,
     SQL_KIND,
     WARM,
     WARM_PERIOD,
     WARMED,
     REFRESH,
+    DATASET,
     "http.push",
     "report.generate",
     "report.expire",
+    "import",
+    "bulk.update",
+    "intake.expire",
 ];
 
 /// These beside others that are left out.

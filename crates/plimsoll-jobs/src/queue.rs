@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use plimsoll::record::Value;
-use plimsoll_store::{Own, Priority, Store, Write, WriteOutcome, WriteUnit};
+use plimsoll_store::{Own, Priority, Remember, Store, Write, WriteOutcome, WriteUnit};
 
 use crate::answer::Answer;
 use crate::bell::Bell;
@@ -198,6 +198,35 @@ impl Queue {
         }))
     }
 
+    /// Enqueues a job, or finds the one that was enqueued under a client's key; says which.
+    ///
+    /// # Errors
+    /// As [`Queue::enqueue`]; the answer has [`plimsoll_store::ErrorKind::KeyReused`] for a key of
+    /// another request.
+    pub fn enqueue_once(&self, job: &NewJob, remember: Remember) -> Result<Written<Enqueued>> {
+        let unit = WriteUnit {
+            writes: self.enqueue_writes(job)?,
+            now_micros: self.now_micros(),
+            remember: Some(remember),
+            ..WriteUnit::default()
+        };
+        let bell = Arc::clone(&self.bell);
+        Ok(Answer::new(self.store.write(unit, Priority::Normal), move |outcome| {
+            bell.ring();
+            let existed = outcome.replayed.is_some();
+            let row = outcome.own.into_iter().next();
+            let missing = || Error::new(ErrorKind::Conflict, "the job was over a moment ago");
+            Ok(Enqueued { id: Fields::of(row.ok_or_else(missing)?).int()?, existed })
+        }))
+    }
+
+    /// The job of a kind with a unique key that is not over.
+    pub fn with_key(&self, kind: &str, key: &str) -> Read<Option<JobId>> {
+        self.read(&WITH_KEY, vec![text(kind), text(key)], 1, |rows| {
+            rows.into_iter().next().map(|row| Fields::of(row).int()).transpose()
+        })
+    }
+
     /// Takes ready jobs under a lease, the first of their queue first.
     pub fn claim(&self, claim: &Claim<'_>) -> Written<Vec<Claimed>> {
         self.claim_from(claim, &FRONT)
@@ -328,48 +357,10 @@ impl Queue {
             rows.into_iter().next().map(|row| Fields::of(row).int()).transpose()
         })
     }
-
-    /// How far a job is, without a checkpoint.
-    pub fn progress(&self, lease: Lease, progress: &crate::Progress) -> Written<Option<Wish>> {
-        let mut params = lease_params(lease);
-        params.extend(progress_params(progress));
-        self.write(vec![fenced(&sql::PROGRESS, params)], Priority::Normal, told)
-    }
-
-    /// Effects and the checkpoint behind them, in one transaction.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`] for a checkpoint that is too large.
-    pub fn checkpoint(
-        &self,
-        lease: Lease,
-        mut effects: Vec<Write>,
-        checkpoint: &str,
-        progress: &crate::Progress,
-    ) -> Result<Written<Option<Wish>>> {
-        if checkpoint.len() > crate::job::CHECKPOINT_BYTES_MAX {
-            return Err(Error::invalid(format!(
-                "a checkpoint of {} bytes: at most {} are kept, so write what is large into a \
-                 file and name that",
-                checkpoint.len(),
-                crate::job::CHECKPOINT_BYTES_MAX
-            )));
-        }
-        let mut params = lease_params(lease);
-        params.push(text(checkpoint));
-        params.extend(progress_params(progress));
-        effects.push(fenced(&sql::CHECKPOINT, params));
-        Ok(self.write(effects, Priority::Bulk, told))
-    }
-}
-
-fn progress_params(progress: &crate::Progress) -> [Value; 3] {
-    let unit = progress.unit.as_deref().map(|unit| storable(cut(unit, 32)));
-    [int(progress.done), int_or_null(progress.total), text_or_null(unit.as_deref())]
 }
 
 /// A text as both databases take it: PostgreSQL has no character of number 0.
-fn storable(text: &str) -> String {
+pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 

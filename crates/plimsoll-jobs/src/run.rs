@@ -15,6 +15,7 @@ use plimsoll_store::{Store, Write};
 use serde::de::DeserializeOwned;
 
 use crate::cadence::{Cadence, Pacer};
+use crate::checkpoint::checkpoint_write;
 use crate::clock::Clock;
 use crate::control::{Control, Stop};
 use crate::handler::JobError;
@@ -120,6 +121,19 @@ impl<'a> Run<'a> {
         self.pacer.wrote(now, now.saturating_sub(began));
         self.checkpoint = Some(checkpoint.into());
         Ok(self.heard(wish))
+    }
+
+    /// The statement that keeps a checkpoint, for what writes units of its own: it stands last in
+    /// the unit of the effects it counts. Where the lease is another's by now, the unit fails.
+    ///
+    /// # Errors
+    /// A checkpoint that is too large.
+    pub fn checkpoint_write(
+        &self,
+        checkpoint: &str,
+        progress: &Progress,
+    ) -> Result<Write, JobError> {
+        Ok(checkpoint_write(self.job.lease, checkpoint, progress)?)
     }
 
     /// How far it is, without a checkpoint; says whether to stop.

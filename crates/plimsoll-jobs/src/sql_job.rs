@@ -130,47 +130,61 @@ pub struct SqlRunner;
 impl Handler for SqlRunner {
     fn run(&self, run: &mut Run<'_>) -> Result<Ending, JobError> {
         let job: SqlJob = run.payload()?;
-        job.check().map_err(JobError::hopeless)?;
-        let mut mark = match run.checkpoint::<Mark>()? {
-            Some(mark) => mark,
-            None => match first(run, &job)? {
-                Some(mark) => mark,
-                None => return Ok(done(0, 0)),
-            },
+        let Some(Walked { ranges, rows, .. }) = walk(run, &job)? else {
+            return Ok(Ending::Stopped);
         };
-        let mut rows = job.rows.unwrap_or(ROWS_FIRST);
-        loop {
-            if run.stop().is_some() || !caught_up(run, &job) {
-                return Ok(Ending::Stopped);
-            }
-            let Some((upto, found)) = range(run, &job, mark.after, rows)? else {
-                return Ok(done(mark.ranges, mark.rows));
-            };
-            let began = std::time::Instant::now();
-            let params =
-                vec![("after".into(), Value::Int(mark.after)), ("upto".into(), Value::Int(upto))];
-            mark = Mark { after: upto, ranges: mark.ranges + 1, rows: mark.rows + found, ..mark };
-            let effect = Write::Sql { text: (*job.sql).into(), params };
-            let text = serde_json::to_string(&mark)
-                .map_err(|e| JobError::hopeless(format!("writing a checkpoint: {e}")))?;
-            let progress = Progress {
-                done: mark.rows,
-                total: Some(mark.total.max(mark.rows)),
-                unit: Some("rows".into()),
-            };
-            if run.save(vec![effect], &text, &progress)?.is_some() {
-                return Ok(Ending::Stopped);
-            }
-            if job.rows.is_none() {
-                rows = larger(rows, began.elapsed());
-            }
-        }
+        let result = format!("{{\"ranges\":{ranges},\"rows\":{rows}}}");
+        Ok(Ending::Done { effects: Vec::new(), result: Some(result.into()) })
     }
 }
 
-fn done(ranges: u64, rows: u64) -> Ending {
-    let result = format!("{{\"ranges\":{ranges},\"rows\":{rows}}}");
-    Ending::Done { effects: Vec::new(), result: Some(result.into()) }
+/// What was walked over.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Walked {
+    pub(crate) ranges: u64,
+    pub(crate) rows: u64,
+    /// The last key, where there was a row.
+    pub(crate) last: Option<i64>,
+}
+
+/// Walks over the table from the checkpoint to its end; nothing where it was asked to stop.
+pub(crate) fn walk(run: &mut Run<'_>, job: &SqlJob) -> Result<Option<Walked>, JobError> {
+    job.check().map_err(JobError::hopeless)?;
+    let mut mark = match run.checkpoint::<Mark>()? {
+        Some(mark) => mark,
+        None => match first(run, job)? {
+            Some(mark) => mark,
+            None => return Ok(Some(Walked::default())),
+        },
+    };
+    let mut rows = job.rows.unwrap_or(ROWS_FIRST);
+    loop {
+        if run.stop().is_some() || !caught_up(run, job) {
+            return Ok(None);
+        }
+        let Some((upto, found)) = range(run, job, mark.after, rows)? else {
+            let Mark { after, ranges, rows, .. } = mark;
+            return Ok(Some(Walked { ranges, rows, last: (ranges > 0).then_some(after) }));
+        };
+        let began = std::time::Instant::now();
+        let params =
+            vec![("after".into(), Value::Int(mark.after)), ("upto".into(), Value::Int(upto))];
+        mark = Mark { after: upto, ranges: mark.ranges + 1, rows: mark.rows + found, ..mark };
+        let effect = Write::Sql { text: (*job.sql).into(), params };
+        let text = serde_json::to_string(&mark)
+            .map_err(|e| JobError::hopeless(format!("writing a checkpoint: {e}")))?;
+        let progress = Progress {
+            done: mark.rows,
+            total: Some(mark.total.max(mark.rows)),
+            unit: Some("rows".into()),
+        };
+        if run.save(vec![effect], &text, &progress)?.is_some() {
+            return Ok(None);
+        }
+        if job.rows.is_none() {
+            rows = larger(rows, began.elapsed());
+        }
+    }
 }
 
 /// The rows for the next range, from what the last one took: towards the target, by a factor of

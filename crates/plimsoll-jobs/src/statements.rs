@@ -105,7 +105,8 @@ pub(crate) static CLAIM_LIMITED: Own = Own::new(claim!(
 /// Takes jobs of a queue that has a limit: the same, without a kind. Behind [`LOCK_QUEUE`].
 pub(crate) static CLAIM_IN_LIMITED: Own = Own::new(claim!(
     "limit {greatest??max}(0, {least??min}($4:int, coalesce((select q.concurrency_max \
-     - (select count(*) from ~jobs as r where r.state = 'running' and r.worker is not null and r.queue = q.queue) \
+     - (select count(*) from ~jobs as r where r.state = 'running' and r.worker is not null \
+     and r.queue = q.queue) \
      from ~job_queues as q \
      where q.queue = $3:text), 0)))"
 ));
@@ -420,7 +421,8 @@ pub(crate) static REMOVE_ERRORS: Own = Own::new(
 /// How far a queue is used: queue. Since when it is paused, its limit, what runs of it.
 pub(crate) static QUEUE_USE: Own = Own::new(
     "select q.paused_at, q.concurrency_max, (select count(*) from ~jobs as r where \
-     r.state = 'running' and r.worker is not null and r.queue = q.queue) from ~job_queues as q where q.queue = $1:text",
+     r.state = 'running' and r.worker is not null and r.queue = q.queue) \
+     from ~job_queues as q where q.queue = $1:text",
 );
 
 /// How far a kind is used: kind, now. Its limit, what runs of it, and whether its rate is used

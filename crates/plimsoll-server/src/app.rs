@@ -216,7 +216,7 @@ impl Server {
         });
         server.core.reload.belongs_to(&server);
         if let Some(jobs) = &server.core.jobs {
-            jobs.reports.belongs_to(&server);
+            jobs.home.belongs_to(&server);
         }
         Ok(server)
     }

@@ -25,8 +25,8 @@ use crate::params::decode;
 use crate::problem::{Kind, Problem, Result};
 use crate::router::RouteLabel;
 use crate::routes::{
-    aggregate, analytics, cache, export, exports, get, health, jobs, list, metrics, queries,
-    reports, sales, search, stream, system, write,
+    aggregate, analytics, cache, export, exports, get, health, intake, jobs, list, metrics,
+    queries, reports, sales, search, stream, system, write,
 };
 use crate::served::Served;
 
@@ -35,6 +35,9 @@ use crate::served::Served;
 pub(crate) enum Action {
     Collection,
     Row,
+    Import,
+    BulkUpdate,
+    Sync,
     Search,
     Stream,
     Export,
@@ -63,10 +66,23 @@ pub(crate) enum Action {
 impl Action {
     /// Whether it has nothing for a method but GET and HEAD.
     fn only_reads(self) -> bool {
-        use Action::{Aggregate, Cache, Collection, Exports, Jobs, Reload, Reports, Row};
+        use Action::{
+            Aggregate, BulkUpdate, Cache, Collection, Exports, Import, Jobs, Reload, Reports, Row,
+            Sync,
+        };
         !matches!(
             self,
-            Collection | Row | Aggregate | Exports | Jobs(_) | Reports(_) | Reload | Cache(_)
+            Collection
+                | Row
+                | Import
+                | BulkUpdate
+                | Sync
+                | Aggregate
+                | Exports
+                | Jobs(_)
+                | Reports(_)
+                | Reload
+                | Cache(_)
         )
     }
 }
@@ -146,6 +162,9 @@ impl Inner {
         match self.action {
             Action::Collection
             | Action::Row
+            | Action::Import
+            | Action::BulkUpdate
+            | Action::Sync
             | Action::Search
             | Action::Stream
             | Action::Export
@@ -187,6 +206,9 @@ impl Inner {
         match self.action {
             Action::Collection => match request.method {
                 Method::GET | Method::HEAD => list::list(context, served, request).await,
+                Method::POST if served.writable && intake::is_file(request) => {
+                    intake::create_many(context, served, &self.label, request, body).await
+                }
                 Method::POST if served.writable => {
                     write::create(context, served, &self.label, request, body).await
                 }
@@ -205,8 +227,31 @@ impl Inner {
                     Err(Problem::method(&request.method, methods))
                 }
             },
+            Action::Import | Action::BulkUpdate | Action::Sync => {
+                self.take_in(context, served, request, body).await
+            }
             Action::Search => search::search(context, served, request).await,
             _ => self.all_rows(context, served, request).await,
+        }
+    }
+
+    /// Many rows at once.
+    async fn take_in(
+        &self,
+        context: &Arc<Context>,
+        served: &Arc<Served>,
+        request: &Parts,
+        body: Body,
+    ) -> Result<Response<Body>> {
+        if request.method != Method::POST || !served.writable {
+            return Err(Problem::method(&request.method, allow(served, "POST")));
+        }
+        match self.action {
+            Action::BulkUpdate => {
+                write::bulk_update(context, served, &self.label, request, body).await
+            }
+            Action::Sync => intake::sync(context, served, &self.label, request, body).await,
+            _ => intake::import(context, served, &self.label, request, body).await,
         }
     }
 
@@ -250,7 +295,12 @@ impl Inner {
                 return Ok(Need::Known);
             }
             Action::Collection | Action::Row | Action::Search if reads => Verb::Read,
-            Action::Collection | Action::Row | Action::Search => Verb::Write,
+            Action::Collection
+            | Action::Row
+            | Action::Import
+            | Action::BulkUpdate
+            | Action::Sync
+            | Action::Search => Verb::Write,
             Action::Stream | Action::Export | Action::ExportCsv => Verb::Export,
         };
         Ok(match &self.served {
@@ -305,5 +355,10 @@ fn named(uri: &Uri) -> Result<(Named, Cow<'_, str>)> {
 }
 
 fn allow(served: &Served, writable: &'static str) -> &'static str {
-    if served.writable { writable } else { "GET, HEAD" }
+    match (served.writable, writable) {
+        (true, _) => writable,
+        // Nothing is read there.
+        (false, "POST") => "",
+        (false, _) => "GET, HEAD",
+    }
 }

@@ -18,6 +18,8 @@ use plimsoll_jobs::{Queue, Random, Registry, Worker, WorkerOptions};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::app::Error;
+use crate::home::Home;
+use crate::intake::{Intake, IntakeConfig, QUEUE as INTAKE};
 use crate::metrics::LastQueues;
 use crate::reports::{QUEUE as REPORTS, Reports, ReportsConfig};
 
@@ -36,6 +38,8 @@ pub struct JobsConfig {
     pub worker: WorkerOptions,
     /// Where the reports are that the worker writes.
     pub reports: ReportsConfig,
+    /// Where the files are that clients send.
+    pub intake: IntakeConfig,
     /// Uniform random numbers.
     pub random: Random,
 }
@@ -53,6 +57,9 @@ pub(crate) struct Jobs {
     /// Bytes that jobs have together.
     pub(crate) memory_bytes_max: Option<u64>,
     pub(crate) reports: Arc<Reports>,
+    pub(crate) intake: Arc<Intake>,
+    /// Where the jobs of both find the server.
+    pub(crate) home: Arc<Home>,
     /// For the metrics.
     pub(crate) last_queues: Arc<LastQueues>,
     worker: Arc<Worker>,
@@ -64,11 +71,17 @@ impl Jobs {
     /// # Errors
     /// [`Error::Invalid`] for options that cannot be, and where the reports have no place.
     pub(crate) fn start(config: JobsConfig, server_key: &[u8; 32]) -> Result<Self, Error> {
-        let JobsConfig { queue, mut registry, worker: mut options, reports, random } = config;
-        let reports = Reports::start(reports, server_key, &mut registry)?;
+        let JobsConfig { queue, mut registry, worker: mut options, reports, intake, random } =
+            config;
+        let home = Arc::<Home>::default();
+        let reports = Reports::start(reports, server_key, &home, &mut registry)?;
+        let intake = Intake::start(intake, server_key, &home, &mut registry)?;
         // One that only tends the queues stays so.
-        if !options.queues.is_empty() && !options.queues.iter().any(|queue| &**queue == REPORTS) {
-            options.queues.push(REPORTS.into());
+        let tends_only = options.queues.is_empty();
+        for name in [INTAKE, REPORTS].into_iter().filter(|_| !tends_only) {
+            if !options.queues.iter().any(|queue| &**queue == name) {
+                options.queues.push(name.into());
+            }
         }
         let (lease, renew_every) = (options.lease, options.renew_every);
         let memory_bytes_max = options.memory.as_ref().map(plimsoll::budget::Node::cap_bytes);
@@ -84,6 +97,8 @@ impl Jobs {
             renew_every,
             memory_bytes_max,
             reports,
+            intake,
+            home,
             last_queues: Arc::default(),
             worker: Arc::new(worker),
         })

@@ -30,7 +30,9 @@ mod etag;
 mod exchange;
 mod handoff;
 mod held;
+mod home;
 mod include;
+mod intake;
 mod jobs;
 mod links;
 mod metrics;
@@ -44,6 +46,7 @@ mod reports;
 mod request_id;
 mod router;
 mod routes;
+mod sealed;
 mod served;
 mod session;
 mod socket;
@@ -57,6 +60,7 @@ pub use config::{
     AllocatorSample, Build, CatalogueSource, Clock, ProcessProbe, ProcessSample, ServerConfig,
     ServerLimits,
 };
+pub use intake::IntakeConfig;
 pub use jobs::JobsConfig;
 pub use reload::Reloaded;
 pub use reports::ReportsConfig;

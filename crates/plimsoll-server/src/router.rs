@@ -3,6 +3,9 @@
 //! ```text
 //!   /api/v2/tables/{table}           list, create          every resource
 //!   /api/v2/tables/{table}/{key}     get, change, delete
+//!   /api/v2/tables/{table}/import    a file into it, as a job
+//!   /api/v2/tables/{table}/bulk-update   changes of many rows
+//!   /api/v2/tables/{table}/sync      rows written over those there, and told
 //!   /api/v2/tables/{table}/search    search (?q=)
 //!   /api/v2/tables/{table}/stream    stream
 //!   /api/v2/tables/{table}/export    export (?format=), /export/csv
@@ -132,6 +135,9 @@ impl Routes<'_> {
         let below = |tail: &str| format!("{path}{tail}");
         self.add(path, Action::Collection, served, prefixes);
         self.add(&below("/{key}"), Action::Row, served, prefixes);
+        self.add(&below("/import"), Action::Import, served, prefixes);
+        self.add(&below("/bulk-update"), Action::BulkUpdate, served, prefixes);
+        self.add(&below("/sync"), Action::Sync, served, prefixes);
         self.add(&below("/search"), Action::Search, served, prefixes);
         self.add(&below("/stream"), Action::Stream, served, prefixes);
         self.add(&below("/export"), Action::Export, served, prefixes);

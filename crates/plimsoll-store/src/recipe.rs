@@ -129,6 +129,7 @@ fn load_options(run: &RecipeRun<'_>) -> ImportOptions {
         on_conflict: OnConflict::Error,
         dry_run: false,
         rejects: None,
+        rejects_max: None,
         number_column: Some(0),
         set_indexes_aside: false,
         reader: run.reader,

@@ -17,8 +17,10 @@ use std::sync::Arc;
 
 use plimsoll::format::RowEncoder;
 use plimsoll::record::Value;
+use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Resource;
+use crate::error::{Error, ErrorKind, Result};
 use crate::horizon::Horizon;
 use crate::own::Own;
 
@@ -69,6 +71,15 @@ pub enum Write {
         set: Vec<(usize, Value)>,
         /// Fails as [`crate::ErrorKind::Stale`] unless the row has this version.
         if_version: Option<i64>,
+    },
+    /// Changes the row with this key where it is there: the count of rows says whether.
+    Change {
+        /// In.
+        resource: Arc<Resource>,
+        /// The row's key.
+        key: Vec<Value>,
+        /// Column positions and their new values.
+        set: Vec<(usize, Value)>,
     },
     /// Deletes the one row with this key; no such row fails the unit.
     Delete {
@@ -154,7 +165,8 @@ pub struct WriteUnit {
     pub writes: Vec<Write>,
     /// Read this row back before the commit.
     pub read_back: Option<ReadBack>,
-    /// Remember the outcome.
+    /// Remember the outcome: the row read back, or where none is, the counts and the numbers that
+    /// own statements gave.
     pub remember: Option<Remember>,
     /// What the writer takes as now, microseconds UTC.
     pub now_micros: i64,
@@ -196,6 +208,38 @@ pub struct WriteOutcome {
     pub own: Vec<Vec<Value>>,
     /// For a read that has to see this unit, where the database has hosts that may be behind.
     pub horizon: Option<Horizon>,
+}
+
+/// What is remembered of a unit that reads no row back.
+#[derive(Serialize, Deserialize)]
+struct Counts {
+    rows: Vec<u64>,
+    /// The first number of each row that own statements gave.
+    own: Vec<i64>,
+}
+
+impl WriteOutcome {
+    /// Takes down what a repeat is told where no row is read back.
+    pub(crate) fn keep_counts(&mut self) -> Result<()> {
+        let first = |row: &Vec<Value>| match row.first() {
+            Some(Value::Int(number)) => Some(*number),
+            _ => None,
+        };
+        let own = self.own.iter().filter_map(first).collect();
+        let counts = Counts { rows: self.rows.clone(), own };
+        let failed = |e| Error::new(ErrorKind::Io, format!("remembering an outcome: {e}"));
+        self.body = serde_json::to_vec(&counts).map_err(failed)?;
+        Ok(())
+    }
+
+    /// A repeat is told the counts of the first time, where they were taken down.
+    pub(crate) fn recall_counts(&mut self) {
+        if let Ok(Counts { rows, own }) = serde_json::from_slice(&self.body) {
+            self.rows = rows;
+            self.own = own.into_iter().map(|number| vec![Value::Int(number)]).collect();
+        }
+        self.body.clear();
+    }
 }
 
 impl WriteUnit {

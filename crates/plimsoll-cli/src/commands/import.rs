@@ -233,6 +233,7 @@ fn options(args: &ImportArgs, aside: bool, bounds: Bounds) -> anyhow::Result<Imp
         },
         dry_run: args.dry_run,
         rejects: (on_error == OnError::Continue).then(|| rejects(args)),
+        rejects_max: None,
         number_column: None,
         set_indexes_aside: aside,
         reader: bounds.reader(),

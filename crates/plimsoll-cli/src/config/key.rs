@@ -78,7 +78,7 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 
 /// All settings, in the order they are shown.
-pub(crate) static KEYS: [Key; 37] = [
+pub(crate) static KEYS: [Key; 39] = [
     Key {
         name: "memory.limit",
         flag: "--memory",
@@ -237,6 +237,13 @@ pub(crate) static KEYS: [Key; 37] = [
         Kind::Duration { min_ms: SECOND, max_ms: 366 * 24 * HOUR },
         "24h",
     ),
+    plain(
+        "intake.keep",
+        "--intake-keep",
+        Kind::Duration { min_ms: SECOND, max_ms: 366 * 24 * HOUR },
+        "24h",
+    ),
+    plain("intake.disk_max", "--intake-disk-max", Kind::Bytes { min: 1 << 20 }, "4G"),
     plain("log.format", "--log-format", Kind::Choice(&["auto", "pretty", "json"]), "auto"),
     plain(
         "log.level",

@@ -37,6 +37,7 @@ mod reports;
 mod run;
 mod scheduled;
 mod schemas;
+mod sent;
 mod served;
 mod server;
 mod shared_root;

@@ -18,13 +18,14 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::file::{ReportFile, remove_all};
 use super::paged::{Checkpoint, Paging};
-use super::{Asked, Outcome, Reports, Sealed, whole};
+use super::{Asked, Outcome, Reports, whole};
 use crate::access::RowCount;
 use crate::app::Context;
 use crate::problem::{Kind, Problem};
 use crate::routes::export::titled;
 use crate::routes::exports::{Reading, reading};
 use crate::routes::stream::{StreamParams, Titled};
+use crate::sealed::Sealed;
 
 /// See the module.
 pub(super) struct Generate(pub(super) Arc<Reports>);
@@ -61,8 +62,8 @@ pub(super) fn lost(error: &io::Error) -> Problem {
 impl Handler for Generate {
     fn run(&self, run: &mut Run<'_>) -> Result<Ending, JobError> {
         let reports = &self.0;
-        let Some(context) = reports.context() else { return Ok(Ending::Stopped) };
-        let asked = run.payload::<Sealed>()?.open(&reports.key).ok_or_else(|| {
+        let Some(context) = reports.home.context() else { return Ok(Ending::Stopped) };
+        let asked = run.payload::<Sealed<Asked>>()?.open(&reports.key).ok_or_else(|| {
             JobError::hopeless("the payload was not made by this server; ask by POST /reports")
         })?;
         let next = reports.sweep(run.queue())?;

@@ -22,16 +22,18 @@ mod sums;
 mod whole;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_jobs::{Declared, Registry, Trying};
 
-pub(crate) use self::asked::{Asked, Maker, Sealed};
+pub(crate) use self::asked::{Asked, Maker};
 pub(crate) use self::file::remove_all;
 pub(crate) use self::outcome::Outcome;
 pub(crate) use self::sums::{Sums, expect_mapping};
-use crate::app::{Context, Error, Server};
+use crate::app::Error;
+use crate::home::Home;
+use crate::sealed::Sealed;
 
 /// The kind that writes a report.
 pub(crate) const GENERATE: &str = "report.generate";
@@ -43,8 +45,6 @@ pub(crate) const QUEUE: &str = "reports";
 const CONTEXT: &str = "plimsoll 2026-11-22 reports";
 /// An attempt is asked to stop after this long, and goes on from its checkpoint.
 const TIMEOUT_MS: u64 = 6 * 3_600_000;
-/// A job that was claimed before the server stands waits for it so long.
-const SERVER_WAIT: Duration = Duration::from_secs(10);
 
 /// Where reports are, and for how long.
 #[derive(Clone, Debug)]
@@ -60,8 +60,7 @@ pub(crate) struct Reports {
     pub(crate) config: ReportsConfig,
     /// What a payload is sealed with: nobody but this server asks in somebody's name.
     key: [u8; 32],
-    server: Mutex<Option<Weak<Server>>>,
-    stands: Condvar,
+    home: Arc<Home>,
 }
 
 impl Reports {
@@ -72,6 +71,7 @@ impl Reports {
     pub(crate) fn start(
         config: ReportsConfig,
         server_key: &[u8; 32],
+        home: &Arc<Home>,
         registry: &mut Registry,
     ) -> Result<Arc<Self>, Error> {
         std::fs::create_dir_all(&config.directory).map_err(|e| {
@@ -79,7 +79,7 @@ impl Reports {
             Error::Invalid(format!("making the directory of the reports, {directory}: {e}"))
         })?;
         let key = blake3::derive_key(CONTEXT, server_key);
-        let reports = Self { config, key, server: Mutex::default(), stands: Condvar::new() };
+        let reports = Self { config, key, home: Arc::clone(home) };
         let reports = Arc::new(reports);
         let trying = Trying { timeout_ms: TIMEOUT_MS, ..Trying::default() };
         let declared = Declared { queue: QUEUE, trying, ..Declared::default() };
@@ -90,24 +90,8 @@ impl Reports {
         Ok(reports)
     }
 
-    /// The server whose rows are reported.
-    pub(crate) fn belongs_to(&self, server: &Arc<Server>) {
-        let mut place = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-        *place = Some(Arc::downgrade(server));
-        self.stands.notify_all();
-    }
-
-    /// What is served now; `None` where the server goes.
-    fn context(&self) -> Option<Arc<Context>> {
-        let place = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.stands.wait_timeout_while(place, SERVER_WAIT, |place| place.is_none());
-        let (place, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let server = place.as_ref().and_then(Weak::upgrade)?;
-        Some(Arc::clone(&server.face().context))
-    }
-
     /// What a payload says, sealed.
-    pub(crate) fn seal(&self, asked: Asked) -> Sealed {
+    pub(crate) fn seal(&self, asked: Asked) -> Sealed<Asked> {
         Sealed::new(&self.key, asked)
     }
 }

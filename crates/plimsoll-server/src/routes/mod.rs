@@ -10,6 +10,7 @@ pub(crate) mod export;
 pub(crate) mod exports;
 pub(crate) mod get;
 pub(crate) mod health;
+pub(crate) mod intake;
 pub(crate) mod jobs;
 pub(crate) mod list;
 pub(crate) mod metrics;
@@ -20,6 +21,7 @@ pub(crate) mod sales;
 pub(crate) mod search;
 pub(crate) mod stream;
 pub(crate) mod system;
+mod whole_file;
 pub(crate) mod write;
 
 use std::time::Duration;

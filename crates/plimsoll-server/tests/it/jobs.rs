@@ -4,8 +4,10 @@ use std::io::BufRead as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plimsoll_jobs::{Queue, Registry, SystemClock, WorkerOptions, add_own_kinds};
-use plimsoll_server::{Access, JobsConfig, NewKey, ReportsConfig};
+use plimsoll_jobs::{Queue, Registry, SystemClock, WorkerOptions, add_datasets, add_own_kinds};
+use plimsoll_server::{Access, IntakeConfig, JobsConfig, NewKey, ReportsConfig};
+use plimsoll_store::Catalogue;
+use plimsoll_store::catalogue::Dataset;
 use serde_json::{Value as Json, json};
 
 use crate::client::{Answer, Connection};
@@ -25,7 +27,12 @@ pub(crate) fn jobs(world: &World) -> JobsConfig {
         directory: world.directory().join("reports"),
         keep: Duration::from_secs(3_600),
     };
-    JobsConfig { queue, registry, worker, reports, random: Arc::new(|| 0) }
+    let intake = IntakeConfig {
+        directory: world.directory().join("intake"),
+        keep: Duration::from_secs(3_600),
+        disk_bytes_max: 64 << 20,
+    };
+    JobsConfig { queue, registry, worker, reports, intake, random: Arc::new(|| 0) }
 }
 
 pub(crate) fn serve(world: &World) -> TestServer {
@@ -85,6 +92,45 @@ fn a_job_is_taken_pulled_checkpointed_and_completed() {
     let listed = server.get("/api/v2/jobs?state=completed&kind=mail.send").json();
     assert_eq!(listed["data"][0]["id"], *id);
     server.stop().expect("stops");
+}
+
+#[test]
+fn a_dataset_of_the_pack_is_walked_by_its_key_with_a_checkpoint_behind_each_range() {
+    let world = world(1_050);
+    let dataset = Dataset {
+        name: "goods".into(),
+        table: "goods".into(),
+        key: "id".into(),
+        rows: 100,
+        sql: "update goods set stock = stock + 1 where id > :after and id <= :upto".into(),
+    };
+    let catalogue = Catalogue::clone(world.store.catalogue()).with_datasets(vec![dataset]);
+    let catalogue = Arc::new(catalogue);
+    let server = start_with(&world, |config| {
+        config.store = world.store.with_catalogue(Arc::clone(&catalogue));
+        let mut jobs = jobs(&world);
+        add_datasets(&mut jobs.registry, Arc::clone(catalogue.datasets())).expect("new");
+        config.jobs = Some(jobs);
+    });
+    let body = |payload: Json| json!({"kind": "dataset.process", "payload": payload});
+    let id = enqueue(&server, &body(json!({"dataset": "goods"})));
+    let place = format!("/jobs/{id}");
+    server.wait_until("walked over", || server.get(&place).json()["state"] == "completed");
+    let job = server.get(&place).json();
+    let expected =
+        json!({"dataset": "goods", "processed": 1_050, "checkpoints": 11, "last_id": 1_050});
+    assert_eq!((&job["result"], &job["progress"]["processed"]), (&expected, &json!(1_050)));
+    let rows = world.store.query("select min(stock), max(stock) from goods", 1).wait();
+    let rows = rows.expect("read");
+    assert_eq!(rows[0][0], rows[0][1], "each once: {rows:?}");
+    for (payload, expected) in [
+        (json!({"dataset": "good"}), "did you mean goods?"),
+        (json!({}), "missing field"),
+        (json!({"dataset": "goods", "sql": "delete from goods"}), "unknown field"),
+    ] {
+        let problem = post(&server, "/jobs", &body(payload)).problem(422, "job-invalid");
+        assert!(problem["detail"].as_str().is_some_and(|d| d.contains(expected)), "{problem}");
+    }
 }
 
 #[test]

@@ -80,6 +80,7 @@ writable = true
 version = "version"
 updated = "updated_at"
 filters = ["kind"]
+sync = { topic = "goods", event = "GoodsSynced", listeners = ["cache.warm", "mail.send"] }
 search = ["code", "name"]
 export_csv = { columns = [{ column = "id", title = "ID" }, { column = "name", title = "Name" }] }
 column = [

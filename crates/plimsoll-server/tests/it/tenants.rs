@@ -110,6 +110,48 @@ fn kinds(text: &str, field: &str) -> Vec<String> {
 }
 
 #[test]
+fn an_import_writes_as_the_tenant_who_sent_the_file_and_nobody_else() {
+    let Some(tenants) = tenants() else { return };
+    let rows = |prefix: &str, kind: &str, count: u64| {
+        let row =
+            |n: u64| json!({"code": format!("{prefix}{n}"), "name": "n", "kind": kind, "price": 1});
+        Json::from_iter((1..=count).map(row))
+    };
+    let over = |who: &As<'_>, body: &Json| {
+        let answer = who.send("POST", "/goods/import", &[], body);
+        let place = answer.header("location").unwrap_or_else(|| panic!("{}", answer.text()));
+        tenants.server.wait_until(place, || who.get(place).json()["finished_at"].is_string());
+        who.get(place).json()
+    };
+    for (kind, who) in tenants.both() {
+        let other = if kind == "a" { "b" } else { "a" };
+        // Few go by statements, many are copied.
+        for count in [3, 300] {
+            let own = over(&who, &rows(&format!("{kind}{count}-"), kind, count));
+            assert_eq!(own["state"], "completed", "{own}");
+            assert_eq!(own["result"]["rows"], count, "{own}");
+            let theirs = over(&who, &rows(&format!("x{kind}{count}-"), other, count));
+            assert_eq!(theirs["state"], "failed", "{theirs}");
+        }
+    }
+    // What is Plimsoll's own, an event, stands in the unit of a tenant's rows.
+    let (_, tenant) = &tenants.both()[0];
+    let synced = tenant.send("POST", "/goods/sync", &[], &rows("a3-", "a", 3));
+    assert_eq!((synced.status, &synced.json()["event"]), (200, &json!("GoodsSynced")));
+    let theirs = tenant.send("POST", "/goods/sync", &[], &rows("b3-", "b", 3));
+    theirs.problem(403, "forbidden");
+    let few = json!([{"id": 4, "set": {"stock": 9}}, {"id": 5, "set": {"stock": 9}}]);
+    let changed = tenant.send("POST", "/goods/bulk-update", &[], &few).json();
+    assert_eq!(changed, json!({"rows": 2, "updated": 1, "missing": 1, "missing_keys": ["5"]}));
+    let own = As::key(&tenants.server, 3);
+    let text = own.get("/goods/export?format=ndjson&filter=id%20%3E%20400");
+    let mut found = kinds(text.text(), "kind");
+    found.sort_unstable();
+    assert_eq!(found, [vec!["a"; 303], vec!["b"; 303]].concat());
+    tenants.end();
+}
+
+#[test]
 fn a_report_has_the_rows_of_the_tenant_who_asked_for_it_and_no_others() {
     let Some(tenants) = tenants() else { return };
     for definition in [

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use plimsoll::cache::Cache;
 use plimsoll_jobs::{Queue, Registry, SystemClock, Warming, WorkerOptions, add_warming};
-use plimsoll_server::{JobsConfig, ReportsConfig};
+use plimsoll_server::{IntakeConfig, JobsConfig, ReportsConfig};
 use serde_json::json;
 
 use crate::jobs::{JSON, post};
@@ -50,8 +50,13 @@ fn serve(world: &World) -> TestServer {
             directory: world.directory().join("reports"),
             keep: Duration::from_secs(3_600),
         };
+        let intake = IntakeConfig {
+            directory: world.directory().join("intake"),
+            keep: Duration::from_secs(3_600),
+            disk_bytes_max: 64 << 20,
+        };
         let random = Arc::new(|| 0);
-        config.jobs = Some(JobsConfig { queue, registry, worker, reports, random });
+        config.jobs = Some(JobsConfig { queue, registry, worker, reports, intake, random });
         config.cache = Some(cache);
     })
 }
@@ -143,6 +148,20 @@ fn what_cannot_be_warmed_or_is_no_key_is_refused_and_nothing_is_warmed() {
     server.get(&format!("/cache/{}", "k".repeat(2_000))).problem(404, "not-found");
     server.get("/cache?limit=1").problem(400, "unknown-parameter");
     assert_eq!(server.get("/jobs?kind=cache.warm").json()["data"], json!([]));
+}
+
+#[test]
+fn a_sync_warms_the_cache_by_the_event_it_tells() {
+    let world = world(0);
+    let server = serve(&world);
+    let row = br#"{"code":"s","name":"n","price":1}"#;
+    let ndjson = [("content-type", "application/x-ndjson")];
+    let synced = server.ask("POST", "/goods/sync", &ndjson, row);
+    assert_eq!(synced.status, 200, "{}", synced.text());
+    let cached = |what: &str| server.get(what).header("x-cache") == Some("hot");
+    server.wait_until("it becomes warm", || cached("/analytics/sales?period=7d"));
+    let listener = &server.get("/jobs?kind=cache.warm").json()["data"][0];
+    assert_eq!(listener["payload"]["name"], "GoodsSynced", "{listener}");
 }
 
 #[test]

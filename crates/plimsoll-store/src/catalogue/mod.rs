@@ -5,6 +5,7 @@
 
 mod analytics;
 mod analytics_toml;
+mod dataset_toml;
 mod found;
 mod order;
 mod pack;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 pub use analytics::{
     Analytics, ItemMapping, MarkMapping, OrderMapping, RollupMapping, SubjectMapping,
 };
+pub use dataset_toml::Dataset;
 pub use found::{FoundColumn, FoundIndex, FoundTable, Reference, TableKind};
 pub use order::{Order, SortTerm};
 pub use pack::{
@@ -38,7 +40,7 @@ pub use pack::{
 pub use query::{BoundQuery, NamedQuery, ParameterKind, QueryParameter, QueryText};
 pub use query_file::QueryFile;
 pub use relation::Relation;
-pub use resource::{ColumnRole, ExportColumn, Handle, Index, IndexColumn, Nulls, Resource};
+pub use resource::{ColumnRole, ExportColumn, Handle, Index, IndexColumn, Nulls, Resource, Synced};
 pub use resources_text::resources_text;
 pub use resources_toml::resources;
 pub use sales::{JsonLines, JsonPath, Lines, SalesMapping};
@@ -61,6 +63,7 @@ pub struct Catalogue {
     queries: BTreeMap<Box<str>, Arc<NamedQuery>>,
     analytics: Option<Arc<Analytics>>,
     sales: Option<Arc<SalesMapping>>,
+    datasets: Arc<[Dataset]>,
 }
 
 impl Catalogue {
@@ -88,6 +91,18 @@ impl Catalogue {
     #[must_use]
     pub fn with_sales(self, sales: SalesMapping) -> Self {
         Self { sales: Some(Arc::new(sales)), ..self }
+    }
+
+    /// With what jobs walk over.
+    #[must_use]
+    pub fn with_datasets(self, datasets: Vec<Dataset>) -> Self {
+        Self { datasets: datasets.into(), ..self }
+    }
+
+    /// What jobs walk over.
+    #[must_use]
+    pub fn datasets(&self) -> &Arc<[Dataset]> {
+        &self.datasets
     }
 
     /// With named queries.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use plimsoll::record::ColumnType;
 
 use super::analytics_toml::AnalyticsToml;
-use super::{Catalogue, Resource, pack_toml};
+use super::{Catalogue, Dataset, Resource, pack_toml};
 use crate::error::Result;
 
 /// The files of one pack: path below the pack's folder, and text.
@@ -156,6 +156,8 @@ pub struct Pack {
     pub recipes: Vec<Recipe>,
     /// Named queries: name, and the file's text.
     pub queries: Vec<(Box<str>, Box<str>)>,
+    /// What jobs walk over.
+    pub datasets: Vec<Dataset>,
     /// Demo data.
     pub seed: Option<Seed>,
     pub(super) analytics: Option<AnalyticsToml>,
@@ -189,9 +191,12 @@ impl Pack {
     /// # Errors
     /// [`crate::ErrorKind::Invalid`] when the mapping names what is not there.
     pub fn catalogue(&self, resources: Vec<Resource>) -> Result<Catalogue> {
-        let Some(toml) = &self.analytics else { return Catalogue::new(resources, None) };
+        let datasets = self.datasets.clone();
+        let Some(toml) = &self.analytics else {
+            return Ok(Catalogue::new(resources, None)?.with_datasets(datasets));
+        };
         let (analytics, sales) = (toml.analytics(&resources)?, toml.sales(&resources)?);
-        Ok(Catalogue::new(resources, analytics)?.with_sales(sales))
+        Ok(Catalogue::new(resources, analytics)?.with_sales(sales).with_datasets(datasets))
     }
 }
 

@@ -7,12 +7,13 @@ use plimsoll::record::{Column, ColumnType, Schema};
 use serde::Deserialize;
 
 use super::analytics_toml::AnalyticsToml;
+use super::dataset_toml::DatasetToml;
 use super::pack::{
     Figure, Migration, Pack, PackFiles, Recipe, Seed, SeedCount, Step, StepBatch, Words,
 };
 use super::query_toml::QueryToml;
 use super::relation_toml::RelationToml;
-use super::{ColumnRole, ExportColumn, Resource, Searching};
+use super::{ColumnRole, ExportColumn, Resource, Searching, Synced};
 use crate::error::{Error, Result};
 
 /// Reads `pack.toml` and everything it stands beside.
@@ -47,7 +48,9 @@ pub(super) fn parse(files: &PackFiles, words: Words) -> Result<Pack> {
     };
     let (name, title, analytics) = (toml.name, toml.title, toml.analytics);
     let queries = toml.query.iter().map(|query| query.read(files, words)).collect::<Result<_>>()?;
-    Ok(Pack { name, title, migrations, resources, recipes, queries, seed, analytics })
+    let datasets = toml.dataset.iter().map(|dataset| dataset.read(files, words));
+    let datasets = datasets.collect::<Result<_>>()?;
+    Ok(Pack { name, title, migrations, resources, recipes, queries, datasets, seed, analytics })
 }
 
 pub(super) fn read<'a>(files: &'a PackFiles, path: &str) -> Result<&'a str> {
@@ -90,6 +93,8 @@ struct PackToml {
     resource: Vec<ResourceToml>,
     #[serde(default)]
     query: Vec<QueryToml>,
+    #[serde(default)]
+    dataset: Vec<DatasetToml>,
     analytics: Option<AnalyticsToml>,
 }
 
@@ -119,9 +124,19 @@ struct ResourceToml {
     export_csv: Option<ExportToml>,
     #[serde(default)]
     search: Vec<Box<str>>,
+    sync: Option<SyncToml>,
     #[serde(default)]
     relation: Vec<RelationToml>,
     column: Vec<ColumnToml>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SyncToml {
+    topic: Box<str>,
+    event: Box<str>,
+    #[serde(default)]
+    listeners: Vec<Box<str>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -203,6 +218,11 @@ impl ResourceToml {
             // The database that is opened says by what.
             resource.search = Some(Searching::none().of(self.search.clone()));
         }
+        resource.sync = self.sync.as_ref().map(|sync| Synced {
+            topic: sync.topic.clone(),
+            event: sync.event.clone(),
+            listeners: sync.listeners.clone(),
+        });
         resource.unique = vec![key.clone()];
         resource.key = key;
         resource.filters = filters;

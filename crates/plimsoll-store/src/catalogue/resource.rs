@@ -99,6 +99,17 @@ pub struct ExportColumn {
     pub title: Box<str>,
 }
 
+/// What a pack says is told when rows of a resource are synced with somebody else's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Synced {
+    /// What the event is about.
+    pub topic: Box<str>,
+    /// Its name.
+    pub event: Box<str>,
+    /// Kinds of jobs that listen to it.
+    pub listeners: Vec<Box<str>>,
+}
+
 /// A table or view that is served.
 #[derive(Clone, Debug)]
 pub struct Resource {
@@ -145,6 +156,8 @@ pub struct Resource {
     pub query: Option<BoundQuery>,
     /// What of it is searched.
     pub search: Option<Searchable>,
+    /// What is told when rows of it are synced.
+    pub sync: Option<Synced>,
 }
 
 impl Resource {
@@ -174,6 +187,7 @@ impl Resource {
             relations: Vec::new(),
             query: None,
             search: None,
+            sync: None,
         }
     }
 

@@ -65,6 +65,10 @@ impl Batch {
         std::mem::take(&mut self.rejected)
     }
 
+    pub(super) fn rejects(&self) -> usize {
+        self.rejected.len()
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.lines.len()
     }

@@ -17,13 +17,17 @@
 mod batch;
 mod checkpoint;
 mod columns;
+mod few;
+mod keep;
 mod options;
 mod rejects;
 mod run;
 
 pub use checkpoint::Checkpoint;
+pub use few::few;
+pub use keep::Keep;
 pub use options::{Import, ImportOptions, OnError, Progress};
-pub use run::{ImportSummary, run};
+pub use run::{ImportSummary, check, go_on, run};
 
 /// The digest that names a file's content, for [`Import::identity`]. Reads it to the end.
 ///

@@ -37,6 +37,9 @@ pub struct ImportOptions {
     pub dry_run: bool,
     /// Where rejected rows go; needed with [`OnError::Continue`].
     pub rejects: Option<PathBuf>,
+    /// Rows that are rejected at most; the next wrong one stops the import as under
+    /// [`OnError::Stop`].
+    pub rejects_max: Option<u64>,
     /// Fill this column with the record's number.
     pub number_column: Option<usize>,
     /// Build the indexes of an empty table in the end. Only for a process that is alone: others

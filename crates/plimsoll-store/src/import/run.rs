@@ -18,8 +18,10 @@ use plimsoll::record::Value;
 use super::batch::{Batch, Rejected, without};
 use super::checkpoint::Checkpoint;
 use super::columns::{file_schema, filled};
-use super::options::{Import, OnError, Progress};
+use super::keep::{ADVICE, Keep, Named};
+use super::options::{Import, ImportOptions, OnError, Progress};
 use super::rejects::Rejects;
+use crate::catalogue::Resource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pending::Pending;
 use crate::store::Store;
@@ -48,6 +50,7 @@ struct InFlight {
 struct Run<'a> {
     store: &'a Store,
     import: &'a Import,
+    keep: Option<&'a dyn Keep>,
     /// What the next unit will say.
     next: Checkpoint,
     /// What the last commit said.
@@ -65,7 +68,64 @@ struct Run<'a> {
 /// gives. What was committed stands.
 pub fn run(
     store: &Store,
+    import: Import,
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<ImportSummary> {
+    let before = earlier(store, &import)?;
+    let named = import.identity.clone().map(Named);
+    let keep = named.as_ref().map(|named| named as &dyn Keep);
+    from(store, import, keep, before, progress)
+}
+
+/// Imports as [`run`] does, from a checkpoint on that is kept elsewhere than under an identity.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn go_on(
+    store: &Store,
+    import: Import,
+    keep: &dyn Keep,
+    before: Checkpoint,
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<ImportSummary> {
+    from(store, import, Some(keep), before, progress)
+}
+
+/// Whether the beginning of a file is that of an import into the resource: its compression, its
+/// format, and its header where it has one. No row is read.
+///
+/// # Errors
+/// What [`run`] would fail with before its first row.
+pub fn check(
+    resource: &Resource,
+    input: Box<dyn std::io::Read + Send>,
+    options: &ImportOptions,
+) -> Result<()> {
+    open(resource, input, options).map(drop)
+}
+
+pub(super) fn open(
+    resource: &Resource,
+    input: Box<dyn std::io::Read + Send>,
+    options: &ImportOptions,
+) -> Result<(Box<dyn RecordReader>, Mapping)> {
+    let source = Source::open(input, options.output_bytes_max)?;
+    let reader = options.format.reader(source, options.reader)?;
+    let schema = file_schema(resource, options.number_column);
+    let mapping = options.mapping.clone();
+    let mapping = if options.format == plimsoll::format::Format::Csv {
+        Mapping::from_header(reader.columns(), &schema, mapping)?
+    } else {
+        Mapping::by_name(&schema, mapping)?
+    };
+    Ok((reader, mapping))
+}
+
+fn from(
+    store: &Store,
     mut import: Import,
+    keep: Option<&dyn Keep>,
+    before: Checkpoint,
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<ImportSummary> {
     if import.options.on_error == OnError::Continue && import.options.rejects.is_none() {
@@ -73,20 +133,11 @@ pub fn run(
             "to continue behind a wrong row needs a file for rejected rows",
         ));
     }
-    let before = earlier(store, &import)?;
     if before.done {
         return Ok(ImportSummary { total: before, resumed_rows: before.rows, was_done: true });
     }
     let input = std::mem::replace(&mut import.input, Box::new(std::io::empty()));
-    let source = Source::open(input, import.options.output_bytes_max)?;
-    let mut reader = import.options.format.reader(source, import.options.reader)?;
-    let schema = file_schema(&import.resource, import.options.number_column);
-    let options = import.options.mapping.clone();
-    let mapping = if import.options.format == plimsoll::format::Format::Csv {
-        Mapping::from_header(reader.columns(), &schema, options)?
-    } else {
-        Mapping::by_name(&schema, options)?
-    };
+    let (mut reader, mapping) = open(&import.resource, input, &import.options)?;
     if before.record > 0 {
         reader.resume_at(before.position())?;
     }
@@ -97,6 +148,7 @@ pub fn run(
     let mut run = Run {
         store,
         import: &import,
+        keep,
         next: before,
         committed: before,
         rejects,
@@ -177,7 +229,7 @@ impl Run<'_> {
                     let raw = if keeps_raw { reader.raw() } else { &[] };
                     batch.push(&columns, &mut row, line, raw);
                 }
-                Err(error) if keeps_raw && self.import.options.on_error == OnError::Continue => {
+                Err(error) if self.may_reject(1 + batch.rejects()) => {
                     batch.reject(error.line, error.to_string(), reader.raw());
                 }
                 Err(error) => {
@@ -214,11 +266,18 @@ impl Run<'_> {
         if self.import.options.dry_run {
             return Error::invalid(format!("{reason}; nothing was changed: this was a dry run"));
         }
-        Error::invalid(format!(
-            "{reason}; the {} rows committed before it stand: correct the file and run again with \
-             --on-conflict skip, or take --on-error continue",
-            self.committed.rows
-        ))
+        let advice = self.keep.map_or(ADVICE, Keep::advice);
+        let rows = self.committed.rows;
+        Error::invalid(format!("{reason}; the {rows} rows committed before it stand: {advice}"))
+    }
+
+    /// Whether so many more rows may be rejected.
+    fn may_reject(&self, more: usize) -> bool {
+        let options = &self.import.options;
+        let rejected = self.next.rejected.saturating_add(more as u64);
+        self.rejects.is_some()
+            && options.on_error == OnError::Continue
+            && options.rejects_max.is_none_or(|most| rejected <= most)
     }
 
     /// Waits for the batch before, then hands this one to the writer with its checkpoint.
@@ -248,9 +307,8 @@ impl Run<'_> {
     }
 
     fn unit(&self, mut writes: Vec<Write>) -> Result<WriteUnit> {
-        if let Some(identity) = &self.import.identity {
-            let state = self.next.to_json()?;
-            writes.push(Write::Put { kind: Checkpoint::KIND, key: identity.clone(), state });
+        if let Some(keep) = self.keep {
+            writes.push(keep.write(&self.next)?);
         }
         Ok(WriteUnit {
             writes,
@@ -281,7 +339,7 @@ impl Run<'_> {
         self.committed = sent;
         if self.import.options.on_conflict == OnConflict::Skip {
             // The last statement is the checkpoint's own.
-            let statements = outcome.rows.len() - usize::from(self.import.identity.is_some());
+            let statements = outcome.rows.len() - usize::from(self.keep.is_some());
             let inserted: u64 = outcome.rows[..statements].iter().sum();
             let skipped = (batch.rows() as u64).saturating_sub(inserted);
             self.committed.skipped += skipped;
@@ -305,7 +363,7 @@ impl Run<'_> {
 
     fn without_refused(&mut self, mut batch: Batch, outcome: WriteOutcome) -> Result<()> {
         let reason = |row: usize, message: &str| format!("line {}: {message}", batch.line(row));
-        if self.import.options.on_error == OnError::Stop {
+        if !self.may_reject(outcome.refused.len()) {
             let first = &outcome.refused[0];
             return Err(self.stopped(&reason(first.row, &first.message)));
         }

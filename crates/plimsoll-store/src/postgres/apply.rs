@@ -34,16 +34,17 @@ pub(super) async fn apply(
     unit: WriteUnit,
     guise: Option<&Guise>,
 ) -> Result<WriteOutcome> {
-    if guise.is_some() && !unit.writes.iter().all(is_of_rows) {
-        let why = "whoever acts under a role of theirs writes rows and nothing else";
+    if guise.is_some() && !may_be_guised(&unit) {
+        let why = "whoever acts under a role of theirs writes rows, and behind them what is \
+                   Plimsoll's own, and nothing else";
         return Err(Error::invalid(why));
     }
     if let Some(remember) = &unit.remember
-        && let Some(outcome) = control::recall(client, remember, unit.now_micros).await?
+        && let Some(outcome) = control::recall(client, &unit, remember).await?
     {
         return Ok(outcome);
     }
-    let worn = match guise {
+    let mut worn = match guise {
         Some(guise) => Some(guise.put_on(client).await?),
         None => None,
     };
@@ -58,6 +59,7 @@ pub(super) async fn apply(
                     columns,
                     on_conflict: *on_conflict,
                     now_micros: unit.now_micros,
+                    may_copy: guise.is_none(),
                 };
                 let refused = unit.report_conflicts.then_some(&mut outcome.refused);
                 let made = insert_rows(client, &insert, values, refused, &mut place).await?;
@@ -67,6 +69,9 @@ pub(super) async fn apply(
                 made.rows
             }
             Write::Own { statement, params, rows } => {
+                if let Some(worn) = worn.take() {
+                    worn.take_off(client).await?;
+                }
                 own::run(client, statement, params, *rows, &mut outcome.own).await?
             }
             other => statement(client, shared, other, unit.now_micros).await?,
@@ -77,6 +82,7 @@ pub(super) async fn apply(
         outcome.returned = unit.writes;
         return Ok(outcome);
     }
+    let reads_back = unit.read_back.is_some();
     if let Some(read_back) = unit.read_back {
         read_row_back(client, shared, read_back, &mut outcome).await?;
     }
@@ -84,14 +90,24 @@ pub(super) async fn apply(
         worn.take_off(client).await?;
     }
     if let Some(remember) = &unit.remember {
-        control::remember(client, remember, unit.now_micros, &outcome).await?;
+        control::remember(client, remember, unit.now_micros, reads_back, &mut outcome).await?;
     }
     Ok(outcome)
 }
 
+/// Rows come first, as whoever asked; what is Plimsoll's own is written as itself.
+fn may_be_guised(unit: &WriteUnit) -> bool {
+    let mut behind = unit.writes.iter().skip_while(|write| is_of_rows(write)).peekable();
+    let reads_rows = unit.read_back.is_some() && behind.peek().is_some();
+    !reads_rows && behind.all(|write| matches!(write, Write::Own { .. }))
+}
+
 /// What is neither SQL of a pack, nor a table, nor state of Plimsoll's own.
 fn is_of_rows(write: &Write) -> bool {
-    matches!(write, Write::Insert { .. } | Write::Update { .. } | Write::Delete { .. })
+    matches!(
+        write,
+        Write::Insert { .. } | Write::Update { .. } | Write::Change { .. } | Write::Delete { .. }
+    )
 }
 
 async fn statement(
@@ -110,6 +126,12 @@ async fn statement(
             let text = format!("drop table if exists {}", table.qualified());
             let what = format!("dropping {}", resource.name);
             client.batch_execute(&text).await.map(|()| 0).map_err(|e| explain(&what, &e))
+        }
+        Write::Change { resource, key, set } => {
+            let table = shared.table(resource)?;
+            let source = Source { resource, table: &table.table };
+            let sql = update(source, key, set, None, now_micros)?;
+            execute(client, resource, &sql).await
         }
         Write::Update { resource, key, set, if_version } => {
             let table = shared.table(resource)?;

@@ -15,7 +15,7 @@ use super::apply::{rows, run};
 use super::dialect::Sql;
 use super::failure::explain;
 use crate::error::{Error, ErrorKind, Result};
-use crate::write::{Remember, WriteOutcome};
+use crate::write::{Remember, WriteOutcome, WriteUnit};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -85,13 +85,13 @@ pub(super) async fn state(client: &Client, kind: &str, key: &str) -> Result<Opti
 /// The outcome that is remembered under a client's key, if it is still kept.
 pub(super) async fn recall(
     client: &Client,
+    unit: &WriteUnit,
     remember: &Remember,
-    now_micros: i64,
 ) -> Result<Option<WriteOutcome>> {
     let fail = |e: tokio_postgres::Error| explain("looking up an idempotency key", &e);
     let expired = sql(
         "delete from plimsoll.idempotency where expires_at <= $1::bigint",
-        vec![Value::Int(now_micros)],
+        vec![Value::Int(unit.now_micros)],
     );
     run(client, &expired).await.map_err(fail)?;
     let sought = sql(
@@ -109,7 +109,12 @@ pub(super) async fn recall(
     }
     let tag = u16::try_from(row.try_get::<_, i32>(1).map_err(fail)?).unwrap_or_default();
     let (body, version) = (row.try_get(2).map_err(fail)?, row.try_get(3).map_err(fail)?);
-    Ok(Some(WriteOutcome { body, version, replayed: Some(tag), ..WriteOutcome::default() }))
+    let replayed = Some(tag);
+    let mut replay = WriteOutcome { body, version, replayed, ..WriteOutcome::default() };
+    if unit.read_back.is_none() {
+        replay.recall_counts();
+    }
+    Ok(Some(replay))
 }
 
 /// Keeps an outcome under a client's key.
@@ -117,8 +122,12 @@ pub(super) async fn remember(
     client: &Client,
     remember: &Remember,
     now_micros: i64,
-    outcome: &WriteOutcome,
+    reads_back: bool,
+    outcome: &mut WriteOutcome,
 ) -> Result<()> {
+    if !reads_back {
+        outcome.keep_counts()?;
+    }
     let expires = now_micros + i64::from(remember.keep_seconds) * MICROS_PER_SECOND;
     let sql = sql(
         "insert into plimsoll.idempotency (key, fingerprint, tag, body, version, expires_at) \
@@ -132,5 +141,9 @@ pub(super) async fn remember(
             Value::Int(expires),
         ],
     );
-    run(client, &sql).await.map(drop).map_err(|e| explain("remembering an idempotency key", &e))
+    run(client, &sql).await.map_err(|e| explain("remembering an idempotency key", &e))?;
+    if !reads_back {
+        outcome.body.clear();
+    }
+    Ok(())
 }

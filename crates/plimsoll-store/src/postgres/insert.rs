@@ -38,6 +38,9 @@ pub(super) struct Insert<'a> {
     pub(super) columns: &'a [usize],
     pub(super) on_conflict: OnConflict,
     pub(super) now_micros: i64,
+    /// Whether many may be copied: PostgreSQL copies nothing into a table whose policies hold for
+    /// whoever writes.
+    pub(super) may_copy: bool,
 }
 
 /// What came of it.
@@ -65,7 +68,8 @@ pub(super) async fn insert_rows(
             values.len()
         )));
     }
-    if values.len() / width >= BULK_ROWS_MIN
+    if insert.may_copy
+        && values.len() / width >= BULK_ROWS_MIN
         && let Some(made) = bulk::insert(client, insert, values).await?
     {
         *place += values.len() / width;

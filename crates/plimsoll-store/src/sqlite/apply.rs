@@ -14,19 +14,18 @@ use super::aside;
 use super::dialect::{self, Sql, quote};
 use super::failure::explain;
 use super::own;
+use super::remembered::{keep, recall};
 use super::row::CursorRow;
 use super::value::Bind;
 use crate::catalogue::Resource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Bounded;
-use crate::write::{OnConflict, ReadBack, RefusedRow, Remember, Write, WriteOutcome, WriteUnit};
-
-const MICROS_PER_SECOND: i64 = 1_000_000;
+use crate::write::{OnConflict, ReadBack, RefusedRow, Write, WriteOutcome, WriteUnit};
 
 /// Runs the unit. The caller rolls the savepoint back when this fails.
 pub(super) fn apply(connection: &Connection, unit: WriteUnit) -> Result<WriteOutcome> {
     if let Some(remember) = &unit.remember
-        && let Some(outcome) = recall(connection, remember, unit.now_micros)?
+        && let Some(outcome) = recall(connection, &unit, remember)?
     {
         return Ok(outcome);
     }
@@ -56,11 +55,12 @@ pub(super) fn apply(connection: &Connection, unit: WriteUnit) -> Result<WriteOut
         outcome.returned = unit.writes;
         return Ok(outcome);
     }
+    let reads_back = unit.read_back.is_some();
     if let Some(read_back) = unit.read_back {
         read_row_back(connection, read_back, &mut outcome)?;
     }
     if let Some(remember) = &unit.remember {
-        store_outcome(connection, remember, unit.now_micros, &outcome)?;
+        keep(connection, remember, unit.now_micros, reads_back, &mut outcome)?;
     }
     Ok(outcome)
 }
@@ -98,6 +98,10 @@ fn statement(connection: &Connection, write: &Write, now_micros: i64) -> Result<
             let sql = update(resource, key, set, *if_version, now_micros)?;
             let rows = execute(connection, resource, &sql)?;
             one_row(connection, resource, key, *if_version, rows)
+        }
+        Write::Change { resource, key, set } => {
+            let sql = update(resource, key, set, None, now_micros)?;
+            execute(connection, resource, &sql)
         }
         Write::Delete { resource, key, if_version } => {
             let mut sql = Sql::new();
@@ -383,64 +387,4 @@ fn read_row_back(
         }
     }
     Ok(())
-}
-
-fn recall(
-    connection: &Connection,
-    remember: &Remember,
-    now_micros: i64,
-) -> Result<Option<WriteOutcome>> {
-    let fail = |e| explain("looking up an idempotency key", &e);
-    let mut expired = connection
-        .prepare_cached("delete from plimsoll_idempotency where expires_at <= ?1")
-        .map_err(fail)?;
-    expired.execute([now_micros]).map_err(fail)?;
-    let found = connection
-        .prepare_cached(
-            "select fingerprint, tag, body, version from plimsoll_idempotency where key = ?1",
-        )
-        .map_err(fail)?
-        .query_row([&*remember.key], |r| {
-            let fingerprint: Vec<u8> = r.get(0)?;
-            Ok((fingerprint, r.get::<_, u16>(1)?, r.get::<_, Vec<u8>>(2)?, r.get(3)?))
-        })
-        .optional()
-        .map_err(fail)?;
-    match found {
-        None => Ok(None),
-        Some((fingerprint, tag, body, version)) if fingerprint == remember.fingerprint => {
-            let replay = WriteOutcome { body, version, replayed: Some(tag), ..Default::default() };
-            Ok(Some(replay))
-        }
-        Some(_) => Err(Error::new(
-            ErrorKind::KeyReused,
-            "this Idempotency-Key was used for a different request: take a new key",
-        )),
-    }
-}
-
-fn store_outcome(
-    connection: &Connection,
-    remember: &Remember,
-    now_micros: i64,
-    outcome: &WriteOutcome,
-) -> Result<()> {
-    let expires = now_micros + i64::from(remember.keep_seconds) * MICROS_PER_SECOND;
-    let run = || {
-        connection
-            .prepare_cached(
-                "insert into plimsoll_idempotency \
-                 (key, fingerprint, tag, body, version, expires_at) \
-                 values (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute((
-                &*remember.key,
-                remember.fingerprint,
-                remember.tag,
-                &outcome.body,
-                outcome.version,
-                expires,
-            ))
-    };
-    run().map(drop).map_err(|e| explain("remembering an idempotency key", &e))
 }

@@ -33,6 +33,7 @@ mod own;
 mod quantiles;
 mod queries;
 mod reader;
+mod remembered;
 mod report;
 mod rollup;
 mod row;

@@ -41,6 +41,7 @@ pub(crate) fn options() -> ImportOptions {
         on_conflict: OnConflict::Error,
         dry_run: false,
         rejects: None,
+        rejects_max: None,
         number_column: None,
         set_indexes_aside: false,
         reader: plimsoll::format::ReaderOptions::default(),

@@ -8,12 +8,13 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use plimsoll::record::Timestamp;
-use plimsoll_jobs::{NewJob, check_own, document, is_own, is_sql};
+use plimsoll_jobs::{DATASET, NewJob, check_dataset, check_own, document, is_own, is_sql};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{json, parse, read_body, soon};
 use crate::app::Context;
+use crate::intake::{self, BULK, IMPORT};
 use crate::jobs::Jobs;
 use crate::params::Query;
 use crate::problem::{Kind, Problem, Result};
@@ -82,12 +83,20 @@ pub(super) fn new_job(context: &Context, jobs: &Jobs, asked: &Asked<'_>) -> Resu
     }
     let payload = asked.payload.map_or("{}", RawValue::get);
     let known = jobs.registry.declared(&asked.kind).is_some();
-    if matches!(&*asked.kind, GENERATE | EXPIRE) {
-        let why = format!("jobs of {} are made by POST /api/v2/reports", asked.kind);
-        return Err(wrong(why));
+    let made_by = match &*asked.kind {
+        GENERATE | EXPIRE => Some("/api/v2/reports"),
+        IMPORT | intake::EXPIRE => Some("/import of a resource"),
+        BULK => Some("/bulk-update of a resource"),
+        _ => None,
+    };
+    if let Some(place) = made_by {
+        return Err(wrong(format!("jobs of {} are made by POST {place}", asked.kind)));
     }
     if !known && is_own(&asked.kind) {
         return Err(unknown_kind(jobs, &asked.kind));
+    }
+    if &*asked.kind == DATASET {
+        check_dataset(context.store.catalogue().datasets(), payload)?;
     }
     check_own(&asked.kind, payload)?;
     let mut job = match known {

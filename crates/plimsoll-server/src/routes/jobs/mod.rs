@@ -4,6 +4,7 @@
 //!   /jobs                       list, enqueue          /queues                  list
 //!   /jobs/{id}                  show, remove           /queues/{name}/pause     and resume
 //!   /jobs/{id}/errors           of its attempts        /workers                 list
+//!   /jobs/{id}/rejects          of an import
 //!   /jobs/{id}/events           SSE                    /workers/{name}/quiet    and stop
 //!   /jobs/{id}/retry            and cancel, pause, resume
 //!   /batches                    list, begin            /batches/{id}            show, /events SSE
@@ -33,13 +34,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Response, header};
 use plimsoll_jobs::{Error, ErrorKind, Job, JobId, Queue};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use super::intake;
 use crate::access::{Need, Verb};
 use crate::app::Context;
 use crate::body::{Held, JSON_TYPES, read_json};
@@ -56,6 +58,7 @@ pub(crate) enum Route {
     All,
     One,
     Errors,
+    Rejects,
     Events,
     Change(manage::Change),
     Claim,
@@ -76,7 +79,7 @@ pub(crate) enum Route {
 }
 
 /// Every path, as it stands behind a prefix.
-pub(crate) const ROUTES: [(&str, Route); 29] = {
+pub(crate) const ROUTES: [(&str, Route); 30] = {
     use manage::Change;
     use report::Report;
     [
@@ -84,6 +87,7 @@ pub(crate) const ROUTES: [(&str, Route); 29] = {
         ("/jobs/claim", Route::Claim),
         ("/jobs/{id}", Route::One),
         ("/jobs/{id}/errors", Route::Errors),
+        ("/jobs/{id}/rejects", Route::Rejects),
         ("/jobs/{id}/events", Route::Events),
         ("/jobs/{id}/retry", Route::Change(Change::Retry)),
         ("/jobs/{id}/cancel", Route::Change(Change::Cancel)),
@@ -136,8 +140,9 @@ impl Route {
             Self::All => "GET, HEAD, POST",
             Self::One => "GET, HEAD, DELETE",
             Self::Batches => "GET, HEAD, POST",
-            Self::Errors | Self::Events | Self::Queues | Self::Workers => "GET, HEAD",
-            Self::Batch | Self::BatchEvents | Self::Schedules | Self::Told => "GET, HEAD",
+            Self::Errors | Self::Rejects | Self::Events => "GET, HEAD",
+            Self::Queues | Self::Workers | Self::Schedules => "GET, HEAD",
+            Self::Batch | Self::BatchEvents | Self::Told => "GET, HEAD",
             Self::Schedule => "GET, HEAD, PUT, DELETE",
             _ => "POST",
         }
@@ -169,6 +174,8 @@ pub(crate) async fn answer(
         Route::One => list::show(context, jobs, request).await,
         Route::Errors => list::errors(context, jobs, request).await,
         Route::Events => events::of_job(context, request).await,
+        Route::Rejects => intake::rejects(context, jobs, request).await,
+        Route::Change(manage::Change::Resume) => resume(context, jobs, request, body).await,
         Route::Change(change) => manage::change(context, jobs, change, request).await,
         Route::Claim => pull::claim(context, jobs, request, body).await,
         Route::Report(report) => report::report(context, jobs, report, request, body).await,
@@ -192,6 +199,20 @@ pub(crate) async fn answer(
     let no_store = HeaderValue::from_static("no-store");
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(no_store);
     Ok(response)
+}
+
+/// An import that failed goes on with a corrected file, if one is sent.
+async fn resume(
+    context: &Arc<Context>,
+    jobs: &Jobs,
+    request: &Parts,
+    body: Body,
+) -> Result<Response<Body>> {
+    let has_body = body.size_hint().upper() != Some(0);
+    if has_body && intake::takes_file(&job(context, jobs, request).await?) {
+        return intake::corrected(context, jobs, request, body).await;
+    }
+    manage::change(context, jobs, manage::Change::Resume, request).await
 }
 
 pub(super) fn jobs(context: &Context) -> Result<&Jobs> {
@@ -270,11 +291,12 @@ fn digit(byte: u8) -> bool {
     byte.is_ascii_digit()
 }
 
-/// The job of the path, for somebody who may see its kind; to others it is not there.
-async fn job(context: &Context, jobs: &Jobs, request: &Parts) -> Result<Job> {
+/// The job of the path, for somebody who may see its kind or sent the file it takes in; to others
+/// it is not there.
+pub(super) async fn job(context: &Context, jobs: &Jobs, request: &Parts) -> Result<Job> {
     let id = job_id(request)?;
     let job = soon(context, jobs.queue.show(id)).await?;
-    if context.may_job(&job.kind).is_err() {
+    if context.may_job(&job.kind).is_err() && !intake::is_own(context, &job) {
         let why = format!("there is no job {id} that may be seen with this key or token");
         return Err(Problem::new(Kind::NotFound, why));
     }

@@ -32,7 +32,8 @@ use crate::app::Context;
 use crate::jobs::Jobs;
 use crate::params::Query;
 use crate::problem::{Kind, Problem, Result};
-use crate::reports::{GENERATE, Sealed};
+use crate::reports::{Asked, GENERATE};
+use crate::sealed::Sealed;
 
 /// What a path of reports does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,15 +155,16 @@ async fn shown(context: &Context, jobs: &Jobs, job: &Job) -> Result<Json> {
 
 fn dressed(mut document: Json, job: &Job) -> Json {
     let place = format!("/api/v2/reports/{}", job.id);
-    document["payload"] = serde_json::from_str::<Sealed>(&job.payload).map_or(Json::Null, |of| {
-        let of = of.asked();
-        let source = match (of.sums, of.is_query) {
-            (Some(_), _) => "kind",
-            (None, true) => "query",
-            (None, false) => "resource",
-        };
-        json!({source: of.resource, "parameters": of.query, "format": of.format})
-    });
+    document["payload"] =
+        serde_json::from_str::<Sealed<Asked>>(&job.payload).map_or(Json::Null, |of| {
+            let of = of.asked();
+            let source = match (of.sums, of.is_query) {
+                (Some(_), _) => "kind",
+                (None, true) => "query",
+                (None, false) => "resource",
+            };
+            json!({source: of.resource, "parameters": of.query, "format": of.format})
+        });
     if let Some(document) = document.as_object_mut() {
         document.remove("unique_key");
     }

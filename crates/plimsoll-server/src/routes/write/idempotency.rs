@@ -26,7 +26,7 @@ const KEEP_SECONDS: u32 = 24 * 60 * 60;
 ///
 /// # Errors
 /// 400 for a key that is empty, too long or not visible ASCII.
-pub(super) fn remember(
+pub(in crate::routes) fn remember(
     parts: &Parts,
     label: &RouteLabel,
     path: &str,

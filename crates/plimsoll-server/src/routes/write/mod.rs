@@ -1,4 +1,4 @@
-//! Writes of single rows: POST, PATCH and DELETE, each one unit.
+//! Writes of rows: POST, PATCH and DELETE of one, each a unit, and changes of many.
 //!
 //! ```text
 //!   key, If-Match, Idempotency-Key ─ body ─ columns and values ─> WriteUnit ─> COMMIT ─> answer
@@ -9,6 +9,8 @@
 //! does nothing and says so; a stale If-Match changes nothing.
 //! Never: a float on the way of an amount; numbers are read from their own digits.
 
+mod bulk;
+mod changes;
 mod idempotency;
 pub(super) mod members;
 
@@ -33,10 +35,12 @@ use crate::problem::{Kind, Problem, Result};
 use crate::router::RouteLabel;
 use crate::served::Served;
 use crate::session;
-use idempotency::remember;
+pub(crate) use bulk::{NAMED_MAX, bulk_update};
+pub(crate) use changes::{Change, Changes};
+pub(super) use idempotency::remember;
 use members::{Members, Purpose, key_of};
 
-const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub(super) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// `POST` to a collection.
 pub(crate) async fn create(
@@ -120,7 +124,7 @@ fn given_key(served: &Served, row: &[(usize, Value)]) -> Option<Vec<Value>> {
     served.resource.key.iter().map(|key| find(key).map(|(_, value)| value.clone())).collect()
 }
 
-async fn commit(context: &Context, unit: WriteUnit) -> Result<WriteOutcome> {
+pub(super) async fn commit(context: &Context, unit: WriteUnit) -> Result<WriteOutcome> {
     let pending = context.store.write(unit, Priority::Normal);
     within(
         context.limits.request_timeout,
