@@ -25,6 +25,8 @@ use crate::sparingly::Sparingly;
 
 /// Between two looks at the time.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Behind a renewal that was refused.
+const RENEW_AGAIN: Duration = Duration::from_millis(250);
 /// Looks at all that runs in this worker's name take one part in so many of the time.
 const STRANGERS_SHARE: u32 = 20;
 
@@ -41,8 +43,10 @@ pub(super) fn run(shared: &Shared, replace: &dyn Fn()) {
         let now = shared.steady();
         late(shared, now, replace);
         if now.saturating_sub(renewed_at) >= shared.options.renew_every {
-            renewed_at = now;
-            renew(shared);
+            let renewed = renew(shared);
+            // Refused, e.g. since another process held the database, it is tried again soon.
+            let later = shared.options.renew_every.saturating_sub(RENEW_AGAIN);
+            renewed_at = if renewed { now } else { shared.steady().saturating_sub(later) };
             strangers.look(shared);
         }
     }
@@ -52,16 +56,20 @@ fn controls(shared: &Shared) -> Vec<Arc<Control>> {
     shared.lock().held.values().cloned().collect()
 }
 
-fn renew(shared: &Shared) {
+/// Whether there was an answer.
+fn renew(shared: &Shared) -> bool {
     // Looked at before: what is claimed meanwhile is not missed.
     let held = controls(shared);
     if held.is_empty() {
-        return;
+        return true;
     }
     let ids: Vec<JobId> = held.iter().map(|control| control.lease.id).collect();
     let renewed = match shared.queue.renew(&shared.options.name, &ids).wait() {
         Ok(renewed) => renewed,
-        Err(error) => return tracing::warn!(%error, "renewing leases"),
+        Err(error) => {
+            tracing::warn!(%error, "renewing leases");
+            return false;
+        }
     };
     for control in &held {
         match renewed.iter().find(|(lease, _)| *lease == control.lease) {
@@ -72,6 +80,7 @@ fn renew(shared: &Shared) {
             None => control.ask(Stop::LeaseLost),
         }
     }
+    true
 }
 
 /// What runs in this worker's name and is held by nobody here, e.g. since an answer to a claim was

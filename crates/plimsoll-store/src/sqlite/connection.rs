@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::beside::log_of;
 use super::failure::explain;
-use super::{functions, measures};
+use super::{functions, measures, turns};
 use crate::error::Result;
 
 /// What a connection is for.
@@ -47,8 +47,8 @@ pub(super) fn open(file: &Path, role: Role, bounds: Bounds) -> Result<Connection
         Role::Writer => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
     };
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let ready = |connection: Connection| {
-        settings(&connection, role, bounds)?;
+    let ready = |mut connection: Connection| {
+        settings(&mut connection, role, bounds)?;
         functions::register(&connection)?;
         measures::register(&connection)?;
         Ok(connection)
@@ -86,7 +86,7 @@ fn still_uri(file: &Path) -> OsString {
     OsString::from_vec(uri)
 }
 
-fn settings(connection: &Connection, role: Role, bounds: Bounds) -> rusqlite::Result<()> {
+fn settings(connection: &mut Connection, role: Role, bounds: Bounds) -> rusqlite::Result<()> {
     let value_bytes_max = i32::try_from(bounds.value_bytes_max).unwrap_or(i32::MAX);
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, value_bytes_max)?;
     connection
@@ -103,6 +103,7 @@ fn settings(connection: &Connection, role: Role, bounds: Bounds) -> rusqlite::Re
             // The answer is the mode; a file on a system without shared memory refuses.
             let _mode: String =
                 connection.pragma_update_and_check(None, "journal_mode", "WAL", |r| r.get(0))?;
+            connection.busy_handler(Some(turns::again))?;
             let flush = if cfg!(feature = "sabotage-no-flush") { "OFF" } else { "FULL" };
             connection.pragma_update(None, "synchronous", flush)?;
             connection.pragma_update(None, "foreign_keys", "ON")?;

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use super::apply::apply;
 use super::failure::{explain, is_failed_flush};
 use super::memory::has_dangling_keys;
+use super::turns;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pending::Promise;
 use crate::write::WriteOutcome;
@@ -41,7 +42,10 @@ pub(super) fn commit_group(connection: &Connection, lane: &WriterLane, first: Jo
     if cfg!(feature = "sabotage-early-answer") {
         answers.drain(..).for_each(|(promise, outcome)| promise.keep(outcome));
     }
-    match commit(connection) {
+    let began = Instant::now();
+    let committed = commit(connection);
+    let took = began.elapsed();
+    match committed {
         Ok(()) => {
             lane.commits.fetch_add(1, Ordering::Relaxed);
             lane.units.fetch_add(answers.len() as u64, Ordering::Relaxed);
@@ -60,6 +64,7 @@ pub(super) fn commit_group(connection: &Connection, lane: &WriterLane, first: Jo
             }
         }
     }
+    turns::leave_free(took);
 }
 
 fn in_savepoint(connection: &Connection, unit: crate::WriteUnit) -> Result<WriteOutcome> {

@@ -40,6 +40,7 @@ mod row;
 mod search;
 mod snapshot;
 mod translate;
+mod turns;
 mod value;
 mod writer;
 
