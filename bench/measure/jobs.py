@@ -7,7 +7,11 @@
                   jobs that came and went: their rows and entries in indexes stay
     warm          seed 002: 20,425 orders with JSON items, five periods, and a hundred times that
 
-Promises: the programs are built as users build them; what is compared ran in this run.
+apalis (on SQLite) and graphile_worker (on PostgreSQL) get the same load behind it: 256 enqueuers,
+8 jobs at a time, each with a row as its effect, and every commit flushed (bench/peers/jobs).
+
+Promises: the programs are built as users build them; what is compared ran in this run; a peer that
+cannot be built is said, and its ratio left out.
 Never: a figure without its C.
 """
 
@@ -38,6 +42,26 @@ def load(bench, *arguments, queued=None):
     return json.loads(told.splitlines()[-1])
 
 
+def peer(bench, name, database, place, ours):
+    """The same load on another queue; the best of the ways it is run counts."""
+    manifest = bench.root / "bench" / "peers" / "jobs" / "Cargo.toml"
+    target = bench.work / "peers-jobs"
+    build = ["cargo", "build", "-q", "--release", "--locked", "--manifest-path", str(manifest)]
+    built = subprocess.run([*build, "--target-dir", str(target)], capture_output=True, text=True)
+    if built.returncode != 0:
+        bench.say(f"        {name} cannot be built: {built.stderr[-1500:]}")
+        return
+    program = str(target / "release" / "bench-jobs")
+    command = [program, database, place, str(bench.size(10, 1))]
+    told = subprocess.run(command, capture_output=True, text=True)
+    if told.returncode != 0:
+        raise RuntimeError(f"{name}: {told.stderr[-1500:]}")
+    figures = json.loads(told.stdout.splitlines()[-1])
+    for how, rate in figures["each"].items():
+        bench.line(f"{name}, {how}", round(rate), "jobs/s")
+    bench.ratio(f"jobs a second against {name}", ours["jobs_per_s"], figures["jobs_per_s"], 1)
+
+
 def judge(bench, figures, jobs_min):
     commits = figures["commits_per_s"]
     bench.line("ungrouped commits a second (C)", commits)
@@ -55,6 +79,7 @@ def run_sqlite(bench):
     folder = bench.fresh("jobs-sqlite")
     figures = load(bench, "--folder", str(folder))
     judge(bench, figures, lambda commits: min(5_000, 40 * commits))
+    peer(bench, "apalis", "sqlite", str(bench.fresh("jobs-apalis")), figures)
 
 
 def durable(postgres):
@@ -71,6 +96,8 @@ def run_postgres(bench):
         address = f"{postgres.address}/jobs"
         figures = load(bench, "--folder", str(folder), "--database", address)
         judge(bench, figures, lambda _: 5_000)
+        postgres.psql("postgres", "create database peer")
+        peer(bench, "graphile_worker", "postgres", f"{postgres.address}/peer", figures)
 
 
 # So many jobs that came and went.

@@ -275,6 +275,8 @@ pub(crate) fn cursor_key(data: &Path) -> anyhow::Result<[u8; 32]> {
         // A link fails where another process was first; then its key counts.
         let _other_was_first = std::fs::hard_link(&new, &path);
         std::fs::remove_file(&new).with_context(what)?;
+        // Cursors that it signs are to hold behind a power cut.
+        std::fs::File::open(data).and_then(|folder| folder.sync_all()).with_context(what)?;
     }
     let bytes = std::fs::read(&path).with_context(what)?;
     bytes.try_into().map_err(|_| {

@@ -7,10 +7,13 @@
 //!
 //! Each due time is that which follows from the one before: a time in front of it was there twice,
 //! one behind it means that another was left out. What a clock that was an hour ahead did is ended
-//! as the documentation says, by a pause and a resume.
+//! as the documentation says, by a pause and a resume; and not before the times have passed that it
+//! fired too early: while such a job is not over, its time is not enqueued again.
 //!
 //! Promises: a time that was merged with others is told from one that was left out.
 //! Never: a schedule that says of itself what it did.
+
+use std::time::{Duration, Instant};
 
 use plimsoll_jobs::{NewJob, NewSchedule, Queue, Timetable, Trying};
 
@@ -20,11 +23,15 @@ use crate::count::{Result, int, rows};
 const LINES: [(&str, &str); 2] = [("each-second", "* * * * * *"), ("third", "*/3 * * * * *")];
 /// A next time so far ahead is that of a clock that was ahead.
 const AHEAD_MICROS: i64 = 60_000_000;
+/// Longer than from one due time to the next one.
+const PAUSE: Duration = Duration::from_secs(4);
 
 struct Schedule {
     name: &'static str,
     table: Timetable,
     first: i64,
+    /// Since when it is paused, and when it would have been due.
+    paused: Option<(Instant, i64)>,
     resets: Vec<Reset>,
 }
 
@@ -57,27 +64,15 @@ impl Schedules {
             let job = NewJob { trying, ..NewJob::new("steps", "{}") };
             let new = NewSchedule { overlaps: true, ..NewSchedule::new(name, line, job) };
             let first = told(queue.set_schedule(&new).and_then(plimsoll_jobs::Answer::wait))?;
-            Ok(Schedule { name, table: told(new.check())?, first, resets: Vec::new() })
+            let table = told(new.check())?;
+            Ok(Schedule { name, table, first, paused: None, resets: Vec::new() })
         };
         LINES.into_iter().map(set).collect::<Result<_>>().map(Self)
     }
 
     /// Ends what a clock did that was ahead.
     pub(crate) fn nudge(&mut self, queue: &Queue) -> Result<()> {
-        for schedule in &mut self.0 {
-            let next = told(queue.show_schedule(schedule.name).wait())?.next_micros;
-            if next < queue.now_micros() + AHEAD_MICROS {
-                continue;
-            }
-            told(queue.pause_schedule(schedule.name))?;
-            // Nobody moves it now.
-            let from = told(queue.show_schedule(schedule.name).wait())?.next_micros;
-            let before = next_behind(&schedule.table, queue.now_micros());
-            told(queue.resume_schedule(schedule.name))?;
-            let to = (before, next_behind(&schedule.table, queue.now_micros()));
-            schedule.resets.push(Reset { from, to });
-        }
-        Ok(())
+        self.0.iter_mut().try_for_each(|schedule| schedule.nudge(queue))
     }
 
     /// They fire nothing any more.
@@ -111,6 +106,29 @@ fn next_behind(table: &Timetable, micros: i64) -> i64 {
 }
 
 impl Schedule {
+    fn nudge(&mut self, queue: &Queue) -> Result<()> {
+        match self.paused {
+            None => {
+                let next = told(queue.show_schedule(self.name).wait())?.next_micros;
+                if next > queue.now_micros() + AHEAD_MICROS {
+                    told(queue.pause_schedule(self.name))?;
+                    // Nobody moves it now.
+                    let next = told(queue.show_schedule(self.name).wait())?.next_micros;
+                    self.paused = Some((Instant::now(), next));
+                }
+            }
+            Some((since, from)) if since.elapsed() > PAUSE => {
+                let before = next_behind(&self.table, queue.now_micros());
+                told(queue.resume_schedule(self.name))?;
+                let to = (before, next_behind(&self.table, queue.now_micros()));
+                self.resets.push(Reset { from, to });
+                self.paused = None;
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
     /// `fired` are the due times and when each was seen to, in the order of their jobs; `last` is
     /// when it is due next.
     fn compare(&self, fired: &[(i64, i64)], last: i64) -> Fired {
@@ -122,6 +140,10 @@ impl Schedule {
             }
             found.twice += u64::from(at < due.0);
             found.left_out += u64::from(at > due.1);
+            if !(due.0..=due.1).contains(&at) {
+                // The seed does not give it: what is known stands here.
+                crate::say(&format!("{} was due at {due:?}, and fired at {at}", self.name));
+            }
         };
         for (at, now) in fired {
             look(&mut due, *at);
@@ -142,7 +164,8 @@ mod tests {
     /// Due at second 10 first, then each second, and each seen to half a second late.
     fn compare(fired: &[i64], last: i64, resets: Vec<Reset>) -> Fired {
         let table = Timetable::parse("* * * * * *", "UTC").expect("a line");
-        let schedule = Schedule { name: "each-second", table, first: 10 * SECOND, resets };
+        let first = 10 * SECOND;
+        let schedule = Schedule { name: "each-second", table, first, paused: None, resets };
         let fired: Vec<_> =
             fired.iter().map(|at| (at * SECOND, at * SECOND + SECOND / 2)).collect();
         schedule.compare(&fired, last * SECOND)

@@ -1,7 +1,7 @@
 //! The file of rejected rows: `line,reason,record` as CSV.
 //!
-//! Promises: on disk before the checkpoint that counts it; cut back to the checkpoint on resume,
-//! so that a row stands in it once.
+//! Promises: on disk, its name as well, before the checkpoint that counts it; cut back to the
+//! checkpoint on resume, so that a row stands in it once.
 //! Never: the database's rows, or a record it did not get.
 
 use std::fs::{File, OpenOptions};
@@ -18,6 +18,8 @@ pub(super) struct Rejects {
     out: BufWriter<File>,
     bytes: u64,
     dirty: bool,
+    /// Its name is on disk.
+    named: bool,
 }
 
 impl Rejects {
@@ -40,7 +42,9 @@ impl Rejects {
         file.set_len(keep_bytes).map_err(fail)?;
         file.seek(SeekFrom::End(0)).map_err(fail)?;
         let path = path.to_owned();
-        let mut rejects = Self { path, out: BufWriter::new(file), bytes: keep_bytes, dirty: false };
+        // What a checkpoint counts was named before it.
+        let (out, named) = (BufWriter::new(file), keep_bytes > 0);
+        let mut rejects = Self { path, out, bytes: keep_bytes, dirty: false, named };
         if keep_bytes == 0 {
             rejects.write(HEADER)?;
         }
@@ -63,6 +67,12 @@ impl Rejects {
             self.out.flush().map_err(|e| failed(&self.path, &e))?;
             self.out.get_ref().sync_data().map_err(|e| failed(&self.path, &e))?;
             self.dirty = false;
+        }
+        if !self.named {
+            let folder = self.path.parent().filter(|folder| *folder != Path::new(""));
+            let flushed = File::open(folder.unwrap_or(Path::new("."))).and_then(|f| f.sync_all());
+            flushed.map_err(|e| failed(&self.path, &e))?;
+            self.named = true;
         }
         Ok(self.bytes)
     }
