@@ -96,7 +96,7 @@ impl Handler for Bulk {
                 return Ok(Ending::Stopped);
             }
         }
-        intake.took_in(run, &asked);
+        intake.discard(&asked.token);
         let Mark { rows, updated, missing, missing_keys, .. } = mark;
         let result = serde_json::json!({
             "rows": rows, "updated": updated, "missing": missing, "missing_keys": missing_keys,

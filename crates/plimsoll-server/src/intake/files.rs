@@ -156,14 +156,14 @@ impl Upload {
         std::fs::rename(intake.upload_path(&self.token), path)?;
         self.space.give(bytes);
         let directory = Arc::clone(&self.directory);
-        self.leave();
+        let _replaced = self.leave();
         File::open(&directory)?.sync_all()
     }
 
-    /// From now on it is its job's.
-    pub(crate) fn leave(mut self) {
+    /// From now on it is its job's; gives the token.
+    pub(crate) fn leave(mut self) -> Box<str> {
         self.bytes = 0;
-        self.token = "".into();
+        std::mem::take(&mut self.token)
     }
 }
 
@@ -202,8 +202,7 @@ mod tests {
         assert!(space.take(4), "its bytes are free again");
         kept.finish().expect("whole");
         let name = whole(kept.token());
-        let token = kept.token().to_owned();
-        kept.leave();
+        let token = kept.leave();
         assert_eq!(std::fs::read(folder.path().join(&name)).expect("there"), b"a,b\n");
         assert_eq!(token_of(&name), Some(&*token));
         assert_eq!([token_of("x.upload"), token_of(&token), token_of("-3.rejects")], [None; 3]);

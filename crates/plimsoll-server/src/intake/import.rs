@@ -154,15 +154,6 @@ impl Intake {
         run.queue().progress(run.job().lease, progress).wait().map(drop)
     }
 
-    /// Nothing of the file is needed any more.
-    pub(super) fn took_in(&self, run: &Run<'_>, asked: &Asked) {
-        let name = files::whole(&asked.token);
-        if let Err(error) = files::remove(&self.config.directory, &name, &self.space) {
-            // It goes when it expires.
-            tracing::warn!(%error, job = run.job().lease.id, "removing a file that was taken in");
-        }
-    }
-
     /// All rows are in: the file goes, and the job completes.
     fn over(
         &self,
@@ -171,7 +162,7 @@ impl Intake {
         asked: &Asked,
         state: &State,
     ) -> Result<Ending, JobError> {
-        self.took_in(run, asked);
+        self.discard(&asked.token);
         let id = run.job().lease.id;
         let Checkpoint { rows, rejected, .. } = state.import;
         let outcome = Outcome::new(id, &state.import, asked.dry_run, state.rejects.as_deref());

@@ -128,6 +128,15 @@ impl Intake {
         self.path(&files::whole(token))
     }
 
+    /// Nothing of the file is needed any more.
+    pub(crate) fn discard(&self, token: &str) {
+        let name = files::whole(token);
+        if let Err(error) = files::remove(&self.config.directory, &name, &self.space) {
+            // It goes when it expires.
+            tracing::warn!(%error, name, "removing a file that was sent");
+        }
+    }
+
     /// The path of a file.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.config.directory.join(name)

@@ -24,6 +24,8 @@ pub(crate) use import::import;
 pub(crate) use ingest::{create_many, is_file, sync};
 pub(super) use rejects::rejects;
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode, header};
@@ -77,14 +79,22 @@ async fn enqueue(
     let path = request.uri.path_and_query().map_or_else(|| request.uri.path(), |p| p.as_str());
     let remembered = remember(request, label, path, &upload.digest(), StatusCode::ACCEPTED)?;
     soon(context, jobs.queue.enqueue(&jobs.intake.look_again(&jobs.queue))?).await?;
-    let making = match remembered {
-        Some(remembered) => jobs.queue.enqueue_once(&job, remembered)?,
-        None => jobs.queue.enqueue(&job)?,
+    // Whoever goes, or waits no longer, may have a job all the same: it needs its file.
+    let token = upload.leave();
+    let made = match remembered {
+        Some(remembered) => soon(context, jobs.queue.enqueue_once(&job, remembered)?).await,
+        None => soon(context, jobs.queue.enqueue(&job)?).await,
     };
-    let made = soon(context, making).await?;
-    if !made.existed {
-        upload.leave();
+    let is_needed = match &made {
+        Ok(made) => !made.existed,
+        Err(problem) => !problem.kind().status().is_client_error(),
+    };
+    if !is_needed {
+        let intake = Arc::clone(&jobs.intake);
+        let discarding = tokio::task::spawn_blocking(move || intake.discard(&token));
+        discarding.await.map_err(|e| Problem::internal(&e))?;
     }
+    let made = made?;
     let job = soon(context, jobs.queue.show(made.id)).await?;
     let mut response = accepted(context, jobs, &job).await?;
     if made.existed {
