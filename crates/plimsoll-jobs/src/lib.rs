@@ -93,4 +93,4 @@ pub use warming::{
     Seen, WARM, WARM_BATCH, WARM_PERIOD, WARM_QUEUE, WARMED, WARMED_EVENT, Warming, add_warming,
     warm_key,
 };
-pub use worker::{CONCURRENCY_MAX, Random, Worker, WorkerOptions, WorkerStats};
+pub use worker::{CONCURRENCY_MAX, PEAK_BYTES, Peaks, Random, Worker, WorkerOptions, WorkerStats};

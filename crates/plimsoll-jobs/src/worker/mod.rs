@@ -15,6 +15,7 @@ mod feed;
 mod idle;
 mod keep;
 mod options;
+mod peaks;
 mod runner;
 mod settle;
 mod shared;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use plimsoll::limits::THREAD_STACK_BYTES;
 
 pub use self::options::{CONCURRENCY_MAX, WorkerOptions};
+pub use self::peaks::{PEAK_BYTES, Peaks};
 use self::settle::Unsettled;
 use self::shared::{Phase, Shared};
 use crate::bell::Hears;
@@ -49,6 +51,8 @@ pub struct WorkerStats {
     pub held: u64,
     /// Of those, how many wait for memory.
     pub waiting: u64,
+    /// What attempts of jobs took at most.
+    pub peaks: Peaks,
 }
 
 /// A worker with its threads.
@@ -126,6 +130,7 @@ impl Worker {
             busy: state.busy as u64,
             held: state.held.len() as u64,
             waiting: state.waiting.len() as u64,
+            peaks: self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).peaks,
         }
     }
 

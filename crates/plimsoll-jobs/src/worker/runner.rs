@@ -26,9 +26,6 @@ use crate::job::Claimed;
 use crate::policy::{Ended, judge};
 use crate::run::Run;
 
-/// Kinds whose peaks are in mind: a program that takes all kinds may see any number.
-const PEAKS_MAX: usize = 1_000;
-
 /// The thread's whole life.
 pub(super) fn run(shared: &Shared, settle: &SyncSender<Unsettled>, random: &dyn Fn() -> u64) {
     while let Some(admitted) = next(shared) {
@@ -177,19 +174,14 @@ fn said(job: &Claimed, error: &crate::Error) {
     tracing::warn!(job = job.lease.id, %error, "the end of a job was not taken");
 }
 
-/// Keeps what jobs of a kind take, where that is a tenth more than was known.
+/// Counts what a job took, and keeps it for its kind where that is a tenth more than was known.
 fn learn(shared: &Shared, job: &Claimed, peak: u64) {
-    let mut peaks = shared.peaks.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = peaks.get(&job.kind).copied().unwrap_or(job.memory_bytes);
-    if peak <= known + known / 10 {
+    let mut seen = shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_more = seen.saw(&job.kind, job.memory_bytes, peak);
+    drop(seen);
+    if !is_more {
         return;
     }
-    if peaks.len() >= PEAKS_MAX {
-        // What is forgotten is written once more, and the queue keeps the larger.
-        peaks.clear();
-    }
-    peaks.insert(job.kind.clone(), peak);
-    drop(peaks);
     if let Err(error) = shared.queue.learn(&job.kind, peak).wait() {
         tracing::warn!(%error, kind = &*job.kind, "keeping what a kind takes");
     }

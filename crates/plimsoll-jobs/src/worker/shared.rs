@@ -9,13 +9,14 @@
 //! moments.
 //! Never: a call of the store under the lock.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use plimsoll::budget::{Consumer, Reservation};
 
 use super::options::WorkerOptions;
+use super::peaks::Seen;
 use crate::bell::Hears;
 use crate::control::{Control, Stop};
 use crate::handler::{MEMORY_BYTES_PRESET, Registry};
@@ -84,8 +85,8 @@ pub(super) struct Shared {
     pub(super) options: WorkerOptions,
     pub(super) consumer: Option<Consumer>,
     pub(super) limits: Mutex<Limits>,
-    /// The most that jobs of a kind were seen to take, where that is more than was known.
-    pub(super) peaks: Mutex<BTreeMap<Box<str>, u64>>,
+    /// What jobs were seen to take.
+    pub(super) seen: Mutex<Seen>,
     /// When it began, microseconds UTC.
     pub(super) began_micros: i64,
     /// The same by the steady clock.
@@ -123,7 +124,7 @@ impl Shared {
             options,
             consumer,
             limits: Mutex::default(),
-            peaks: Mutex::default(),
+            seen: Mutex::default(),
             state: Mutex::new(state),
             changed: Condvar::new(),
         }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use plimsoll::budget::{Budget, LedgerNode};
 use plimsoll::pressure::Level;
-use plimsoll_jobs::{QueueState, Worker, WorkerStats};
+use plimsoll_jobs::{PEAK_BYTES, Peaks, QueueState, Worker, WorkerStats};
 use plimsoll_store::{DatabaseStats, RoleStats, Store};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -40,6 +40,17 @@ struct Page<'e>(DescriptorEncoder<'e>);
 impl Page<'_> {
     fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+    }
+
+    #[allow(clippy::cast_precision_loss)] // a scrape's sums are floats
+    fn peaks(&mut self, peaks: &Peaks) -> fmt::Result {
+        let help = "What attempts of jobs in this process took at most, of memory";
+        let bounds = PEAK_BYTES.iter().map(|bound| *bound as f64).chain([f64::INFINITY]);
+        let buckets: Vec<(f64, u64)> = bounds.zip(peaks.counts).collect();
+        let count = peaks.counts.iter().sum();
+        self.0
+            .encode_descriptor("jobs_peak_bytes", help, None, MetricType::Histogram)?
+            .encode_histogram::<[(&str, &str); 0]>(peaks.sum_bytes as f64, count, &buckets, None)
     }
 
     fn family<const N: usize>(
@@ -170,7 +181,8 @@ fn jobs(page: &mut Page<'_>, stats: &WorkerStats) -> fmt::Result {
     page.gauge("jobs_busy", "Jobs at work in this process", stats.busy)?;
     page.gauge("jobs_held", "Jobs claimed by this process and not over", stats.held)?;
     page.gauge("jobs_waiting_for_memory", "Of those, waiting for memory", stats.waiting)?;
-    page.gauge("jobs_ended", "Jobs that ended in this process so far", stats.ended)
+    page.gauge("jobs_ended", "Jobs that ended in this process so far", stats.ended)?;
+    page.peaks(&stats.peaks)
 }
 
 /// Where there are replicas: who is there, and who is read from.

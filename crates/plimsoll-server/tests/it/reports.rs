@@ -218,6 +218,28 @@ fn a_report_whose_file_is_gone_changed_expired_or_not_there_says_so() {
 }
 
 #[test]
+fn what_jobs_took_at_most_is_a_histogram_of_the_metrics() {
+    let world = world(100);
+    let desk = desk(&world);
+    let count = |bound: &str| {
+        let page = desk.server.get("/metrics");
+        let text = page.text();
+        let name = format!("jobs_peak_bytes_bucket{{le=\"{bound}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&name)).map(str::to_owned);
+        let line = line.unwrap_or_else(|| panic!("no {name} in\n{text}"));
+        line.parse::<u64>().expect("a count")
+    };
+    assert_eq!(count("+Inf"), 0);
+    desk.made(&json!({"resource": "goods"}));
+    // What its kind declares: a mebibyte, which is the bound of the second bucket.
+    assert_eq!((count("262144.0"), count("1048576.0"), count("+Inf")), (0, 1, 1));
+    let page = desk.server.get("/metrics");
+    let text = page.text();
+    assert!(text.contains("\njobs_peak_bytes_sum 1048576.0\n"), "{text}");
+    assert!(text.contains("\n# TYPE jobs_peak_bytes histogram\n"), "{text}");
+}
+
+#[test]
 fn what_is_no_report_is_refused_before_there_is_a_job() {
     let world = world(10);
     let desk = desk(&world);
