@@ -13,6 +13,7 @@ use crate::config::KEYS;
 
 mod cache;
 mod jobs;
+mod logs;
 mod report;
 mod schedule;
 mod tools;
@@ -22,6 +23,7 @@ pub(crate) use jobs::{
     AddArgs, BatchCommand, BatchesArgs, HowArgs, JobsCommand, ListArgs, QueueArgs, QueueCommand,
     QueuesArgs, SqlArgs, WorkerArgs,
 };
+pub(crate) use logs::{LogsCommand, TailArgs};
 pub(crate) use report::{ReportArgs, ReportCommand};
 pub(crate) use schedule::{ScheduleArgs, ScheduleCommand, SchedulesArgs, SetArgs};
 pub(crate) use tools::{
@@ -113,6 +115,9 @@ pub(crate) enum Command {
     /// Have a running server make a report, and fetch it into a file
     #[command(subcommand)]
     Report(ReportCommand),
+    /// Follow the log of a running server
+    #[command(subcommand)]
+    Logs(LogsCommand),
     /// Make keys for an access file
     #[command(subcommand)]
     Key(KeyCommand),

@@ -20,6 +20,7 @@ mod database;
 mod exit;
 mod interrupt;
 mod jobs;
+mod log_ring;
 mod memory;
 mod named;
 mod packs;
@@ -69,6 +70,7 @@ fn run() -> anyhow::Result<Outcome> {
         Command::Schedule(command) => commands::schedule::run(&global, &command, &packs),
         Command::Cache(command) => commands::cache::run(&global, &command, &packs),
         Command::Report(command) => commands::report::run(&global, &command),
+        Command::Logs(command) => commands::logs::run(&global, &command),
         Command::Key(KeyCommand::New { name, scopes }) => {
             commands::key::new(&name, &scopes, &mut exit::stdout())
         }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
-use plimsoll_server::CatalogueSource as _;
+use plimsoll_server::{CatalogueSource as _, Logs};
 use plimsoll_store::Store;
 use plimsoll_store::catalogue::{Pack, Words};
 use plimsoll_store::postgres::migration_states;
@@ -26,6 +26,7 @@ use crate::args::Global;
 use crate::config::{Config, Database, Sources};
 use crate::database::{self, Opened, Use};
 use crate::exit::Usage;
+use crate::log_ring::LogRing;
 use crate::memory::{self, Memory};
 use crate::queries::{Own, OwnQueries};
 use crate::source::{Source, postgres_config};
@@ -56,7 +57,7 @@ pub(crate) fn start_saying(
 ) -> anyhow::Result<Setup> {
     let config = config(global)?;
     let level = if verbose { "debug" } else { config.text("log.level") };
-    log(&config, level);
+    log(&config, level, None);
     let memory = memory::start(&config, minimum_bytes)?;
     Ok(Setup { config, memory })
 }
@@ -64,6 +65,18 @@ pub(crate) fn start_saying(
 /// Settings, log, limit and budget for a command that needs at least `minimum_bytes`.
 pub(crate) fn start(global: &Global, minimum_bytes: u64) -> anyhow::Result<Setup> {
     start_saying(global, minimum_bytes, false)
+}
+
+/// As [`start`], with the log's last lines kept for whoever asks the server.
+pub(crate) fn start_serving(
+    global: &Global,
+    minimum_bytes: u64,
+) -> anyhow::Result<(Setup, Arc<Logs>)> {
+    let config = config(global)?;
+    let logs = Arc::new(Logs::default());
+    log(&config, config.text("log.level"), Some(LogRing(Arc::clone(&logs))));
+    let memory = memory::start(&config, minimum_bytes)?;
+    Ok((Setup { config, memory }, logs))
 }
 
 impl Setup {
@@ -248,7 +261,7 @@ impl Setup {
     }
 }
 
-fn log(config: &Config, level: &str) {
+fn log(config: &Config, level: &str, ring: Option<LogRing>) {
     // The setting has these words alone.
     let level: LevelFilter = level.parse().unwrap_or(LevelFilter::INFO);
     let access = if config.is_on("log.access") { level } else { LevelFilter::OFF };
@@ -261,9 +274,9 @@ fn log(config: &Config, level: &str) {
     };
     // A second call in one process, as tests make, keeps the first subscriber.
     let _already_set = if pretty {
-        builder.compact().finish().with(filter).try_init()
+        builder.compact().finish().with(ring).with(filter).try_init()
     } else {
         let json = builder.json().flatten_event(true).with_current_span(false);
-        json.finish().with(filter).try_init()
+        json.finish().with(ring).with(filter).try_init()
     };
 }

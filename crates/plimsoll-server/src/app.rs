@@ -29,6 +29,7 @@ use crate::config::{Build, Clock, ProcessProbe, ServerConfig, ServerLimits};
 use crate::cursor::CursorKey;
 use crate::handoff::Handoffs;
 use crate::jobs::Jobs;
+use crate::logs::Logs;
 use crate::metrics::{Gauges, Metrics};
 use crate::problem::Result;
 use crate::reload::Reload;
@@ -134,6 +135,7 @@ pub(crate) struct Core {
     pub(crate) handoffs: Handoffs,
     pub(crate) jobs: Option<Jobs>,
     pub(crate) cache: Option<Cache>,
+    pub(crate) logs: Option<Arc<Logs>>,
     /// Where answers that do not fit memory are put.
     pub(crate) spill_directory: PathBuf,
     pub(crate) reload: Reload,
@@ -183,6 +185,7 @@ impl Server {
         let core = Arc::new(Core {
             jobs,
             cache: config.cache.take(),
+            logs: config.logs.take(),
             spill_directory: config.spill_directory.clone(),
             page_bytes,
             body_bytes,

@@ -13,6 +13,7 @@ use plimsoll_store::{Catalogue, Store};
 
 use crate::access::Access;
 use crate::jobs::JobsConfig;
+use crate::logs::Logs;
 
 /// Where the time comes from.
 pub trait Clock: Send + Sync {
@@ -183,6 +184,8 @@ pub struct ServerConfig {
     pub jobs: Option<JobsConfig>,
     /// Where the sales of periods are kept warm.
     pub cache: Option<Cache>,
+    /// The last lines of the log, for `/system/logs`; whoever makes it reserves its bytes.
+    pub logs: Option<Arc<Logs>>,
     /// Whether POST, PATCH and DELETE are served at all.
     pub writable: bool,
     /// The time.

@@ -25,7 +25,7 @@ use crate::params::decode;
 use crate::problem::{Kind, Problem, Result};
 use crate::router::RouteLabel;
 use crate::routes::{
-    aggregate, analytics, cache, export, exports, get, health, intake, jobs, list, metrics,
+    aggregate, analytics, cache, export, exports, get, health, intake, jobs, list, logs, metrics,
     queries, reports, sales, search, stream, system, write,
 };
 use crate::served::Served;
@@ -55,6 +55,7 @@ pub(crate) enum Action {
     Reports(reports::Route),
     Memory,
     Audit,
+    Logs,
     Reload,
     Health,
     Live,
@@ -185,6 +186,7 @@ impl Inner {
             Action::Reports(route) => reports::answer(context, route, &request, body).await,
             Action::Memory => system::memory(context, &request),
             Action::Audit => system::audit(context, &request).await,
+            Action::Logs => logs::logs(context, &request).await,
             Action::Reload if *method == Method::POST => system::reload(context, &request).await,
             Action::Reload => Err(Problem::method(method, "POST")),
             Action::Health => health::health(context, &request).await,
@@ -279,7 +281,7 @@ impl Inner {
             Action::Health | Action::Live | Action::Ready | Action::Link => return Ok(Need::Open),
             Action::Jobs(route) => return Ok(route.need(reads)),
             Action::Metrics => return Ok(Need::Metrics),
-            Action::Memory | Action::Audit | Action::Reload | Action::Cache(_) => {
+            Action::Memory | Action::Audit | Action::Logs | Action::Reload | Action::Cache(_) => {
                 return Ok(Need::Admin);
             }
             Action::Summary | Action::Trends | Action::Sales | Action::Top => {

@@ -35,6 +35,7 @@ mod include;
 mod intake;
 mod jobs;
 mod links;
+mod logs;
 mod metrics;
 mod negotiate;
 mod params;
@@ -62,5 +63,6 @@ pub use config::{
 };
 pub use intake::IntakeConfig;
 pub use jobs::JobsConfig;
+pub use logs::{LOG_BYTES_MAX, LogLine, Logs};
 pub use reload::Reloaded;
 pub use reports::ReportsConfig;

@@ -22,6 +22,7 @@
 //!   {prefix}/reports                 see routes::reports
 //!   {prefix}/system/memory           the ledger
 //!   {prefix}/system/audit            who exported what
+//!   {prefix}/system/logs             the last lines of the log
 //!   {prefix}/system/catalog/reload   looks at the database again
 //!
 //!   prefix: /api/v2 (canonical), /api, nothing
@@ -116,6 +117,7 @@ pub(crate) fn build(context: &Arc<Context>) -> Result<Router, Error> {
     }
     routes.add("/system/memory", Action::Memory, None, &PREFIXES);
     routes.add("/system/audit", Action::Audit, None, &PREFIXES);
+    routes.add("/system/logs", Action::Logs, None, &PREFIXES);
     routes.add("/system/catalog/reload", Action::Reload, None, &PREFIXES);
     routes.fixed(&["/api/health", "/healthz"], &Action::Health);
     routes.fixed(&["/livez"], &Action::Live);

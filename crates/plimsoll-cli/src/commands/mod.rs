@@ -19,6 +19,7 @@ pub(crate) mod init;
 pub(crate) mod jobs;
 pub(crate) mod join;
 pub(crate) mod key;
+pub(crate) mod logs;
 pub(crate) mod migrate;
 pub(crate) mod quantile;
 pub(crate) mod queue;

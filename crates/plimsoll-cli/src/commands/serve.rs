@@ -15,7 +15,7 @@ use anyhow::{Context as _, bail};
 use plimsoll::budget::Budget;
 use plimsoll::limits::SERVER_LIMIT_BYTES_MIN;
 use plimsoll::units::ByteSize;
-use plimsoll_server::{Build, CatalogueSource, Server, ServerConfig, ServerLimits};
+use plimsoll_server::{Build, CatalogueSource, LOG_BYTES_MAX, Server, ServerConfig, ServerLimits};
 use plimsoll_store::catalogue::Pack;
 use plimsoll_store::{Resource, Store};
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,7 +41,8 @@ pub(crate) fn run(
     packs: &[Pack],
     counts: &Counts,
 ) -> anyhow::Result<Outcome> {
-    let setup = setup::start(global, SERVER_LIMIT_BYTES_MIN)?;
+    let (setup, logs) = setup::start_serving(global, SERVER_LIMIT_BYTES_MIN)?;
+    let _log_bytes = setup.memory.budget.consumer("log")?.try_reserve(LOG_BYTES_MAX as u64)?;
     if args.demo && setup.config.database().is_some() {
         bail!(Usage("--demo fills the embedded database, and --database names another".to_owned()));
     }
@@ -77,6 +78,8 @@ pub(crate) fn run(
         audit: access::audit(&setup.config, setup.data()),
         jobs: Some(jobs),
         cache,
+        // The log says more than a client is told.
+        logs: (asks || listener.local_addr()?.ip().is_loopback()).then_some(logs),
         writable,
         clock: Arc::new(database::now_micros),
         process: Arc::new(process::OwnProcess { spill }),

@@ -24,6 +24,7 @@ mod http;
 mod imported;
 mod init;
 mod links;
+mod logged;
 mod loss;
 mod own_postgres;
 mod postgres;

@@ -13,6 +13,7 @@ pub(crate) mod health;
 pub(crate) mod intake;
 pub(crate) mod jobs;
 pub(crate) mod list;
+pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod queries;
 mod related_row;

@@ -17,6 +17,7 @@ mod imports;
 mod include;
 mod jobs;
 mod lists;
+mod logs;
 mod operations;
 mod push;
 mod refused_input;

@@ -292,6 +292,7 @@ pub(crate) fn config(store: Store) -> ServerConfig {
         audit: None,
         jobs: None,
         cache: None,
+        logs: None,
         writable: true,
         clock: Arc::new(|| NOW_MICROS),
         process: Arc::new(FixedProcess),
