@@ -22,7 +22,9 @@ use crate::{Options, Random, database, say};
 /// Behind the last cycle fewer jobs are left than this long ago, or something is stuck.
 const FEWER_WITHIN: Duration = Duration::from_secs(180);
 /// Longer than a lease and the look of a rescuer.
-const FREEZE: Duration = Duration::from_millis(3_500);
+const FREEZE: Duration = Duration::from_millis(4_000);
+/// So long may one that was frozen write what it must not, also where processors are busy.
+const THAWED: Duration = Duration::from_millis(400);
 
 /// What happens to one.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +98,7 @@ fn cycles(options: &Options, queue: &Queue) -> Result<(u64, Found), String> {
                 workers[at].signal(Signal::STOP);
                 pass(FREEZE);
                 workers[at].signal(Signal::CONT);
-                pass(Duration::from_millis(random.below(200)));
+                pass(THAWED + Duration::from_millis(random.below(800)));
             }
             Cruelty::Lock => lock(queue, Duration::from_millis(500 + random.below(1_000))),
             Cruelty::Kill | Cruelty::Abort(_) | Cruelty::AbortNoted(_) | Cruelty::Clock(_) => {}
