@@ -9,7 +9,7 @@
 //!
 //! Every cycle does one thing to one of the workers, by the seed: `kill -9` at a random moment, an
 //! abort just before or just behind its next checkpoint or behind an acknowledged job, a freeze
-//! that outlives its lease, a wall clock that is an hour off from now on, or a lock on the database
+//! before a checkpoint that outlives its lease, a wall clock that is an hour off from now on, or a lock on the database
 //! for a while. In the end, when all jobs are over:
 //!
 //! ```text

@@ -17,10 +17,12 @@ use rustix::process::Signal;
 use crate::count::{Found, count, int, rows};
 use crate::process::{Process, pass};
 use crate::schedules::Schedules;
-use crate::{Options, Random, database, say};
+use crate::{Options, Random, database, say, work};
 
 /// Behind the last cycle fewer jobs are left than this long ago, or something is stuck.
 const FEWER_WITHIN: Duration = Duration::from_secs(180);
+/// A worker that is to stop at a checkpoint has come to it by then.
+const FREEZES_WITHIN: Duration = Duration::from_secs(2);
 /// Longer than a lease and the look of a rescuer.
 const FREEZE: Duration = Duration::from_millis(4_000);
 /// So long may one that was frozen write what it must not, also where processors are busy.
@@ -95,7 +97,7 @@ fn cycles(options: &Options, queue: &Queue) -> Result<(u64, Found), String> {
         pass(Duration::from_millis(100 + random.below(500)));
         match next[at] {
             Cruelty::Freeze => {
-                workers[at].signal(Signal::STOP);
+                freeze(options, &workers[at])?;
                 pass(FREEZE);
                 workers[at].signal(Signal::CONT);
                 pass(THAWED + Duration::from_millis(random.below(800)));
@@ -126,6 +128,17 @@ fn cycles(options: &Options, queue: &Queue) -> Result<(u64, Found), String> {
     }
     over?;
     Ok((kills, count(queue, options, &schedules)?))
+}
+
+/// One stops itself before a checkpoint; one that comes to none is stopped where it is.
+fn freeze(options: &Options, worker: &Process) -> Result<(), String> {
+    let file = work::freezes(options, &worker.name);
+    std::fs::write(&file, "").map_err(|e| format!("{}: {e}", file.display()))?;
+    if !worker.stops_within(FREEZES_WITHIN) {
+        worker.signal(Signal::STOP);
+        drop(std::fs::remove_file(&file));
+    }
+    Ok(())
 }
 
 /// Holds what all writers need for a while.

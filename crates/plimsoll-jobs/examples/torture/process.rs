@@ -54,6 +54,18 @@ impl Process {
         signal_process(self.child.id(), signal);
     }
 
+    /// Whether it stops itself so soon.
+    pub(crate) fn stops_within(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        while is_running(self.child.id()) {
+            if Instant::now() > until {
+                return false;
+            }
+            pass(Duration::from_millis(5));
+        }
+        true
+    }
+
     /// Whether it ended by itself, without an error, before it was killed.
     pub(crate) fn kill(&mut self) -> Result<bool, String> {
         self.signal(Signal::KILL);

@@ -13,6 +13,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -23,7 +24,9 @@ use plimsoll_jobs::{
     When, Worker, WorkerOptions,
 };
 use plimsoll_store::Write;
+use rustix::process::Signal;
 
+use crate::process::signal_process;
 use crate::{Options, Random, database, file};
 
 /// Steps of a job.
@@ -54,6 +57,13 @@ struct Steps {
     files: String,
     saves: AtomicU64,
     abort_at: u64,
+    /// Where this file comes, it stops before its next checkpoint until somebody lets it go on.
+    freezes: PathBuf,
+}
+
+/// The file that has a worker stop itself.
+pub(crate) fn freezes(options: &Options, name: &str) -> PathBuf {
+    Path::new(options.notes()).join(format!("freeze-{name}"))
 }
 
 impl Handler for Steps {
@@ -68,6 +78,11 @@ impl Handler for Steps {
             let save = self.saves.fetch_add(1, Ordering::SeqCst) + 1;
             if save == self.abort_at && save % 2 == 1 {
                 std::process::abort();
+            }
+            // Whoever takes the file away stops: one of the threads, once.
+            if self.freezes.exists() && std::fs::remove_file(&self.freezes).is_ok() {
+                // By the time it goes on the job is another's.
+                signal_process(std::process::id(), Signal::STOP);
             }
             let params = vec![("job".into(), Value::Int(id)), ("step".into(), Value::Int(step))];
             let sql = "insert into effects (job, step) values (:job, :step)";
@@ -111,6 +126,7 @@ pub(crate) fn run(options: &Options) -> plimsoll_store::Result<()> {
         files: options.files.clone(),
         saves: AtomicU64::new(0),
         abort_at: options.abort_at,
+        freezes: freezes(options, &options.name),
     };
     let mut registry = Registry::default();
     let wrong = |e: plimsoll_jobs::Error| plimsoll_store::Error::invalid(e.to_string());
