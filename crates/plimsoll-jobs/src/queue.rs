@@ -213,7 +213,7 @@ impl Queue {
         let bell = Arc::clone(&self.bell);
         Ok(Answer::new(self.store.write(unit, Priority::Normal), move |outcome| {
             bell.ring();
-            let existed = outcome.replayed.is_some();
+            let existed = outcome.replayed.is_some() || outcome.rows.first() == Some(&0);
             let row = outcome.own.into_iter().next();
             let missing = || Error::new(ErrorKind::Conflict, "the job was over a moment ago");
             Ok(Enqueued { id: Fields::of(row.ok_or_else(missing)?).int()?, existed })

@@ -78,7 +78,7 @@ impl Rescuer {
         Self { lease, noted: HashMap::new(), all: Sparingly::default() }
     }
 
-    /// Looks once. `steady` is a clock that does not jump; no job is given more than
+    /// Looks once. `steady` is now, by a clock that does not jump; no job is given more than
     /// `memory_bytes_max` afterwards.
     ///
     /// # Errors
@@ -106,8 +106,9 @@ impl Rescuer {
             each.collect::<Result<Vec<Running>>>()
         });
         let running = running.wait()?;
-        self.all.done(began, clock.steady());
-        let silent = self.note(running, steady);
+        let ended = clock.steady();
+        self.all.done(began, ended);
+        let silent = self.note(running, steady, ended.saturating_sub(began));
         let mut rescued = Vec::new();
         for job in silent {
             if let Some(one) = rescue(queue, &job, self.lease, memory_bytes_max)? {
@@ -118,12 +119,14 @@ impl Rescuer {
         Ok(rescued)
     }
 
-    /// Those that were not renewed for a whole lease.
-    fn note(&mut self, running: Vec<Running>, steady: Duration) -> Vec<Running> {
+    /// Those that were not renewed for a whole lease, by a look that began at `steady` and `took`
+    /// so long. What is seen for the first time was so at its end at the latest, and what is the
+    /// same was so at its beginning at least.
+    fn note(&mut self, running: Vec<Running>, steady: Duration, took: Duration) -> Vec<Running> {
         let mut noted = HashMap::with_capacity(running.len());
         let mut silent = Vec::new();
         for job in running {
-            let now = Noted { token: job.lease.token, beat: job.beat, since: steady };
+            let now = Noted { token: job.lease.token, beat: job.beat, since: steady + took };
             let same = |n: &&Noted| n.token == now.token && n.beat == now.beat;
             let kept = self.noted.get(&job.lease.id).filter(same).copied().unwrap_or(now);
             noted.insert(job.lease.id, kept);
@@ -178,9 +181,10 @@ mod tests {
 
     #[test]
     fn only_what_is_the_same_for_a_whole_lease_is_silent() {
-        let mut rescuer = Rescuer::new(Duration::from_secs(12));
+        let secs = Duration::from_secs;
+        let mut rescuer = Rescuer::new(secs(12));
         let mut silent =
-            |token, beat, at| rescuer.note(running(token, beat), Duration::from_secs(at)).len();
+            |token, beat, at| rescuer.note(running(token, beat), secs(at), secs(0)).len();
         assert_eq!(silent(1, 0, 100), 0, "seen for the first time");
         assert_eq!(silent(1, 0, 111), 0);
         assert_eq!(silent(1, 1, 111), 0, "renewed");
@@ -188,5 +192,14 @@ mod tests {
         assert_eq!(silent(1, 1, 123), 1);
         assert_eq!(silent(2, 1, 124), 0, "another's by now");
         assert_eq!(silent(2, 1, 50), 0, "no clock that goes back rescues");
+    }
+
+    #[test]
+    fn what_a_look_waited_for_is_not_time_in_which_a_worker_was_silent() {
+        let secs = Duration::from_secs;
+        let mut rescuer = Rescuer::new(secs(12));
+        assert_eq!(rescuer.note(running(1, 0), secs(100), secs(10)).len(), 0);
+        assert_eq!(rescuer.note(running(1, 0), secs(112), secs(0)).len(), 0, "claimed at 109");
+        assert_eq!(rescuer.note(running(1, 0), secs(122), secs(0)).len(), 1);
     }
 }

@@ -128,11 +128,11 @@ pub(crate) static FIRST_READY: Own = Own::new(
      json_each('[' || $2:text || ']')) as f}",
 );
 
-/// The worker lives: worker, the jobs that it holds as `1,2`.
+/// The worker lives, which is not looked for in the index of all that it ever had: worker, the jobs that it holds as `1,2`.
 pub(crate) static RENEW: Own = Own::new(
     "update ~jobs set beat = beat + 1 where id {= any(string_to_array($2:text, ',')::bigint[])??\
-     in (select value from json_each('[' || $2:text || ']'))} and worker = $1:text and \
-     state = 'running' returning id, token, wish",
+     in (select value from json_each('[' || $2:text || ']'))} and coalesce(worker, '') = $1:text \
+     and state = 'running' returning id, token, wish",
 );
 
 /// All jobs of a worker: worker, how many at most.

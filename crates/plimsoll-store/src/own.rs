@@ -49,7 +49,8 @@ impl Own {
     /// With a second text, for PostgreSQL alone, that does the same for many at once: each
     /// parameter is a `list` with one value for each of them. It is to meet one row for each, in
     /// their order; where it does not, each of them is run by itself. Units of which such a
-    /// statement is the last go together, in no certain order among them.
+    /// statement is the last, with a count of rows to meet, or the only one go together, in no
+    /// certain order among them.
     #[must_use]
     pub const fn with_gathered(text: &'static str, gathered: &'static str) -> Self {
         Self::of(text, Some(gathered))

@@ -88,6 +88,7 @@ impl Ready {
         let storage: Arc<dyn Storage> = Arc::new(Disk);
         let json = args.json;
         let adaptive = codec.is_none();
+        crate::allocator::forget_code();
         Ok(Self {
             setup,
             consumer,

@@ -14,7 +14,8 @@ fn run(args: &[&str]) -> Ended {
 
 #[test]
 fn an_unknown_resource_or_recipe_is_a_wrong_call_with_a_suggestion() {
-    let all = "customers, daily_metrics, dirty_days, order_items, orders, products, online-retail";
+    let all = "activity, activity_totals, customers, daily_metrics, dirty_days, order_items, \
+               order_results, orders, products, online-retail";
     let ended = run(&["import", "product", "a.csv"]);
     ended.expect(2, &["'product'", "did you mean products?", all]);
     let ended = run(&["import", "online-retial", "a.csv"]);

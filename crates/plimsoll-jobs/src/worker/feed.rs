@@ -21,15 +21,19 @@ use crate::job::Claimed;
 use crate::own::{OWN_KINDS, and_own};
 use crate::policy::{Ended, judge};
 use crate::queue::{Claim, Within};
+use crate::sparingly::Sparingly;
 
 /// Work that is claimed ahead, at most.
 const AHEAD_MICROS: u64 = 50_000;
 /// Jobs of each runner that are claimed ahead at most.
 const AHEAD_PER_RUNNER: u64 = 31;
+/// Claims of a queue that gave nothing take one part in so many of the time.
+const IN_VAIN_SHARE: u32 = 20;
 
 /// The thread's whole life.
 pub(super) fn run(shared: &Shared) {
     let mut idle = Idle::new(shared.steady());
+    let mut in_vain = vec![Sparingly::default(); shared.options.queues.len()];
     loop {
         let room = {
             let mut state = shared.lock();
@@ -51,18 +55,19 @@ pub(super) fn run(shared: &Shared) {
             state.heard = false;
             room(shared, &state)
         };
-        let left = claim(shared, room).unwrap_or_else(|error| {
+        let came = claim(shared, room, &mut in_vain).unwrap_or_else(|error| {
             tracing::warn!(%error, "claiming jobs");
-            room
+            Came { left: room, any_ready: false }
         });
         let mut state = shared.lock();
         // Where all that was asked for came, more may be there.
-        state.heard |= left == 0;
+        state.heard |= came.left == 0;
         admit_all(shared, &mut state);
         drop(state);
         shared.notify();
         let (told, now) = (shared.queue.bell.is_told(), shared.steady());
-        let say = idle.looked(now, left < room, told);
+        // What is ready and waits for a limit is looked for: nobody tells that there is room.
+        let say = idle.looked(now, came.any_ready, told);
         if tell(shared, say) {
             idle.said(now, say);
         }
@@ -111,22 +116,35 @@ fn room(shared: &Shared, state: &super::shared::State) -> u32 {
     u32::try_from(room.min(left.unwrap_or(u64::MAX))).unwrap_or(u32::MAX)
 }
 
-/// Claims from the queues in turn; how many fewer than there is room for.
-fn claim(shared: &Shared, room: u32) -> Result<u32> {
+/// What came of a claim.
+struct Came {
+    /// Room that is left.
+    left: u32,
+    any_ready: bool,
+}
+
+/// Claims from the queues in turn. Where jobs are ready that this worker may not take, a claim
+/// passes all behind them: such ones that are slow take their share of the time alone.
+fn claim(shared: &Shared, room: u32, in_vain: &mut [Sparingly]) -> Result<Came> {
     let limits = shared.limits.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let mut left = room;
-    for queue in &shared.options.queues {
-        if left == 0 {
+    let mut came = Came { left: room, any_ready: false };
+    for (queue, in_vain) in shared.options.queues.iter().zip(in_vain) {
+        if came.left == 0 {
             break;
         }
-        if limits.paused.contains(queue) {
+        if limits.paused.contains(queue) || !in_vain.is_due(shared.steady(), IN_VAIN_SHARE) {
             continue;
         }
-        if let Some(from) = shared.queue.begin(queue).wait()? {
-            left -= claim_of(shared, &limits, (queue, &from), left)?;
+        let Some(from) = shared.queue.begin(queue).wait()? else { continue };
+        came.any_ready = true;
+        let began = shared.steady();
+        let taken = claim_of(shared, &limits, (queue, &from), came.left)?;
+        came.left -= taken;
+        if taken == 0 {
+            in_vain.done(began, shared.steady());
         }
     }
-    Ok(left)
+    Ok(came)
 }
 
 fn claim_of(

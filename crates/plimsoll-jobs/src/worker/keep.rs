@@ -3,7 +3,6 @@
 //! ```text
 //!   every 3 s   renew all  ─┬─ a job that is missing from the answer ─> its lease is lost
 //!                           └─ wishes                                ─> told to the job
-//!               look at all ── one that nobody here holds, twice     ─> handed back
 //!   every 50 ms             a job beyond its time is asked to stop; beyond its grace its lease is
 //!                           taken from it and another thread takes its runner's place
 //! ```
@@ -12,7 +11,6 @@
 //! its grace.
 //! Never: other work on this thread.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,20 +18,15 @@ use super::shared::{Phase, Shared};
 use crate::control::{Control, Stop};
 use crate::job::{JobId, Lease, Wish};
 use crate::policy::{Ended, judge};
-use crate::rescue::RUNNING_MAX;
-use crate::sparingly::Sparingly;
 
 /// Between two looks at the time.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Behind a renewal that was refused.
 const RENEW_AGAIN: Duration = Duration::from_millis(250);
-/// Looks at all that runs in this worker's name take one part in so many of the time.
-const STRANGERS_SHARE: u32 = 20;
 
 /// The thread's whole life. `replace` starts another runner.
 pub(super) fn run(shared: &Shared, replace: &dyn Fn()) {
     let mut renewed_at = shared.steady();
-    let mut strangers = Strangers::default();
     loop {
         let state = shared.lock();
         if state.phase >= Phase::Quiet && state.held.is_empty() {
@@ -47,7 +40,6 @@ pub(super) fn run(shared: &Shared, replace: &dyn Fn()) {
             // Refused, e.g. since another process held the database, it is tried again soon.
             let later = shared.options.renew_every.saturating_sub(RENEW_AGAIN);
             renewed_at = if renewed { now } else { shared.steady().saturating_sub(later) };
-            strangers.look(shared);
         }
     }
 }
@@ -81,46 +73,6 @@ fn renew(shared: &Shared) -> bool {
         }
     }
     true
-}
-
-/// What runs in this worker's name and is held by nobody here, e.g. since an answer to a claim was
-/// lost.
-#[derive(Default)]
-struct Strangers {
-    seen: BTreeSet<JobId>,
-    look: Sparingly,
-}
-
-impl Strangers {
-    fn look(&mut self, shared: &Shared) {
-        let began = shared.steady();
-        if !self.look.is_due(began, STRANGERS_SHARE) {
-            return;
-        }
-        let all = match shared.queue.of_worker(&shared.options.name, RUNNING_MAX).wait() {
-            Ok(all) => all,
-            Err(error) => return tracing::warn!(%error, "looking at this worker's jobs"),
-        };
-        self.look.done(began, shared.steady());
-        let known: BTreeSet<JobId> = shared.lock().held.keys().copied().collect();
-        let mut seen = BTreeSet::new();
-        for lease in all.into_iter().filter(|lease| !known.contains(&lease.id)) {
-            // Between a claim and its answer nobody holds it, for a moment.
-            if self.seen.contains(&lease.id) {
-                give_back(shared, lease);
-            } else {
-                seen.insert(lease.id);
-            }
-        }
-        self.seen = seen;
-    }
-}
-
-fn give_back(shared: &Shared, lease: Lease) {
-    match shared.queue.hand_back(lease, 0).wait() {
-        Ok(_) => tracing::warn!(job = lease.id, "handed back a job that nobody here holds"),
-        Err(error) => tracing::warn!(%error, job = lease.id, "handing back a job nobody holds"),
-    }
 }
 
 /// Asks what is beyond its time to stop, and takes the lease from what does not.

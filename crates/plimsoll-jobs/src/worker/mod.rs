@@ -19,6 +19,7 @@ mod peaks;
 mod runner;
 mod settle;
 mod shared;
+mod strangers;
 mod tend;
 
 use std::sync::mpsc::{SyncSender, sync_channel};

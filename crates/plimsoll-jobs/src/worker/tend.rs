@@ -13,6 +13,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::shared::{Limits, Phase, Shared};
+use super::strangers::Strangers;
 use crate::error::Result;
 use crate::rescue::Rescuer;
 use crate::schedule::FIRED_MAX;
@@ -36,6 +37,7 @@ struct Turns {
     look: Option<Duration>,
     schedules: Option<Duration>,
     seen: Option<Duration>,
+    strangers: Option<Duration>,
     prune: Option<Duration>,
 }
 
@@ -51,8 +53,9 @@ fn is_turn(last: &mut Option<Duration>, now: Duration, every: Duration) -> bool 
 pub(super) fn run(shared: &Shared) {
     let mut turns = Turns::default();
     let mut rescuer = Rescuer::new(shared.options.lease);
+    let mut strangers = Strangers::default();
     loop {
-        if let Err(error) = turn(shared, &mut turns, &mut rescuer) {
+        if let Err(error) = turn(shared, &mut turns, &mut rescuer, &mut strangers) {
             tracing::warn!(%error, "tending the queue");
         }
         let state = shared.lock();
@@ -66,16 +69,25 @@ pub(super) fn run(shared: &Shared) {
     }
 }
 
-fn turn(shared: &Shared, turns: &mut Turns, rescuer: &mut Rescuer) -> Result<()> {
+fn turn(
+    shared: &Shared,
+    turns: &mut Turns,
+    rescuer: &mut Rescuer,
+    strangers: &mut Strangers,
+) -> Result<()> {
     let (now, queue, options) = (shared.steady(), &shared.queue, &shared.options);
     if is_turn(&mut turns.seen, now, SEEN_EVERY) {
         seen(shared)?;
+    }
+    if is_turn(&mut turns.strangers, now, shared.options.renew_every) {
+        strangers.look(shared);
     }
     if is_turn(&mut turns.look, now, LOOK_EVERY) {
         look(shared)?;
         if options.tends {
             let most = options.memory.as_ref().map_or(u64::MAX >> 1, |node| node.cap_bytes());
-            if !rescuer.look(queue, now, most)?.is_empty() {
+            // Behind what this turn has waited for.
+            if !rescuer.look(queue, shared.steady(), most)?.is_empty() {
                 shared.hear_now();
             }
         }

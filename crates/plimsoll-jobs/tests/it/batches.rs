@@ -110,7 +110,7 @@ fn crash(fixture: &Fixture, times: u32) {
             assert_eq!(fixture.claim(1).len(), 1);
         }
         let mut rescuer = Rescuer::new(Duration::from_secs(12));
-        for seconds in [1, 13] {
+        for seconds in [1, 14] {
             let at = Duration::from_secs(seconds);
             // Callbacks that were claimed run on.
             let running =

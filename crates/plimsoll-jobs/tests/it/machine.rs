@@ -70,7 +70,7 @@ fn put(fixture: &Fixture, state: State) -> JobId {
 fn rescue(fixture: &Fixture) -> usize {
     let mut rescuer = Rescuer::new(Duration::from_secs(12));
     let mut rescued = 0;
-    for seconds in [1, 13] {
+    for seconds in [1, 14] {
         let at = Duration::from_secs(seconds);
         rescued += rescuer.look(&fixture.queue, at, u64::MAX >> 1).expect("looked").len();
     }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! The database reads, plans and runs one statement where it had to do so for each of them. What
-//! comes last in a unit comes behind all else of it here, too.
+//! comes last in a unit comes behind all else of it here, too, and behind what other units do: so it
+//! says itself how many rows it has to meet, or it is all of its unit.
 //!
 //! Promises: a statement says itself that it may go so, and meets a row for each or none of it
 //! stands.
@@ -43,12 +44,18 @@ impl Gathered<'_> {
 pub(super) fn gather<'a>(units: &[&'a WriteUnit]) -> Vec<Gathered<'a>> {
     let mut all: Vec<Gathered<'a>> = Vec::new();
     for (unit, of) in units.iter().enumerate() {
-        let Some(Write::Own { statement, params, rows: None | Some(1) }) = of.writes.last() else {
+        let Some(Write::Own { statement, params, rows: rows @ (None | Some(1)) }) =
+            of.writes.last()
+        else {
             continue;
         };
         let (Some(text), Some(values)) = (statement.gathered_for_postgres(), texts(params)) else {
             continue;
         };
+        // What its unit looked at before it has to hold until it runs: a guard of its own, or none.
+        if rows.is_none() && of.writes.len() > 1 {
+            continue;
+        }
         let place = (unit, of.writes.len() - 1);
         let known = all.iter_mut().find(|many| std::ptr::eq(many.own, *statement));
         if let Some(many) = known {
@@ -104,6 +111,7 @@ mod tests {
             unit(vec![own(&SINGLE, None, vec![Value::Int(0)]), own(&MANY, Some(1), row(2))]),
             unit(vec![own(&MANY, None, row(3)), own(&SINGLE, None, vec![Value::Int(0)])]),
             unit(vec![own(&MANY, Some(2), row(4))]),
+            unit(vec![own(&SINGLE, Some(1), vec![Value::Int(0)]), own(&MANY, None, row(7))]),
             unit(vec![own(&MANY, None, vec![Value::Float(0.5), Value::Null])]),
             unit(vec![own(&MANY, None, vec![Value::Int(-6), Value::Null])]),
         ];
@@ -111,7 +119,7 @@ mod tests {
         let all = gather(&units);
         assert_eq!(all.len(), 1);
         assert_eq!(all[0].text, "insert $1::text[], $2::text[]");
-        assert_eq!(all[0].places, [(0, 0), (1, 1), (5, 0)]);
+        assert_eq!(all[0].places, [(0, 0), (1, 1), (6, 0)]);
         let lists: Vec<Vec<Option<&str>>> =
             all[0].lists.iter().map(|list| list.iter().map(Option::as_deref).collect()).collect();
         assert_eq!(

@@ -32,7 +32,7 @@ impl Cache {
     /// use plimsoll::cache::{Cache, Terms};
     ///
     /// let budget = Budget::new(32 << 20, 32 << 20, std::sync::Arc::new(Unmeasured))?;
-    /// let cache = Cache::builder().build(&budget.child("cache", 8 << 20)?)?;
+    /// let cache = Cache::builder().build(&budget.child("cache", 16 << 20)?)?;
     /// cache.put(b"key", b"value", &Terms::fresh_for(Duration::from_secs(60)), 0)?;
     /// let seen = cache.peek(b"key", 20_000_000).expect("there");
     /// assert_eq!((seen.bytes, seen.age_us, seen.fresh_left_us), (5, 20_000_000, 40_000_000));
