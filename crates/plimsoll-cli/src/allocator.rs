@@ -11,8 +11,8 @@
 //! ```
 //!
 //! Promises: options are fixed at build time; MALLOC_CONF can still override them to diagnose.
-//! Never: anything but the allocator's control interface, and the one advice about code. This is the
-//! one file of the binary that may use `unsafe`.
+//! Never: anything but the allocator's control interface, and the one advice about code. This is
+//! the one file of the binary that may use `unsafe`.
 #![allow(unsafe_code)]
 
 use plimsoll::budget::{MemoryProbe, MemorySample};

@@ -128,7 +128,8 @@ pub(crate) static FIRST_READY: Own = Own::new(
      json_each('[' || $2:text || ']')) as f}",
 );
 
-/// The worker lives, which is not looked for in the index of all that it ever had: worker, the jobs that it holds as `1,2`.
+/// The worker lives: worker, the jobs that it holds as `1,2`. Its name is not compared as it is:
+/// then its index would be read, which has all that it ever held beside an old snapshot.
 pub(crate) static RENEW: Own = Own::new(
     "update ~jobs set beat = beat + 1 where id {= any(string_to_array($2:text, ',')::bigint[])??\
      in (select value from json_each('[' || $2:text || ']'))} and coalesce(worker, '') = $1:text \

@@ -9,8 +9,8 @@
 //!
 //! Every cycle does one thing to one of the workers, by the seed: `kill -9` at a random moment, an
 //! abort just before or just behind its next checkpoint or behind an acknowledged job, a freeze
-//! before a checkpoint that outlives its lease, a wall clock that is an hour off from now on, or a lock on the database
-//! for a while. In the end, when all jobs are over:
+//! before a checkpoint that outlives its lease, a wall clock that is an hour off from now on, or a
+//! lock on the database for a while. In the end, when all jobs are over:
 //!
 //! ```text
 //!   lost        steps of jobs that are not there, acknowledged jobs that are not there

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! The database reads, plans and runs one statement where it had to do so for each of them. What
-//! comes last in a unit comes behind all else of it here, too, and behind what other units do: so it
-//! says itself how many rows it has to meet, or it is all of its unit.
+//! comes last in a unit comes behind all else of it here, too, and behind what other units do: so
+//! it says itself how many rows it has to meet, or it is all of its unit.
 //!
 //! Promises: a statement says itself that it may go so, and meets a row for each or none of it
 //! stands.
