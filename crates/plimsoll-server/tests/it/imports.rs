@@ -514,6 +514,14 @@ scopes = ["write:goods"]
 name = "two"
 hash = "KEY2"
 scopes = ["read:*", "write:pairs"]
+[[key]]
+name = "three"
+hash = "KEY3"
+scopes = ["job:*"]
+[[key]]
+name = "four"
+hash = "KEY4"
+scopes = ["job:*", "write:goods"]
 "#;
     let world = world(0);
     let server = start_with(&world, |config| {
@@ -532,4 +540,19 @@ scopes = ["read:*", "write:pairs"]
     }
     two.send("POST", &format!("{place}/resume"), &[], &rows).problem(404, "not-found");
     server.get(&place).problem(401, "unauthorized");
+    // Whoever manages jobs sees one that failed, and puts no rows into it in another's name.
+    let wrong = json!([{"code": "d"}]);
+    let failed = one.send("POST", "/goods/import", &[], &wrong);
+    let failed = failed.header("location").expect("a place").to_owned();
+    server.wait_until("stopped", || one.get(&failed).json()["state"] == "failed");
+    let better = json!([{"code": "d", "name": "e", "price": 1}]);
+    let target = format!("{failed}/resume");
+    for (number, status) in [(3, 403), (4, 403), (2, 404)] {
+        let answer = As::key(&server, number).send("POST", &target, &[], &better);
+        assert_eq!(answer.status, status, "key {number}: {}", answer.text());
+    }
+    assert_eq!((count(&world, "d"), &one.get(&failed).json()["state"]), (0, &json!("failed")));
+    assert_eq!(one.send("POST", &target, &[], &better).status, 202);
+    server.wait_until("taken in", || one.get(&failed).json()["state"] == "completed");
+    assert_eq!(count(&world, "d"), 1);
 }

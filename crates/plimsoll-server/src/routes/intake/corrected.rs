@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Promises: what was taken in already is compared byte by byte, so that the rows behind it are
-//! taken in once and no other; the job is the same one.
+//! taken in once and no other; the job is the same one. It writes as whoever sent the first file,
+//! who alone corrects it, while they may still write.
 //! Never: a file that is replaced while its job could complete with another.
 
 use std::fs::File;
@@ -21,8 +22,8 @@ use plimsoll::format::{Format, Source};
 use plimsoll_jobs::Job;
 
 use super::super::jobs::{blocking, job, soon};
-use super::accepted;
 use super::import::begins_well;
+use super::{accepted, is_own};
 use crate::app::Context;
 use crate::intake::{Asked, Received, State, UNPACKED_BYTES_MAX, receive};
 use crate::jobs::Jobs;
@@ -43,6 +44,7 @@ pub(in crate::routes) async fn corrected(
     Query::expect_none(request.uri.query())?;
     let job = job(context, jobs, request).await?;
     let asked = stopped(jobs, &job)?;
+    may_correct(context, &job, &asked)?;
     let text = soon(context, jobs.queue.checkpoint_of(job.id)).await?;
     let state = text.map(|text| serde_json::from_str::<State>(&text)).transpose();
     let at = state.map_err(|e| Problem::internal(&e))?.unwrap_or_default().import;
@@ -103,6 +105,19 @@ fn stopped(jobs: &Jobs, job: &Job) -> Result<Asked> {
         let why = format!("job {} was not made by this server, and takes no file here", job.id);
         Problem::new(Kind::Conflict, why)
     })
+}
+
+/// A job writes as whoever sent its file: nobody else puts rows into it, whatever they may do with
+/// jobs.
+fn may_correct(context: &Context, job: &Job, asked: &Asked) -> Result<()> {
+    if !is_own(context, job) {
+        let why = format!(
+            "whoever sent the file of job {} alone corrects it; import a file of your own",
+            job.id
+        );
+        return Err(Problem::new(Kind::Forbidden, why));
+    }
+    context.may_write(&asked.resource)
 }
 
 /// How far two files are the same.
