@@ -232,6 +232,30 @@ fn an_import_that_a_wrong_row_stopped_goes_on_with_a_corrected_file() {
 }
 
 #[test]
+fn a_corrected_file_that_comes_late_does_not_take_the_place_of_one_that_is_taken_in() {
+    let world = world(0);
+    let desk = desk(&world);
+    let (place, job) = desk.import("/goods/import", CSV, csv(5, "l", |row| row == 4).as_bytes());
+    assert_eq!(job["state"], "failed", "{job}");
+    // One begins to come, and another one is there first.
+    let late = csv(5, "l", |_| false);
+    let mut connection = Connection::open(desk.server.address);
+    let (length, half) = (late.len(), late.len() / 2);
+    let head = format!(
+        "POST {place}/resume HTTP/1.1\r\nhost: t\r\ncontent-type: text/csv\r\n\
+         content-length: {length}\r\n\r\n"
+    );
+    connection.send_raw(format!("{head}{}", &late[..half]).as_bytes()).expect("sent");
+    desk.server.wait_until("it is received", || desk.files().len() == 2);
+    desk.taken(&desk.send(&format!("{place}/resume"), CSV, late.as_bytes()));
+    assert_eq!(desk.over(&place)["state"], "completed");
+    connection.send_raw(late[half..].as_bytes()).expect("sent");
+    let refused = connection.answer("POST").expect("an answer");
+    assert_eq!(refused.problem(409, "conflict")["state"], "completed");
+    assert_eq!((desk.files(), count(&world, "l")), (vec![], 5));
+}
+
+#[test]
 fn wrong_rows_beyond_what_is_allowed_stop_an_import_where_it_can_go_on() {
     let world = world(0);
     let desk = desk(&world);
