@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use plimsoll_jobs::{Ending, Handler, JobError, Progress, Run};
 use plimsoll_store::import::{Checkpoint, Import as StoreImport, ImportOptions, Keep, go_on};
-use plimsoll_store::{ErrorKind, Store, Write};
+use plimsoll_store::{ErrorKind, Priority, Store, Write, WriteUnit};
 use serde::{Deserialize, Serialize};
 
 use super::{Asked, Intake, Outcome, files, told};
@@ -53,6 +53,10 @@ impl Row<'_, '_> {
     fn progress(&self, at: u64) -> Progress {
         let total = self.bytes.map(|bytes| bytes.max(at));
         Progress { done: at, total, unit: Some("bytes".into()) }
+    }
+
+    fn failed(&self, error: plimsoll_store::Error) -> JobError {
+        self.refused.take().unwrap_or_else(|| failed(error))
     }
 }
 
@@ -142,11 +146,17 @@ impl Intake {
         };
         match go_on(&store, import, &keep, state.import, &mut progress) {
             Ok(summary) if summary.total.done => {
+                if asked.dry_run {
+                    // Nothing of a trial stayed, nor that it is over: the file goes behind that.
+                    let kept = keep.write(&summary.total).map_err(|e| keep.failed(e))?;
+                    let unit = WriteUnit::of(kept, run.queue().now_micros());
+                    store.write(unit, Priority::Bulk).wait().map_err(failed)?;
+                }
                 let state = State { import: summary.total, rejects };
                 self.over(run, context, asked, &state)
             }
             Ok(_) => Ok(Ending::Stopped),
-            Err(error) => Err(keep.refused.take().unwrap_or_else(|| failed(error))),
+            Err(error) => Err(keep.failed(error)),
         }
     }
 

@@ -282,6 +282,8 @@ pub(crate) enum Break {
     Behind,
     /// The job is another's by then.
     Stolen,
+    /// It happens, and then the job is another's: as if it was killed there.
+    Lost,
 }
 
 /// A store of which one unit is broken off.
@@ -289,6 +291,20 @@ struct Breaking {
     inner: Store,
     units_left: AtomicI64,
     how: Break,
+}
+
+impl Breaking {
+    /// Takes the job from whoever runs it, for the next one.
+    fn steal(&self) {
+        let jobs = if on_postgres() { "plimsoll.jobs" } else { "plimsoll_jobs" };
+        let text = format!(
+            "update {jobs} set token = token + 1, state = 'ready', worker = null \
+             where state = 'running'"
+        );
+        let write = Write::Sql { text: text.into(), params: Vec::new() };
+        let stolen = self.inner.write(WriteUnit::of(write, NOW_MICROS), Priority::Urgent);
+        assert_eq!(stolen.wait().expect("stolen").rows, [1]);
+    }
 }
 
 impl Database for Breaking {
@@ -324,15 +340,13 @@ impl Database for Breaking {
             Break::Before => {}
             Break::Behind => drop(self.inner.write(unit, priority).wait().expect("written")),
             Break::Stolen => {
-                let jobs = if on_postgres() { "plimsoll.jobs" } else { "plimsoll_jobs" };
-                let text = format!(
-                    "update {jobs} set token = token + 1, state = 'ready', worker = null \
-                     where state = 'running'"
-                );
-                let write = Write::Sql { text: text.into(), params: Vec::new() };
-                let stolen = self.inner.write(WriteUnit::of(write, NOW_MICROS), Priority::Urgent);
-                assert_eq!(stolen.wait().expect("stolen").rows, [1]);
+                self.steal();
                 return self.inner.write(unit, priority);
+            }
+            Break::Lost => {
+                let outcome = self.inner.write(unit, priority).wait();
+                self.steal();
+                return Pending::ready(outcome);
             }
         }
         Pending::ready(Err(Error::new(ErrorKind::Io, "the connection broke")))
@@ -361,7 +375,7 @@ fn an_import_broken_off_at_any_of_its_units_has_every_row_once() {
     let world = world(0);
     // 9,000 rows are three batches, and one unit more says that it is over.
     for unit in 1..=4 {
-        for how in [Break::Before, Break::Behind, Break::Stolen] {
+        for how in [Break::Before, Break::Behind, Break::Stolen, Break::Lost] {
             let desk = desk_over(&world, breaking(&world, unit, how));
             let prefix = format!("u{unit}{how:?}-");
             let file = csv(9_000, &prefix, |row| matches!(row, 10 | 4_100 | 8_999));
@@ -380,6 +394,22 @@ fn an_import_broken_off_at_any_of_its_units_has_every_row_once() {
             assert_eq!(desk.files().iter().filter(|name| name.ends_with(".upload")).count(), 0);
         }
     }
+}
+
+#[test]
+fn a_dry_run_that_is_killed_when_its_file_is_gone_still_tells_what_it_counted() {
+    let world = world(0);
+    let file = csv(9_000, "t", |row| row == 10);
+    // Three batches, what ends the trial, and what says that it ended.
+    for how in [Break::Before, Break::Behind, Break::Stolen, Break::Lost] {
+        let desk = desk_over(&world, breaking(&world, 5, how));
+        let target = "/goods/import?dry_run=1&on_error=continue";
+        let (_, job) = desk.import(target, CSV, file.as_bytes());
+        let counts = (&job["state"], &job["resumed_count"], &job["result"]["rows"]);
+        assert_eq!(counts, (&json!("completed"), &json!(1), &json!(8_999)), "{how:?}: {job}");
+        assert_eq!(desk.files().iter().filter(|name| name.ends_with(".upload")).count(), 0);
+    }
+    assert_eq!(count(&world, "t"), 0);
 }
 
 #[test]
