@@ -120,6 +120,47 @@ fn many_changes_broken_off_at_any_unit_happen_once() {
     }
 }
 
+/// A zstd frame of texts, each with so many of a letter behind it.
+fn packed(parts: &[(String, usize)]) -> Vec<u8> {
+    // No checksum and no length, a window of 128 KiB.
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3];
+    let mut begin = |kind: usize, length: usize, content: &[u8]| {
+        let head = kind << 1 | length << 3;
+        frame.extend_from_slice(&head.to_le_bytes()[..3]);
+        frame.extend_from_slice(content);
+    };
+    for (text, letters) in parts {
+        begin(0, text.len(), text.as_bytes());
+        if *letters > 0 {
+            begin(1, *letters, b"x");
+        }
+    }
+    // The last one is empty.
+    frame.extend_from_slice(&[1, 0, 0]);
+    frame
+}
+
+#[test]
+fn a_small_body_that_unpacks_to_far_more_goes_by_a_job() {
+    let world = world(1_000);
+    let desk = desk(&world);
+    let body = |letters: usize, first: &dyn Fn(usize) -> String, behind: &str| {
+        let row = |n: usize| [(first(n), letters), (behind.to_owned(), 0)];
+        packed(&(1..=500).flat_map(row).collect::<Vec<_>>())
+    };
+    let change = |n: usize| format!("{{\"id\":{n},\"set\":{{\"name\":\"");
+    let good = |n: usize| format!("{{\"code\":\"Z{n}\",\"price\":1,\"name\":\"");
+    let rows: [(&str, &dyn Fn(usize) -> String, &str); 2] =
+        [(TARGET, &change, "\"}}\n"), ("/goods?on_conflict=update", &good, "\"}\n")];
+    for (target, first, behind) in rows {
+        let few = desk.send(target, NDJSON, &body(10, first, behind));
+        assert_eq!((few.status, &few.json()["rows"]), (200, &json!(500)), "{}", few.text());
+        let many = desk.send(target, NDJSON, &body(2_000, first, behind));
+        let job = desk.over(&desk.taken(&many));
+        assert_eq!((&job["state"], &job["result"]["rows"]), (&json!("completed"), &json!(500)));
+    }
+}
+
 #[test]
 fn what_is_no_change_is_refused_or_fails_and_nothing_is_changed() {
     let world = world(2_000);
