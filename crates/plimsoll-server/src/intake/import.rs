@@ -18,12 +18,13 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use plimsoll::error::excerpt;
 use plimsoll_jobs::{Ending, Handler, JobError, Progress, Run};
 use plimsoll_store::import::{Checkpoint, Import as StoreImport, ImportOptions, Keep, go_on};
 use plimsoll_store::{ErrorKind, Priority, Store, Write, WriteUnit};
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, Intake, Outcome, files, told};
+use super::{Asked, Intake, Outcome, files, is_rejects_of, told};
 use crate::app::Context;
 use crate::sealed::Sealed;
 
@@ -113,6 +114,13 @@ impl Intake {
             JobError::hopeless("the file is not there any more: send it again by a new import")
         })?;
         let counted = state.rejects.as_deref().map(|file| (file, state.import.rejects_bytes));
+        if let Some((file, _)) = counted.filter(|(file, _)| !is_rejects_of(file, &asked.token)) {
+            let (id, file) = (run.job().lease.id, excerpt(file));
+            return Err(JobError::hopeless(format!(
+                "the checkpoint of job {id} names rejected rows '{file}' that are not its own: \
+                 import the file anew"
+            )));
+        }
         let begin = || {
             let (directory, token) = (&self.config.directory, &asked.token);
             files::begin_rejects(directory, token, run.job().lease.token, counted)

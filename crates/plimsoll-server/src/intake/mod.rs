@@ -35,7 +35,7 @@ use tokio::sync::Semaphore;
 pub(crate) use self::asked::{Asked, UNPACKED_BYTES_MAX, of_rows};
 pub(crate) use self::bulk::CHANGES_BYTES;
 pub(crate) use self::correcting::Correcting;
-pub(crate) use self::files::Upload;
+pub(crate) use self::files::{Upload, is_rejects_of};
 pub(crate) use self::import::State;
 pub(crate) use self::outcome::{Outcome, Rejected};
 pub(crate) use self::receive::{Received, receive};

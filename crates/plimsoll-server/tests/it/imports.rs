@@ -194,6 +194,24 @@ fn rows_that_are_left_out_are_fetched_with_line_and_reason_whole_and_by_parts() 
     assert_eq!((head.status, head.header("content-length")), (200, Some(&*length)));
     assert_eq!(desk.server.ask("GET", &place, &[("if-none-match", &tag)], b"").status, 304);
     assert_eq!(desk.files().len(), 1, "the rejected rows alone are kept");
+    // A result that names another file than the job's own opens none.
+    let own = desk.files()[0].clone();
+    let theirs = world.directory().join("theirs");
+    std::fs::write(&theirs, "x".repeat(100)).expect("written");
+    std::fs::write(desk.directory.join("theirs.rejects"), "x".repeat(100)).expect("written");
+    let names = [theirs.to_str().expect("UTF-8"), "../theirs", "theirs.rejects", &own];
+    for (name, status) in names.into_iter().zip([404, 404, 404, 200]) {
+        let mut result = job["result"].clone();
+        result["rejects"]["file"] = json!(name);
+        let jobs = if on_postgres() { "plimsoll.jobs" } else { "plimsoll_jobs" };
+        let text = format!("update {jobs} set result = '{result}' where id = {}", job["id"]);
+        let write = Write::Sql { text: text.into(), params: Vec::new() };
+        let forged = world.store.write(WriteUnit::of(write, NOW_MICROS), Priority::Urgent);
+        assert_eq!(forged.wait().expect("forged").rows, [1]);
+        let answer = desk.server.get(&place);
+        assert_eq!(answer.status, status, "{name}: {}", answer.text());
+    }
+    std::fs::remove_file(desk.directory.join("theirs.rejects")).expect("removed");
     std::fs::remove_file(desk.directory.join(&desk.files()[0])).expect("removed");
     desk.server.get(&place).problem(410, "gone");
 }
