@@ -45,6 +45,16 @@ pub(super) fn whole(token: &str) -> String {
     format!("{token}{WHOLE}")
 }
 
+/// The names of all files of the intake.
+pub(super) fn names(directory: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        names.extend(name.to_str().filter(|name| token_of(name).is_some()).map(str::to_owned));
+    }
+    Ok(names)
+}
+
 /// Bytes of all files that were sent. Rows that were refused are not among them: their number is
 /// bounded, and they are part of a file that is.
 pub(super) fn bytes(directory: &Path) -> io::Result<u64> {

@@ -576,6 +576,48 @@ fn files_that_nobody_needs_any_more_go_and_those_of_jobs_that_are_not_over_stay(
 }
 
 #[test]
+fn what_a_kill_left_is_looked_for_by_the_next_server_and_goes_when_its_time_is_over() {
+    let world = world(0);
+    let start = |keep| {
+        let server = start_with(&world, |config| {
+            let mut jobs = jobs(&world);
+            jobs.intake.keep = keep;
+            config.jobs = Some(jobs);
+        });
+        Desk { server, directory: world.directory().join("intake") }
+    };
+    let looks = |desk: &Desk| {
+        let looks = desk.server.get("/jobs?kind=intake.expire").json();
+        let to_come = |look: &&Json| look["state"] != "completed";
+        looks["data"].as_array().map_or(0, |looks| looks.iter().filter(to_come).count())
+    };
+    let half = "0123456789abcdef".repeat(2) + ".partial";
+    std::fs::create_dir_all(world.directory().join("intake")).expect("made");
+    std::fs::write(world.directory().join("intake").join(&half), "a,b\n").expect("written");
+    let queue = Queue::new(world.store.clone(), Arc::new(SystemClock::default()));
+    let look = |desk: &Desk| {
+        let look = NewJob { queue: "low".into(), ..NewJob::new("intake.expire", "{}") };
+        let look = queue.enqueue(&look).expect("well formed").wait().expect("enqueued");
+        desk.over(&format!("/jobs/{}", look.id));
+    };
+    {
+        let desk = start(Duration::from_secs(3_600));
+        desk.server.wait_until("a look is to come", || looks(&desk) == 1);
+        let sql = "delete from plimsoll_jobs where kind = 'intake.expire'";
+        let sql = if on_postgres() { sql.replace("plimsoll_", "plimsoll.") } else { sql.into() };
+        let write = Write::Sql { text: sql.into(), params: Vec::new() };
+        let gone = world.store.write(WriteUnit::of(write, NOW_MICROS), Priority::Urgent);
+        assert_eq!(gone.wait().expect("removed").rows, [1]);
+        look(&desk);
+        assert_eq!(desk.files(), [half.as_str()], "its time is not over");
+        assert_eq!(looks(&desk), 1, "it is looked for again");
+    }
+    let desk = start(Duration::ZERO);
+    look(&desk);
+    assert_eq!(desk.files(), [""; 0]);
+}
+
+#[test]
 fn whose_import_it_is_may_follow_it_and_who_may_write_alone_sends_a_file() {
     const ACCESS: &str = r#"
 [[key]]

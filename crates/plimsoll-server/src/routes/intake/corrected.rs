@@ -60,6 +60,8 @@ pub(in crate::routes) async fn corrected(
         asked,
         upload: received.upload,
     };
+    // It stays for as long as the first one did.
+    soon(context, jobs.queue.enqueue(&jobs.intake.look_again(&jobs.queue))?).await?;
     // Whoever goes meanwhile leaves nothing half done.
     let correcting = tokio::task::spawn_blocking(move || correction.make());
     correcting.await.map_err(|e| Problem::internal(&e))??;
