@@ -144,15 +144,18 @@ fn packed(parts: &[(String, usize)]) -> Vec<u8> {
 fn a_small_body_that_unpacks_to_far_more_goes_by_a_job() {
     let world = world(1_000);
     let desk = desk(&world);
-    let body = |letters: usize, first: &dyn Fn(usize) -> String, behind: &str| {
-        let row = |n: usize| [(first(n), letters), (behind.to_owned(), 0)];
+    let body = |letters: usize, first: &str, behind: &str| {
+        let row = |n: usize| {
+            let first = first.replace("NUMBER", &n.to_string());
+            [(first, letters), (behind.to_owned(), 0)]
+        };
         packed(&(1..=500).flat_map(row).collect::<Vec<_>>())
     };
-    let change = |n: usize| format!("{{\"id\":{n},\"set\":{{\"name\":\"");
-    let good = |n: usize| format!("{{\"code\":\"Z{n}\",\"price\":1,\"name\":\"");
-    let rows: [(&str, &dyn Fn(usize) -> String, &str); 2] =
-        [(TARGET, &change, "\"}}\n"), ("/goods?on_conflict=update", &good, "\"}\n")];
-    for (target, first, behind) in rows {
+    let change = "{\"id\":NUMBER,\"set\":{\"name\":\"";
+    let good = "{\"code\":\"ZNUMBER\",\"price\":1,\"name\":\"";
+    for (target, first, behind) in
+        [(TARGET, change, "\"}}\n"), ("/goods?on_conflict=update", good, "\"}\n")]
+    {
         let few = desk.send(target, NDJSON, &body(10, first, behind));
         assert_eq!((few.status, &few.json()["rows"]), (200, &json!(500)), "{}", few.text());
         let many = desk.send(target, NDJSON, &body(2_000, first, behind));

@@ -267,7 +267,7 @@ fn a_corrected_file_that_comes_late_does_not_take_the_place_of_one_that_is_taken
     desk.server.wait_until("it is received", || desk.files().len() == 2);
     desk.taken(&desk.send(&format!("{place}/resume"), CSV, late.as_bytes()));
     assert_eq!(desk.over(&place)["state"], "completed");
-    connection.send_raw(late[half..].as_bytes()).expect("sent");
+    connection.send_raw(&late.as_bytes()[half..]).expect("sent");
     let refused = connection.answer("POST").expect("an answer");
     assert_eq!(refused.problem(409, "conflict")["state"], "completed");
     assert_eq!((desk.files(), count(&world, "l")), (vec![], 5));

@@ -2,8 +2,8 @@
 //!
 //! Promises: all its rows or, at the first wrong one, none; the same columns and values as an
 //! import of it.
-//! Never: more rows than the caller's bound, nor more plain bytes and a row, however little there is
-//! of them compressed.
+//! Never: more rows than the caller's bound, nor more plain bytes than its other one and a row,
+//! however few they are compressed.
 
 use std::io::Read;
 use std::sync::Arc;

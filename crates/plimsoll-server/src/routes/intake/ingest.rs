@@ -7,7 +7,8 @@
 //!
 //! Promises: few come in all or none, and what the pack says is told of them is told in the same
 //! transaction; a repeat under the same Idempotency-Key does nothing and is answered alike.
-//! Never: more plain bytes in memory than a body has, and a row; an event of a resource's own name: the pack says what is told to whom.
+//! Never: more plain bytes in memory than a body has, and a row; an event of a resource's own name:
+//! the pack says what is told to whom.
 
 use std::io::Cursor;
 use std::sync::Arc;

@@ -7,8 +7,8 @@
 //!
 //! Promises: few are changed all or none; a repeat under the same Idempotency-Key does nothing and
 //! is answered alike.
-//! Never: a row written where one of few cannot be read; more plain bytes in memory than a body has,
-//! and a row.
+//! Never: a row written where one of few cannot be read; more plain bytes in memory than a body
+//! has, and a row.
 
 use std::io::Cursor;
 use std::sync::Arc;
