@@ -76,6 +76,7 @@ impl Jobs {
         let home = Arc::<Home>::default();
         let reports = Reports::start(reports, server_key, &home, &mut registry)?;
         let intake = Intake::start(intake, server_key, &home, &mut registry)?;
+        intake.look_at_start(&queue);
         // One that only tends the queues stays so.
         let tends_only = options.queues.is_empty();
         for name in [INTAKE, REPORTS].into_iter().filter(|_| !tends_only) {

@@ -249,6 +249,17 @@ impl Context {
         }
     }
 
+    /// Whether whoever asks may write what they name, be it there or not.
+    ///
+    /// # Errors
+    /// 403 naming the scope.
+    pub(crate) fn may_write(&self, name: &str) -> Result<()> {
+        match &self.principal {
+            Some(principal) => may(principal, Verb::Write, name),
+            None => Ok(()),
+        }
+    }
+
     /// Whether whoever asks may enqueue, see and manage jobs of a kind; `*` for all kinds.
     ///
     /// # Errors

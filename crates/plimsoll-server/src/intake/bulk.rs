@@ -3,6 +3,7 @@
 //! ```text
 //!   the file, to its end: every change can be read? ── no: failed, nothing is changed
 //!   from the checkpoint on: { 500 changes, checkpoint, fenced } ─> commit ─> the next 500
+//!   at its end: { checkpoint: done, fenced } ─> the file goes ─> completed
 //! ```
 //!
 //! Promises: a change and the checkpoint behind it are one transaction under the lease, so that it
@@ -46,6 +47,9 @@ struct Mark {
     updated: u64,
     missing: u64,
     missing_keys: Vec<String>,
+    /// All happened; the file may be gone, and the job is not over yet.
+    #[serde(default)]
+    done: bool,
 }
 
 /// What stays the same while it runs.
@@ -68,6 +72,11 @@ impl Handler for Bulk {
         let served = context.tables.whole(&asked.resource).ok_or_else(|| {
             JobError::hopeless(format!("'{}' is not served any more", asked.resource))
         })?;
+        let before = run.checkpoint::<Mark>()?;
+        if let Some(mark) = before.as_ref().filter(|mark| mark.done) {
+            // It was over, but for saying so.
+            return Ok(intake.changed(&asked, mark));
+        }
         let open = || {
             File::open(intake.upload_path(&asked.token)).map_err(|e| {
                 JobError::hopeless(format!("the file cannot be read ({}): send it again", e.kind()))
@@ -81,7 +90,7 @@ impl Handler for Bulk {
         let bytes = plain_bytes(&file).map_err(|e| JobError::again(e.to_string()))?;
         let store = written_by(&context, &asked)?;
         let work = Work { run, store, served: Arc::clone(served), bytes };
-        let mut mark: Mark = match run.checkpoint()? {
+        let mut mark: Mark = match before {
             Some(mark) => mark,
             None if work.can_all_be_read(changes(open()?)?)? => Mark::default(),
             None => return Ok(Ending::Stopped),
@@ -96,12 +105,21 @@ impl Handler for Bulk {
                 return Ok(Ending::Stopped);
             }
         }
-        intake.discard(&asked.token);
+        mark.done = true;
+        let _no_rows = work.commit(Vec::new(), &mark)?;
+        Ok(intake.changed(&asked, &mark))
+    }
+}
+
+impl Intake {
+    /// All changes happened, and it is written that they did: the file goes, and the job completes.
+    fn changed(&self, asked: &Asked, mark: &Mark) -> Ending {
+        self.discard(&asked.token);
         let Mark { rows, updated, missing, missing_keys, .. } = mark;
         let result = serde_json::json!({
             "rows": rows, "updated": updated, "missing": missing, "missing_keys": missing_keys,
         });
-        Ok(Ending::Done { effects: Vec::new(), result: Some(result.to_string().into()) })
+        Ending::Done { effects: Vec::new(), result: Some(result.to_string().into()) }
     }
 }
 

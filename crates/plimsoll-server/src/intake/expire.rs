@@ -5,7 +5,8 @@
 //!   older, and no job that is not over            goes
 //! ```
 //!
-//! Promises: comes again where a job that is not over keeps a file beyond its time.
+//! Promises: comes again as long as any file of the intake stays, and when a server starts that
+//! finds some: also what a kill left of one that was received goes.
 //! Never: a file whose name is not one of the intake.
 
 use std::io;
@@ -44,37 +45,55 @@ impl Intake {
         }
     }
 
-    /// Removes what expired; says whether a job holds on to some of it.
+    /// Looks again for what an earlier server left. On a thread of its own: it waits for the
+    /// database, and starting does not.
+    pub(crate) fn look_at_start(self: &Arc<Self>, queue: &Queue) {
+        let (intake, queue) = (Arc::clone(self), queue.clone());
+        let look = move || {
+            let there = files::names(&intake.config.directory).map(|names| !names.is_empty());
+            let looked = match there {
+                Ok(false) => return,
+                Ok(true) => queue.enqueue(&intake.look_again(&queue)).and_then(|look| look.wait()),
+                Err(error) => {
+                    tracing::warn!(%error, "reading the directory of files that were sent");
+                    return;
+                }
+            };
+            if let Err(error) = looked {
+                // The next file that is sent has a look of its own.
+                tracing::warn!(%error, "enqueueing a look at files that an earlier server left");
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("intake-look".to_owned())
+            .stack_size(plimsoll::limits::THREAD_STACK_BYTES)
+            .spawn(look);
+        if let Err(error) = thread {
+            tracing::warn!(%error, "no thread that looks at files that an earlier server left");
+        }
+    }
+
+    /// Removes what expired; says whether some of it stays.
     fn sweep(&self, queue: &Queue) -> Result<bool, JobError> {
         let failed = |e: io::Error| JobError::again(format!("looking at files: {}", e.kind()));
-        let mut is_held = false;
-        for entry in std::fs::read_dir(&self.config.directory).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name();
-            let Some((name, token)) =
-                name.to_str().and_then(|name| Some((name, files::token_of(name)?)))
-            else {
-                continue;
-            };
-            if !self.is_old(&entry) {
-                continue;
-            }
-            let mut held = false;
+        let mut stays = false;
+        for name in files::names(&self.config.directory).map_err(failed)? {
+            let Some(token) = files::token_of(&name) else { continue };
+            let mut is_needed = !self.is_old(&name);
             for kind in [IMPORT, BULK] {
-                held |= queue.with_key(kind, token).wait()?.is_some();
+                is_needed = is_needed || queue.with_key(kind, token).wait()?.is_some();
             }
-            if held {
-                is_held = true;
-                continue;
+            stays |= is_needed;
+            if !is_needed {
+                files::remove(&self.config.directory, &name, &self.space).map_err(failed)?;
             }
-            files::remove(&self.config.directory, name, &self.space).map_err(failed)?;
         }
-        Ok(is_held)
+        Ok(stays)
     }
 
     /// A clock that was set back makes nothing old.
-    fn is_old(&self, entry: &std::fs::DirEntry) -> bool {
-        let written = entry.metadata().and_then(|m| m.modified());
+    fn is_old(&self, name: &str) -> bool {
+        let written = std::fs::symlink_metadata(self.path(name)).and_then(|m| m.modified());
         let age = written.ok().and_then(|at| SystemTime::now().duration_since(at).ok());
         age.is_some_and(|age| age >= self.config.keep)
     }

@@ -32,9 +32,27 @@ pub(super) fn token_of(name: &str) -> Option<&str> {
     plain.then_some(token)
 }
 
+/// Whether a name is that of rows which a claim of the token's job refused, and nothing else: who
+/// writes results and checkpoints may be a worker elsewhere.
+pub(crate) fn is_rejects_of(name: &str, token: &str) -> bool {
+    let lease = name.strip_suffix(REJECTS).and_then(|stem| stem.strip_prefix(token));
+    let lease = lease.and_then(|lease| lease.strip_prefix('-')).unwrap_or_default();
+    token_of(name) == Some(token) && !lease.is_empty() && lease.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// The name of a whole file.
 pub(super) fn whole(token: &str) -> String {
     format!("{token}{WHOLE}")
+}
+
+/// The names of all files of the intake.
+pub(super) fn names(directory: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        names.extend(name.to_str().filter(|name| token_of(name).is_some()).map(str::to_owned));
+    }
+    Ok(names)
 }
 
 /// Bytes of all files that were sent. Rows that were refused are not among them: their number is
@@ -185,7 +203,7 @@ impl Drop for Upload {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Space, Upload, begin_rejects, bytes, token_of, whole};
+    use super::{Space, Upload, begin_rejects, bytes, is_rejects_of, token_of, whole};
 
     #[test]
     fn a_file_is_there_whole_or_not_at_all_and_its_bytes_come_back() {
@@ -206,6 +224,29 @@ mod tests {
         assert_eq!(std::fs::read(folder.path().join(&name)).expect("there"), b"a,b\n");
         assert_eq!(token_of(&name), Some(&*token));
         assert_eq!([token_of("x.upload"), token_of(&token), token_of("-3.rejects")], [None; 3]);
+    }
+
+    #[test]
+    fn rejects_are_those_of_the_job_itself_and_lie_in_no_other_place() {
+        let token = "0123456789abcdef".repeat(2);
+        let is = |name: String| is_rejects_of(&name, &token);
+        assert!(is(format!("{token}-7.rejects")));
+        let other = token.replace('0', "1");
+        for name in [
+            format!("{other}-7.rejects"),
+            format!("{token}-.rejects"),
+            format!("{token}.rejects"),
+            format!("{token}-7.upload"),
+            format!("{token}-/../../{token}-7.rejects"),
+            format!("../{token}-7.rejects"),
+            format!("/tmp/{token}-7.rejects"),
+            format!("{token}-7.rejects/../x"),
+            "/etc/hostname".to_owned(),
+            String::new(),
+        ] {
+            assert!(!is(name.clone()), "{name}");
+        }
+        assert!(!is_rejects_of("-7.rejects", "") && !is_rejects_of("../x-7.rejects", "../x"));
     }
 
     #[test]

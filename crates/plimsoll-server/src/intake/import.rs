@@ -18,12 +18,13 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use plimsoll::error::excerpt;
 use plimsoll_jobs::{Ending, Handler, JobError, Progress, Run};
 use plimsoll_store::import::{Checkpoint, Import as StoreImport, ImportOptions, Keep, go_on};
-use plimsoll_store::{ErrorKind, Store, Write};
+use plimsoll_store::{ErrorKind, Priority, Store, Write, WriteUnit};
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, Intake, Outcome, files, told};
+use super::{Asked, Intake, Outcome, files, is_rejects_of, told};
 use crate::app::Context;
 use crate::sealed::Sealed;
 
@@ -53,6 +54,10 @@ impl Row<'_, '_> {
     fn progress(&self, at: u64) -> Progress {
         let total = self.bytes.map(|bytes| bytes.max(at));
         Progress { done: at, total, unit: Some("bytes".into()) }
+    }
+
+    fn failed(&self, error: plimsoll_store::Error) -> JobError {
+        self.refused.take().unwrap_or_else(|| failed(error))
     }
 }
 
@@ -109,6 +114,13 @@ impl Intake {
             JobError::hopeless("the file is not there any more: send it again by a new import")
         })?;
         let counted = state.rejects.as_deref().map(|file| (file, state.import.rejects_bytes));
+        if let Some((file, _)) = counted.filter(|(file, _)| !is_rejects_of(file, &asked.token)) {
+            let (id, file) = (run.job().lease.id, excerpt(file));
+            return Err(JobError::hopeless(format!(
+                "the checkpoint of job {id} names rejected rows '{file}' that are not its own: \
+                 import the file anew"
+            )));
+        }
         let begin = || {
             let (directory, token) = (&self.config.directory, &asked.token);
             files::begin_rejects(directory, token, run.job().lease.token, counted)
@@ -142,11 +154,17 @@ impl Intake {
         };
         match go_on(&store, import, &keep, state.import, &mut progress) {
             Ok(summary) if summary.total.done => {
+                if asked.dry_run {
+                    // Nothing of a trial stayed, nor that it is over: the file goes behind that.
+                    let kept = keep.write(&summary.total).map_err(|e| keep.failed(e))?;
+                    let unit = WriteUnit::of(kept, run.queue().now_micros());
+                    store.write(unit, Priority::Bulk).wait().map_err(failed)?;
+                }
                 let state = State { import: summary.total, rejects };
                 self.over(run, context, asked, &state)
             }
             Ok(_) => Ok(Ending::Stopped),
-            Err(error) => Err(keep.refused.take().unwrap_or_else(|| failed(error))),
+            Err(error) => Err(keep.failed(error)),
         }
     }
 

@@ -14,6 +14,7 @@
 
 mod asked;
 mod bulk;
+mod correcting;
 mod expire;
 mod files;
 mod import;
@@ -23,8 +24,9 @@ mod receive;
 mod space;
 mod told;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use plimsoll_jobs::{Declared, Registry, Trying};
@@ -32,7 +34,8 @@ use tokio::sync::Semaphore;
 
 pub(crate) use self::asked::{Asked, UNPACKED_BYTES_MAX, of_rows};
 pub(crate) use self::bulk::CHANGES_BYTES;
-pub(crate) use self::files::Upload;
+pub(crate) use self::correcting::Correcting;
+pub(crate) use self::files::{Upload, is_rejects_of};
 pub(crate) use self::import::State;
 pub(crate) use self::outcome::{Outcome, Rejected};
 pub(crate) use self::receive::{Received, receive};
@@ -77,6 +80,8 @@ pub(crate) struct Intake {
     home: Arc<Home>,
     space: Arc<Space>,
     places: Arc<Semaphore>,
+    /// Tokens of files that are being replaced.
+    corrected: Mutex<BTreeSet<Box<str>>>,
 }
 
 impl Intake {
@@ -101,6 +106,7 @@ impl Intake {
             home: Arc::clone(home),
             space: Arc::new(Space::new(there, config.disk_bytes_max)),
             places: Arc::new(Semaphore::new(RECEIVED_MAX)),
+            corrected: Mutex::default(),
             config,
         });
         let trying = Trying { timeout_ms: TIMEOUT_MS, ..Trying::default() };

@@ -94,9 +94,9 @@ fn a_repeat_under_the_same_idempotency_key_changes_nothing_and_is_answered_alike
 fn many_changes_broken_off_at_any_unit_happen_once() {
     let world = world(2_000);
     let mut version = 1;
-    // 1,990 changes are four units.
-    for unit in 1..=4 {
-        for how in [Break::Before, Break::Behind, Break::Stolen] {
+    // 1,990 changes are four units, and one more says that it is over, before the file goes.
+    for unit in 1..=5 {
+        for how in [Break::Before, Break::Behind, Break::Stolen, Break::Lost] {
             let desk = desk_over(&world, breaking(&world, unit, how));
             let stock = 10 * version;
             let mut body = lines(11..=2_000, stock);
@@ -112,9 +112,55 @@ fn many_changes_broken_off_at_any_unit_happen_once() {
             // but for one.
             assert!(job["result"]["updated"].as_u64() >= Some(1_490), "{what}");
             let missing = &job["result"]["missing"];
-            assert!(unit == 4 || *missing == 5, "the last unit has them: {what}");
+            let is_marked = unit == 5 && matches!(how, Break::Behind | Break::Lost);
+            let is_known = unit < 4 || is_marked;
+            assert!(!is_known || *missing == 5, "the last unit has them: {what}");
             assert_eq!(desk.files(), [""; 0]);
         }
+    }
+}
+
+/// A zstd frame of texts, each with so many of a letter behind it.
+fn packed(parts: &[(String, usize)]) -> Vec<u8> {
+    // No checksum and no length, a window of 128 KiB.
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3];
+    let mut begin = |kind: usize, length: usize, content: &[u8]| {
+        let head = kind << 1 | length << 3;
+        frame.extend_from_slice(&head.to_le_bytes()[..3]);
+        frame.extend_from_slice(content);
+    };
+    for (text, letters) in parts {
+        begin(0, text.len(), text.as_bytes());
+        if *letters > 0 {
+            begin(1, *letters, b"x");
+        }
+    }
+    // The last one is empty.
+    frame.extend_from_slice(&[1, 0, 0]);
+    frame
+}
+
+#[test]
+fn a_small_body_that_unpacks_to_far_more_goes_by_a_job() {
+    let world = world(1_000);
+    let desk = desk(&world);
+    let body = |letters: usize, first: &str, behind: &str| {
+        let row = |n: usize| {
+            let first = first.replace("NUMBER", &n.to_string());
+            [(first, letters), (behind.to_owned(), 0)]
+        };
+        packed(&(1..=500).flat_map(row).collect::<Vec<_>>())
+    };
+    let change = "{\"id\":NUMBER,\"set\":{\"name\":\"";
+    let good = "{\"code\":\"ZNUMBER\",\"price\":1,\"name\":\"";
+    for (target, first, behind) in
+        [(TARGET, change, "\"}}\n"), ("/goods?on_conflict=update", good, "\"}\n")]
+    {
+        let few = desk.send(target, NDJSON, &body(10, first, behind));
+        assert_eq!((few.status, &few.json()["rows"]), (200, &json!(500)), "{}", few.text());
+        let many = desk.send(target, NDJSON, &body(2_000, first, behind));
+        let job = desk.over(&desk.taken(&many));
+        assert_eq!((&job["state"], &job["result"]["rows"]), (&json!("completed"), &json!(500)));
     }
 }
 

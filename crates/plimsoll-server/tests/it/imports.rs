@@ -194,6 +194,24 @@ fn rows_that_are_left_out_are_fetched_with_line_and_reason_whole_and_by_parts() 
     assert_eq!((head.status, head.header("content-length")), (200, Some(&*length)));
     assert_eq!(desk.server.ask("GET", &place, &[("if-none-match", &tag)], b"").status, 304);
     assert_eq!(desk.files().len(), 1, "the rejected rows alone are kept");
+    // A result that names another file than the job's own opens none.
+    let own = desk.files()[0].clone();
+    let theirs = world.directory().join("theirs");
+    std::fs::write(&theirs, "x".repeat(100)).expect("written");
+    std::fs::write(desk.directory.join("theirs.rejects"), "x".repeat(100)).expect("written");
+    let names = [theirs.to_str().expect("UTF-8"), "../theirs", "theirs.rejects", &own];
+    for (name, status) in names.into_iter().zip([404, 404, 404, 200]) {
+        let mut result = job["result"].clone();
+        result["rejects"]["file"] = json!(name);
+        let jobs = if on_postgres() { "plimsoll.jobs" } else { "plimsoll_jobs" };
+        let text = format!("update {jobs} set result = '{result}' where id = {}", job["id"]);
+        let write = Write::Sql { text: text.into(), params: Vec::new() };
+        let forged = world.store.write(WriteUnit::of(write, NOW_MICROS), Priority::Urgent);
+        assert_eq!(forged.wait().expect("forged").rows, [1]);
+        let answer = desk.server.get(&place);
+        assert_eq!(answer.status, status, "{name}: {}", answer.text());
+    }
+    std::fs::remove_file(desk.directory.join("theirs.rejects")).expect("removed");
     std::fs::remove_file(desk.directory.join(&desk.files()[0])).expect("removed");
     desk.server.get(&place).problem(410, "gone");
 }
@@ -232,6 +250,30 @@ fn an_import_that_a_wrong_row_stopped_goes_on_with_a_corrected_file() {
 }
 
 #[test]
+fn a_corrected_file_that_comes_late_does_not_take_the_place_of_one_that_is_taken_in() {
+    let world = world(0);
+    let desk = desk(&world);
+    let (place, job) = desk.import("/goods/import", CSV, csv(5, "l", |row| row == 4).as_bytes());
+    assert_eq!(job["state"], "failed", "{job}");
+    // One begins to come, and another one is there first.
+    let late = csv(5, "l", |_| false);
+    let mut connection = Connection::open(desk.server.address);
+    let (length, half) = (late.len(), late.len() / 2);
+    let head = format!(
+        "POST {place}/resume HTTP/1.1\r\nhost: t\r\ncontent-type: text/csv\r\n\
+         content-length: {length}\r\n\r\n"
+    );
+    connection.send_raw(format!("{head}{}", &late[..half]).as_bytes()).expect("sent");
+    desk.server.wait_until("it is received", || desk.files().len() == 2);
+    desk.taken(&desk.send(&format!("{place}/resume"), CSV, late.as_bytes()));
+    assert_eq!(desk.over(&place)["state"], "completed");
+    connection.send_raw(&late.as_bytes()[half..]).expect("sent");
+    let refused = connection.answer("POST").expect("an answer");
+    assert_eq!(refused.problem(409, "conflict")["state"], "completed");
+    assert_eq!((desk.files(), count(&world, "l")), (vec![], 5));
+}
+
+#[test]
 fn wrong_rows_beyond_what_is_allowed_stop_an_import_where_it_can_go_on() {
     let world = world(0);
     let desk = desk(&world);
@@ -258,6 +300,8 @@ pub(crate) enum Break {
     Behind,
     /// The job is another's by then.
     Stolen,
+    /// It happens, and then the job is another's: as if it was killed there.
+    Lost,
 }
 
 /// A store of which one unit is broken off.
@@ -265,6 +309,20 @@ struct Breaking {
     inner: Store,
     units_left: AtomicI64,
     how: Break,
+}
+
+impl Breaking {
+    /// Takes the job from whoever runs it, for the next one.
+    fn steal(&self) {
+        let jobs = if on_postgres() { "plimsoll.jobs" } else { "plimsoll_jobs" };
+        let text = format!(
+            "update {jobs} set token = token + 1, state = 'ready', worker = null \
+             where state = 'running'"
+        );
+        let write = Write::Sql { text: text.into(), params: Vec::new() };
+        let stolen = self.inner.write(WriteUnit::of(write, NOW_MICROS), Priority::Urgent);
+        assert_eq!(stolen.wait().expect("stolen").rows, [1]);
+    }
 }
 
 impl Database for Breaking {
@@ -300,15 +358,13 @@ impl Database for Breaking {
             Break::Before => {}
             Break::Behind => drop(self.inner.write(unit, priority).wait().expect("written")),
             Break::Stolen => {
-                let jobs = if on_postgres() { "plimsoll.jobs" } else { "plimsoll_jobs" };
-                let text = format!(
-                    "update {jobs} set token = token + 1, state = 'ready', worker = null \
-                     where state = 'running'"
-                );
-                let write = Write::Sql { text: text.into(), params: Vec::new() };
-                let stolen = self.inner.write(WriteUnit::of(write, NOW_MICROS), Priority::Urgent);
-                assert_eq!(stolen.wait().expect("stolen").rows, [1]);
+                self.steal();
                 return self.inner.write(unit, priority);
+            }
+            Break::Lost => {
+                let outcome = self.inner.write(unit, priority).wait();
+                self.steal();
+                return Pending::ready(outcome);
             }
         }
         Pending::ready(Err(Error::new(ErrorKind::Io, "the connection broke")))
@@ -337,7 +393,7 @@ fn an_import_broken_off_at_any_of_its_units_has_every_row_once() {
     let world = world(0);
     // 9,000 rows are three batches, and one unit more says that it is over.
     for unit in 1..=4 {
-        for how in [Break::Before, Break::Behind, Break::Stolen] {
+        for how in [Break::Before, Break::Behind, Break::Stolen, Break::Lost] {
             let desk = desk_over(&world, breaking(&world, unit, how));
             let prefix = format!("u{unit}{how:?}-");
             let file = csv(9_000, &prefix, |row| matches!(row, 10 | 4_100 | 8_999));
@@ -356,6 +412,22 @@ fn an_import_broken_off_at_any_of_its_units_has_every_row_once() {
             assert_eq!(desk.files().iter().filter(|name| name.ends_with(".upload")).count(), 0);
         }
     }
+}
+
+#[test]
+fn a_dry_run_that_is_killed_when_its_file_is_gone_still_tells_what_it_counted() {
+    let world = world(0);
+    let file = csv(9_000, "t", |row| row == 10);
+    // Three batches, what ends the trial, and what says that it ended.
+    for how in [Break::Before, Break::Behind, Break::Stolen, Break::Lost] {
+        let desk = desk_over(&world, breaking(&world, 5, how));
+        let target = "/goods/import?dry_run=1&on_error=continue";
+        let (_, job) = desk.import(target, CSV, file.as_bytes());
+        let counts = (&job["state"], &job["resumed_count"], &job["result"]["rows"]);
+        assert_eq!(counts, (&json!("completed"), &json!(1), &json!(8_999)), "{how:?}: {job}");
+        assert_eq!(desk.files().iter().filter(|name| name.ends_with(".upload")).count(), 0);
+    }
+    assert_eq!(count(&world, "t"), 0);
 }
 
 #[test]
@@ -504,6 +576,48 @@ fn files_that_nobody_needs_any_more_go_and_those_of_jobs_that_are_not_over_stay(
 }
 
 #[test]
+fn what_a_kill_left_is_looked_for_by_the_next_server_and_goes_when_its_time_is_over() {
+    let world = world(0);
+    let start = |keep| {
+        let server = start_with(&world, |config| {
+            let mut jobs = jobs(&world);
+            jobs.intake.keep = keep;
+            config.jobs = Some(jobs);
+        });
+        Desk { server, directory: world.directory().join("intake") }
+    };
+    let looks = |desk: &Desk| {
+        let looks = desk.server.get("/jobs?kind=intake.expire").json();
+        let to_come = |look: &&Json| look["state"] != "completed";
+        looks["data"].as_array().map_or(0, |looks| looks.iter().filter(to_come).count())
+    };
+    let half = "0123456789abcdef".repeat(2) + ".partial";
+    std::fs::create_dir_all(world.directory().join("intake")).expect("made");
+    std::fs::write(world.directory().join("intake").join(&half), "a,b\n").expect("written");
+    let queue = Queue::new(world.store.clone(), Arc::new(SystemClock::default()));
+    let look = |desk: &Desk| {
+        let look = NewJob { queue: "low".into(), ..NewJob::new("intake.expire", "{}") };
+        let look = queue.enqueue(&look).expect("well formed").wait().expect("enqueued");
+        desk.over(&format!("/jobs/{}", look.id));
+    };
+    {
+        let desk = start(Duration::from_secs(3_600));
+        desk.server.wait_until("a look is to come", || looks(&desk) == 1);
+        let sql = "delete from plimsoll_jobs where kind = 'intake.expire'";
+        let sql = if on_postgres() { sql.replace("plimsoll_", "plimsoll.") } else { sql.into() };
+        let write = Write::Sql { text: sql.into(), params: Vec::new() };
+        let gone = world.store.write(WriteUnit::of(write, NOW_MICROS), Priority::Urgent);
+        assert_eq!(gone.wait().expect("removed").rows, [1]);
+        look(&desk);
+        assert_eq!(desk.files(), [half.as_str()], "its time is not over");
+        assert_eq!(looks(&desk), 1, "it is looked for again");
+    }
+    let desk = start(Duration::ZERO);
+    look(&desk);
+    assert_eq!(desk.files(), [""; 0]);
+}
+
+#[test]
 fn whose_import_it_is_may_follow_it_and_who_may_write_alone_sends_a_file() {
     const ACCESS: &str = r#"
 [[key]]
@@ -514,6 +628,14 @@ scopes = ["write:goods"]
 name = "two"
 hash = "KEY2"
 scopes = ["read:*", "write:pairs"]
+[[key]]
+name = "three"
+hash = "KEY3"
+scopes = ["job:*"]
+[[key]]
+name = "four"
+hash = "KEY4"
+scopes = ["job:*", "write:goods"]
 "#;
     let world = world(0);
     let server = start_with(&world, |config| {
@@ -532,4 +654,19 @@ scopes = ["read:*", "write:pairs"]
     }
     two.send("POST", &format!("{place}/resume"), &[], &rows).problem(404, "not-found");
     server.get(&place).problem(401, "unauthorized");
+    // Whoever manages jobs sees one that failed, and puts no rows into it in another's name.
+    let wrong = json!([{"code": "d"}]);
+    let failed = one.send("POST", "/goods/import", &[], &wrong);
+    let failed = failed.header("location").expect("a place").to_owned();
+    server.wait_until("stopped", || one.get(&failed).json()["state"] == "failed");
+    let better = json!([{"code": "d", "name": "e", "price": 1}]);
+    let target = format!("{failed}/resume");
+    for (number, status) in [(3, 403), (4, 403), (2, 404)] {
+        let answer = As::key(&server, number).send("POST", &target, &[], &better);
+        assert_eq!(answer.status, status, "key {number}: {}", answer.text());
+    }
+    assert_eq!((count(&world, "d"), &one.get(&failed).json()["state"]), (0, &json!("failed")));
+    assert_eq!(one.send("POST", &target, &[], &better).status, 202);
+    server.wait_until("taken in", || one.get(&failed).json()["state"] == "completed");
+    assert_eq!(count(&world, "d"), 1);
 }

@@ -2,7 +2,8 @@
 //!
 //! Promises: all its rows or, at the first wrong one, none; the same columns and values as an
 //! import of it.
-//! Never: more rows than the caller's bound.
+//! Never: more rows than the caller's bound, nor more plain bytes than its other one and a row,
+//! however few they are compressed.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::write::Write;
 
 /// The statements that write the rows, and how many rows there are; nothing where there are more
-/// than `rows_max`.
+/// than `rows_max`, or they are longer than `bytes_max` together.
 ///
 /// # Errors
 /// The first wrong row with its line, and what cannot be read at all.
@@ -27,6 +28,7 @@ pub fn few(
     input: Box<dyn Read + Send>,
     options: &ImportOptions,
     rows_max: usize,
+    bytes_max: u64,
 ) -> Result<Option<(Vec<Write>, usize)>> {
     let (mut reader, mut mapping) = open(resource, input, options)?;
     let (mut batch, mut row, mut fed, mut columns) =
@@ -43,10 +45,53 @@ pub fn few(
         mapping.fed_by(&record, &mut fed);
         filled(resource, &fed, &row, &mut columns);
         batch.push(&columns, &mut row, record.line(), &[]);
-        if batch.rows() > rows_max {
+        if batch.rows() > rows_max || reader.position().byte_offset > bytes_max {
             return Ok(None);
         }
     }
     let rows = batch.rows();
     Ok(Some((batch.take_writes(resource, options.on_conflict), rows)))
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll::format::{Format, MappingOptions, ReaderOptions};
+
+    use super::*;
+    use crate::catalogue::testing::resource;
+    use crate::import::OnError;
+    use crate::write::OnConflict;
+
+    #[test]
+    fn few_bytes_that_unpack_to_many_are_not_held() {
+        let table = Arc::new(resource("t", &[("id", "int"), ("name", "text")]));
+        let options = ImportOptions {
+            format: Format::Csv,
+            mapping: MappingOptions::default(),
+            on_error: OnError::Stop,
+            on_conflict: OnConflict::Error,
+            dry_run: false,
+            rejects: None,
+            rejects_max: None,
+            number_column: None,
+            set_indexes_aside: false,
+            reader: ReaderOptions::default(),
+            batch_bytes_max: 1 << 20,
+            output_bytes_max: None,
+        };
+        let rows = |length: usize| {
+            let rows = (0..1_000).map(|id| format!("{id},{}\n", "x".repeat(length)));
+            format!("id,name\n{}", rows.collect::<String>())
+        };
+        let read = |bytes: Vec<u8>| {
+            let input = Box::new(std::io::Cursor::new(bytes));
+            few(&table, input, &options, 1_000, 256 << 10).expect("readable").map(|(_, rows)| rows)
+        };
+        let packed = |text: &str| zstd::encode_all(text.as_bytes(), 1).expect("packed");
+        let long = packed(&rows(10_000));
+        assert!(long.len() < 256 << 10, "{} bytes", long.len());
+        assert_eq!(read(long), None);
+        let short = rows(100);
+        assert_eq!((read(packed(&short)), read(short.into_bytes())), (Some(1_000), Some(1_000)));
+    }
 }

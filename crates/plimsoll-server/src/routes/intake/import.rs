@@ -63,19 +63,17 @@ pub(super) async fn take(
 }
 
 /// Whether the store could begin with the file.
-pub(super) async fn begins_well(
-    intake: &Arc<Intake>,
-    served: &Arc<Served>,
-    asked: &Asked,
-) -> Result<()> {
-    let (path, served) = (intake.upload_path(&asked.token), Arc::clone(served));
-    let options = asked.options();
-    let checking = tokio::task::spawn_blocking(move || {
-        let file = File::open(path).map_err(|e| Problem::internal(&e))?;
-        check(&served.resource, Box::new(file), &options).map_err(|error| match error.kind() {
-            ErrorKind::Invalid => Problem::new(Kind::Validation, error.to_string()),
-            _ => error.into(),
-        })
-    });
+async fn begins_well(intake: &Arc<Intake>, served: &Arc<Served>, asked: &Asked) -> Result<()> {
+    let (intake, served, asked) = (Arc::clone(intake), Arc::clone(served), asked.clone());
+    let checking = tokio::task::spawn_blocking(move || fits(&intake, &served, &asked));
     checking.await.map_err(|e| Problem::internal(&e))?
+}
+
+/// Looks at the beginning of the file, on a thread that may wait.
+pub(super) fn fits(intake: &Intake, served: &Served, asked: &Asked) -> Result<()> {
+    let file = File::open(intake.upload_path(&asked.token)).map_err(|e| Problem::internal(&e))?;
+    check(&served.resource, Box::new(file), &asked.options()).map_err(|error| match error.kind() {
+        ErrorKind::Invalid => Problem::new(Kind::Validation, error.to_string()),
+        _ => error.into(),
+    })
 }

@@ -7,7 +7,8 @@
 //!
 //! Promises: few come in all or none, and what the pack says is told of them is told in the same
 //! transaction; a repeat under the same Idempotency-Key does nothing and is answered alike.
-//! Never: an event of a resource's own name: the pack says what is told to whom.
+//! Never: more plain bytes in memory than a body has, and a row; an event of a resource's own name:
+//! the pack says what is told to whom.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -99,7 +100,7 @@ async fn ingest(
     let format = options.format.unwrap_or(typed);
     let asked = of_rows(format, &options.on_conflict, options.ignore_unknown);
     let input = Box::new(Cursor::new(bytes.clone()));
-    let read = few(&served.resource, input, &asked, ROWS_MAX);
+    let read = few(&served.resource, input, &asked, ROWS_MAX, BODY_BYTES_MAX as u64);
     let read = read.map_err(|error| match error.kind() {
         ErrorKind::Invalid => {
             Problem::new(Kind::Validation, format!("nothing is written: {error}"))

@@ -1,7 +1,8 @@
 //! `GET /jobs/{id}/rejects`: the rows that an import left out.
 //!
 //! Promises: as many bytes as the job counts, which never change; parts of them by Range.
-//! Never: rows of a job that may still change them.
+//! Never: rows of a job that may still change them; a file that is not the job's own, whatever its
+//! result says.
 
 use std::sync::Arc;
 
@@ -16,9 +17,10 @@ use super::super::jobs::{job, soon};
 use super::super::stream::content_type;
 use super::super::whole_file::{WholeFile, open, send};
 use crate::app::Context;
-use crate::intake::{IMPORT, Outcome, Rejected, State};
+use crate::intake::{Asked, IMPORT, Outcome, Rejected, State, is_rejects_of};
 use crate::jobs::Jobs;
 use crate::problem::{Kind, Problem, Result};
+use crate::sealed::Sealed;
 
 /// See the module.
 pub(in crate::routes) async fn rejects(
@@ -69,5 +71,13 @@ async fn rejected(context: &Context, jobs: &Jobs, job: &Job) -> Result<Rejected>
             Some(Rejected::new(job.id, &state.rejects?, state.import.rejects_bytes))
         })
     };
-    rejected.ok_or_else(|| none("left no rows out; with on_error=continue wrong ones are kept"))
+    let rejected = rejected
+        .ok_or_else(|| none("left no rows out; with on_error=continue wrong ones are kept"))?;
+    // What a result or a checkpoint says may be a worker's elsewhere; the payload is the server's.
+    let sealed = serde_json::from_str::<Sealed<Asked>>(&job.payload).ok();
+    let asked = sealed.and_then(|sealed| jobs.intake.unseal(sealed));
+    if asked.is_none_or(|asked| !is_rejects_of(&rejected.file, &asked.token)) {
+        return Err(none("names rejected rows that are not its own"));
+    }
+    Ok(rejected)
 }

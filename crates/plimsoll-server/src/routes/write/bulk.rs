@@ -7,7 +7,8 @@
 //!
 //! Promises: few are changed all or none; a repeat under the same Idempotency-Key does nothing and
 //! is answered alike.
-//! Never: a row written where one of few cannot be read.
+//! Never: a row written where one of few cannot be read; more plain bytes in memory than a body
+//! has, and a row.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -89,12 +90,16 @@ fn few(served: &Arc<Served>, bytes: &[u8], format: Format) -> Result<Option<Vec<
     let input = Box::new(Cursor::new(bytes.to_vec()));
     let mut reader = Changes::open(served, input, format).map_err(unreadable)?;
     let (mut changes, mut mistakes) = (Vec::new(), Vec::new());
+    // A compressed body may unpack to far more than what was reserved for it.
+    let mut is_few = true;
     while let Some(next) = reader.next().map_err(unreadable)? {
         match next {
             Ok(change) => changes.push(change),
             Err(mistake) => mistakes.push(json!({"line": mistake.line, "detail": mistake.detail})),
         }
-        if changes.len() > ROWS_MAX || mistakes.len() == NAMED_MAX {
+        let bytes = reader.position().byte_offset;
+        is_few = changes.len() <= ROWS_MAX && bytes <= BODY_BYTES_MAX as u64;
+        if !is_few || mistakes.len() == NAMED_MAX {
             break;
         }
     }
@@ -106,5 +111,5 @@ fn few(served: &Arc<Served>, bytes: &[u8], format: Format) -> Result<Option<Vec<
     if changes.is_empty() {
         return Err(Problem::new(Kind::InvalidRequest, "the body has no change"));
     }
-    Ok((changes.len() <= ROWS_MAX).then_some(changes))
+    Ok(is_few.then_some(changes))
 }
