@@ -155,6 +155,7 @@ fn a_report_over_a_postgresql_that_is_only_read_goes_on_behind_a_kill_with_jobs_
     let dropped = run(at, &[&["uninstall", "--yes"], &control[..]].concat());
     let said = dropped.expect(0, &[]).text();
     assert!(said.contains("dropped: the schema plimsoll"), "{said}");
+    assert!(said.contains("the database is ") && said.contains("from --control-url"), "{said}");
     let left = "select count(*) from pg_namespace where nspname = 'plimsoll'";
     assert_eq!(database.count(left), 0);
     assert_eq!(database.count("select count(*) from public.jobs"), 1, "theirs stays");
@@ -198,6 +199,27 @@ fn two_databases_over_one_data_directory_have_jobs_and_reports_of_their_own() {
 }
 
 #[test]
+fn an_uninstall_that_may_mean_two_databases_is_refused_with_both() {
+    let folder = folder();
+    let at = folder.path();
+    let two = [
+        "--database",
+        "postgres://u:secret@127.0.0.1:1/app",
+        "--control-url",
+        "postgres://u:secret@127.0.0.1:1/jobs",
+    ];
+    let refused = run(at, &[&["uninstall", "--yes"], &two[..]].concat());
+    refused.expect(
+        2,
+        &["127.0.0.1:1/app, from --database", "127.0.0.1:1/jobs, from --control-url", "u:***@"],
+    );
+    assert!(!refused.text().contains("secret"), "{}", refused.text());
+    // The same by two names is one: it goes on to ask it.
+    let same = [&two[..3], &["postgresql://other@127.0.0.1:1/app"]].concat();
+    run(at, &[&["uninstall"], &same[..]].concat()).expect(1, &[]);
+}
+
+#[test]
 fn a_place_for_jobs_that_is_somebodys_or_beside_nothing_is_refused() {
     let (folder, theirs) = (folder(), folder());
     let (at, path, other) =
@@ -219,5 +241,7 @@ fn a_place_for_jobs_that_is_somebodys_or_beside_nothing_is_refused() {
     let named = [&["jobs", "list"], &["--database", database, "--control-url", "jobs.db"][..]];
     run(at, &named.concat()).expect(0, &["there are no such jobs"]);
     assert!(at.join("jobs.db").exists() && controls(at).is_empty());
-    run(at, &["migrate", "--status", "--control-url", "jobs.db"]).expect(0, &[]);
+    let migrated = run(at, &["migrate", "--status", "--control-url", "jobs.db"]);
+    let said = migrated.expect(0, &[]).text();
+    assert!(said.contains("the database is jobs.db, from --control-url"), "{said}");
 }
