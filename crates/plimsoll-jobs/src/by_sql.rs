@@ -8,8 +8,8 @@
 //! Promises: what is enqueued is there if and only if the app's transaction commits; the bounds of
 //! [`crate::NewJob::check`] hold; of one kind and key there is one job that is not over, whose
 //! number is given; every name in it is qualified, whatever the caller's search path is.
-//! Never: a kind that may do anything (`sql.`), one whose jobs Plimsoll makes itself, as `POST /jobs`
-//! refuses those, or a statement made of a value.
+//! Never: a kind that may do anything (`sql.`), one whose jobs Plimsoll makes itself, as
+//! `POST /jobs` refuses those, or a statement made of a value.
 
 /// What makes it. Nobody may call it until somebody is granted that.
 ///
