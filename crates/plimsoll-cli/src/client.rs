@@ -114,13 +114,19 @@ impl Client {
         })
     }
 
-    /// The headers of what stands at a path.
-    pub(crate) fn head(&self, path: &str) -> anyhow::Result<HeaderMap> {
+    /// Where it is: a host and a port.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The headers of what stands at a path; `None` where that is gone.
+    pub(crate) fn head(&self, path: &str) -> anyhow::Result<Option<HeaderMap>> {
         let question = Question { method: Method::HEAD, path, body: None, range: None };
         self.runtime.block_on(async {
             let response = self.send(question).await?;
             match response.status() {
-                status if status.is_success() => Ok(response.headers().clone()),
+                status if status.is_success() => Ok(Some(response.headers().clone())),
+                StatusCode::GONE => Ok(None),
                 status => Err(anyhow!("{path}: {status}")),
             }
         })

@@ -3,7 +3,7 @@
 //! ```text
 //!   database.url   read only ──> resources, reports' rows
 //!   control.url    a PostgreSQL's schema plimsoll, or a SQLite file ──> jobs, batches, events
-//!                  unset: DIR/control.db
+//!                  unset: DIR/control-MARK.db, a file for each database that is read
 //! ```
 //!
 //! Promises: a SQLite file is made and brought up to date by whoever opens it, a PostgreSQL by
@@ -24,16 +24,25 @@ use plimsoll_store::sqlite::{self, SqliteDatabase, set_heap_soft_limit};
 use crate::config::{Config, Database};
 use crate::database::{self, Opened, Use};
 use crate::exit::Usage;
+use crate::mark::mark;
 use crate::setup::Setup;
 use crate::source::postgres_config;
-
-/// The file in the data directory, where no other place is named.
-const FILE: &str = "control.db";
 
 /// The place of a configuration.
 pub(crate) fn place(config: &Config) -> Database {
     let data = config.path("data_dir").unwrap_or(Path::new("."));
-    config.control().cloned().unwrap_or_else(|| Database::File(data.join(FILE)))
+    let preset = || Database::File(data.join(format!("{}.db", marked(config, "control"))));
+    config.control().cloned().unwrap_or_else(preset)
+}
+
+/// A name in the data directory for what belongs to the jobs beside this database: two that are
+/// served over one data directory have no number of a job, and no file, in common. Where the place
+/// of the jobs is named, it is the name itself.
+pub(crate) fn marked(config: &Config, name: &str) -> String {
+    match config.database() {
+        Some(database) if config.control().is_none() => format!("{name}-{}", mark(database)),
+        _ => name.to_owned(),
+    }
 }
 
 /// Opens it. Beside it this process holds so many bytes of SQLite's.

@@ -21,6 +21,7 @@ use plimsoll_store::catalogue::Pack;
 use plimsoll_store::sales::Period;
 
 use crate::config::Config;
+use crate::control;
 use crate::database::{Opened, Use};
 use crate::exit::Usage;
 use crate::process;
@@ -197,12 +198,16 @@ pub(crate) fn of_server(
         add_refreshing(&mut registry, Arc::clone(analytics))?;
         schedule(&queue, &refreshing_schedule());
     }
+    let directory = |name: &str| match beside {
+        Some(_) => setup.data().join(control::marked(&setup.config, name)),
+        None => setup.data().join(name),
+    };
     let reports = ReportsConfig {
-        directory: setup.data().join("reports"),
+        directory: directory("reports"),
         keep: Duration::from_millis(setup.config.duration_ms("reports.keep")),
     };
     let intake = IntakeConfig {
-        directory: setup.data().join("intake"),
+        directory: directory("intake"),
         keep: Duration::from_millis(setup.config.duration_ms("intake.keep")),
         disk_bytes_max: setup.config.bytes("intake.disk_max").unwrap_or(u64::MAX),
     };

@@ -21,6 +21,7 @@ mod exit;
 mod interrupt;
 mod jobs;
 mod log_ring;
+mod mark;
 mod memory;
 mod named;
 mod packs;

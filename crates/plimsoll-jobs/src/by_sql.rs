@@ -8,8 +8,8 @@
 //! Promises: what is enqueued is there if and only if the app's transaction commits; the bounds of
 //! [`crate::NewJob::check`] hold; of one kind and key there is one job that is not over, whose
 //! number is given; every name in it is qualified, whatever the caller's search path is.
-//! Never: a kind that may do anything (`sql.`), one of Plimsoll's own that others ask for, or a
-//! statement made of a value.
+//! Never: a kind that may do anything (`sql.`), one whose jobs Plimsoll makes itself, as
+//! `POST /jobs` refuses those, or a statement made of a value.
 
 /// What makes it. Nobody may call it until somebody is granted that.
 ///
@@ -38,7 +38,7 @@ begin
   wrong := case
     when kind is null or kind !~ '^[A-Za-z0-9._:-]{1,64}$' then
       'the kind is not a name: 1 to 64 letters, digits, ''.'', ''_'', ''-'' or '':'''
-    when kind ~ '^(sql|system|report)[.]' then
+    when kind ~ '^(sql|system|report|intake)[.]' or kind in ('import', 'bulk.update') then
       'jobs of ' || kind || ' are Plimsoll''s own and not enqueued by SQL'
     when queue is null or queue !~ '^[A-Za-z0-9._:-]{1,64}$' then
       'the queue is not a name: 1 to 64 letters, digits, ''.'', ''_'', ''-'' or '':'''

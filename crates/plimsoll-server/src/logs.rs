@@ -83,6 +83,12 @@ impl Default for Logs {
 }
 
 impl Logs {
+    /// How many requests wait for a line.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        SEATS.saturating_sub(self.seats.available_permits())
+    }
+
     /// Keeps a line, and forgets the oldest ones for it.
     pub fn push(&self, line: LogLine) {
         let line = line.bounded();

@@ -1,7 +1,7 @@
 //! `plimsoll migrate`: makes Plimsoll's own database, or brings it up to date; with control.url the
 //! tables of the jobs alone, there.
 //!
-//! Promises: what ran is listed; running it again does nothing.
+//! Promises: what ran is listed, with control.url also where; running it again does nothing.
 //! Never: touches somebody's own SQLite file; makes a table of its own among an app's.
 
 use std::io::Write as _;
@@ -40,6 +40,10 @@ pub(crate) fn run(global: &Global, args: &MigrateArgs, packs: &[Pack]) -> anyhow
         ))),
     };
     let mut out = crate::exit::stdout();
+    if let Some(control) = config.control().filter(|_| !args.json) {
+        let origin = config.origin("control.url");
+        writeln!(out, "the database is {control}, from {origin}: the tables of the jobs alone")?;
+    }
     let mut rows = Vec::new();
     for (pack, states) in states {
         for state in states {

@@ -1,7 +1,7 @@
 //! `plimsoll report run`: a report of a running server, into a file.
 //!
 //! ```text
-//!   POST /reports ─> FILE.report {definition, id} ─> wait ─> FILE.partial, from where it is
+//!   POST /reports ─> FILE.report {server, id, ..} ─> wait ─> FILE.partial, from where it is
 //!        ^                    │ the same command again            │ digest
 //!        └ none, or gone      └─> goes on                         v sync, rename
 //!                                                               FILE
@@ -9,7 +9,7 @@
 //!
 //! Promises: killed at any moment, the same command goes on with the same report and the bytes
 //! there are; FILE appears whole, with the digest that the server says, or not at all.
-//! Never: a report of another definition taken for this one.
+//! Never: a report of another definition or another server taken for this one.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -36,12 +36,18 @@ mod download;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Bytes of the file that says which report it is, at most.
 const KEPT_BYTES_MAX: u64 = 1 << 20;
+/// One that is kept may be gone; the one that is asked for then is there.
+const REPORTS_MAX: u32 = 2;
 
 /// What stands beside the output until that is there.
 #[derive(Deserialize, Serialize)]
 struct Kept {
+    /// The server's host and port: another one counts its reports anew.
+    server: String,
     definition: Json,
     id: i64,
+    /// What the server said it is of, by which one of the same number is known.
+    payload: Json,
 }
 
 pub(crate) fn run(global: &Global, command: &ReportCommand) -> anyhow::Result<Outcome> {
@@ -51,9 +57,7 @@ pub(crate) fn run(global: &Global, command: &ReportCommand) -> anyhow::Result<Ou
     let watch = Arc::new(Watch::default());
     interrupt::stops(&watch)?;
     let task = Task { client: &client, watch: &watch, args };
-    let id = task.begin()?;
-    let result = task.until_made(id)?;
-    let fetched = download::download(&client, &watch, id, &args.output)?;
+    let (id, result, fetched) = task.fetched()?;
     remove(&task.beside())?;
     let mut out = stdout();
     let rows = &result["rows"];
@@ -89,12 +93,28 @@ impl Task<'_> {
         beside(&self.args.output, ".report")
     }
 
+    /// Has it made, and fetches it; one of an earlier command that is gone is asked for anew.
+    fn fetched(&self) -> anyhow::Result<(i64, Json, download::Fetched)> {
+        for _ in 0..REPORTS_MAX {
+            let id = self.begin()?;
+            let result = self.until_made(id)?;
+            let fetched = download::download(self.client, self.watch, id, &self.args.output)?;
+            if let Some(fetched) = fetched {
+                return Ok((id, result, fetched));
+            }
+            remove(&self.beside())?;
+        }
+        bail!("the report was gone as soon as it was made: reports.keep of the server is too short")
+    }
+
     /// The report there is of this command, or a new one.
     fn begin(&self) -> anyhow::Result<i64> {
         let definition = self.definition();
-        let kept = kept(&self.beside())?.filter(|kept| kept.definition == definition);
-        if let Some(Kept { id, .. }) = kept
+        let server = self.client.authority();
+        let of_this = |kept: &Kept| kept.definition == definition && kept.server == server;
+        if let Some(Kept { id, payload, .. }) = kept(&self.beside())?.filter(of_this)
             && let Some(report) = self.client.find(&format!("/reports/{id}"))?
+            && report["payload"] == payload
             && !matches!(report["state"].as_str(), Some("failed" | "cancelled" | "quarantined"))
         {
             return Ok(id);
@@ -106,7 +126,8 @@ impl Task<'_> {
         remove(&beside(&self.args.output, ".partial"))?;
         let made = self.client.ask(Method::POST, "/reports", Some(&definition))?;
         let id = made["id"].as_i64().context("the server gave no number of a report")?;
-        keep(&self.beside(), &Kept { definition, id })?;
+        let (server, payload) = (server.to_owned(), made["payload"].clone());
+        keep(&self.beside(), &Kept { server, definition, id, payload })?;
         Ok(id)
     }
 

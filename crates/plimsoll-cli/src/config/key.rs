@@ -133,7 +133,9 @@ pub(crate) static KEYS: [Key; 39] = [
         name: "control.url",
         flag: "--control-url",
         kind: Kind::Database,
-        preset: Preset::Unset("jobs beside somebody's own database are in control.db in data_dir"),
+        preset: Preset::Unset(
+            "jobs beside somebody's own database are in control-MARK.db in data_dir",
+        ),
         other_variables: &[],
     },
     Key {

@@ -1,7 +1,7 @@
 //! Jobs beside somebody's own database: what is read is theirs, and Plimsoll's tables are
 //! elsewhere.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -29,6 +29,17 @@ fn app(path: &Path) {
          create table events (id integer primary key);"
     );
     Connection::open(path).unwrap().execute_batch(&sql).unwrap();
+}
+
+/// The files of jobs that stand in the data directory because no place is named.
+fn controls(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder.join("data")) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let is_one = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.starts_with("control") && name.ends_with(".db")
+    };
+    paths.filter(is_one).collect()
 }
 
 fn until(
@@ -99,7 +110,8 @@ fn a_report_over_somebodys_sqlite_goes_on_behind_a_kill_and_leaves_the_file_as_i
     run(at, &[&["batch", "show", "latest"], &reads[..]].concat()).expect(0, &[]);
     assert!(before == std::fs::read(&path).unwrap(), "bytes of theirs changed");
     assert_eq!(std::fs::read_dir(theirs.path()).unwrap().count(), 1, "nothing beside it");
-    let jobs = Connection::open(at.join("data/control.db")).unwrap();
+    let [file] = &controls(at)[..] else { panic!("{:?}", controls(at)) };
+    let jobs = Connection::open(file).unwrap();
     let count: i64 =
         jobs.query_row("select count(*) from plimsoll_jobs", [], |row| row.get(0)).unwrap();
     assert_eq!(count, 4);
@@ -141,12 +153,70 @@ fn a_report_over_a_postgresql_that_is_only_read_goes_on_behind_a_kill_with_jobs_
                 and relnamespace = 'public'::regnamespace";
     assert_eq!(database.count(made), 3, "no table among theirs");
     let dropped = run(at, &[&["uninstall", "--yes"], &control[..]].concat());
-    assert!(dropped.expect(0, &[]).text().contains("dropped: the schema plimsoll"));
+    let said = dropped.expect(0, &[]).text();
+    assert!(said.contains("dropped: the schema plimsoll"), "{said}");
+    assert!(said.contains("the database is ") && said.contains("from --control-url"), "{said}");
     let left = "select count(*) from pg_namespace where nspname = 'plimsoll'";
     assert_eq!(database.count(left), 0);
     assert_eq!(database.count("select count(*) from public.jobs"), 1, "theirs stays");
     assert_eq!(database.count("select count(*) from public.films"), ROWS);
-    assert!(!at.join("data/control.db").exists());
+    assert!(controls(at).is_empty());
+}
+
+#[test]
+fn two_databases_over_one_data_directory_have_jobs_and_reports_of_their_own() {
+    let (folder, theirs) = (folder(), folder());
+    let at = folder.path();
+    let mut places = Vec::new();
+    for (name, rows) in [("a.db", 3), ("b.db", 5)] {
+        let path = theirs.path().join(name);
+        let sql = format!(
+            "create table films (id integer primary key, title text);
+             with recursive n(i) as (select 1 union all select i + 1 from n where i < {rows})
+             insert into films select i, 'Film' from n;"
+        );
+        Connection::open(&path).unwrap().execute_batch(&sql).unwrap();
+        let database = path.to_str().unwrap().to_owned();
+        let resources = format!("{name}.toml");
+        run(at, &["init", "--database", &database, "--out", &resources]).expect(0, &[]);
+        let server = Server::start(at, &["--database", &database, "--resources", &resources]);
+        assert!(server.get("/api/v2/jobs").json()["data"].as_array().unwrap().is_empty());
+        let definition = r#"{"resource":"films","format":"ndjson"}"#;
+        let asked = server.client().post("/api/v2/reports", definition).unwrap();
+        let place = asked.header("location").unwrap().to_owned();
+        let job = until(&server, &place, |job| job["finished_at"].is_string());
+        assert_eq!(job["result"]["rows"], rows, "{job}");
+        server.stop().expect(0, &["stopped"]);
+        places.push((database, resources, place, rows));
+    }
+    assert_eq!(controls(at).len(), 2);
+    for (database, resources, place, rows) in &places {
+        let server = Server::start(at, &["--database", database, "--resources", resources]);
+        let got = server.get(&format!("{place}/download"));
+        assert_eq!(got.body.split(|b| *b == b'\n').filter(|l| !l.is_empty()).count(), *rows);
+        server.stop().expect(0, &["stopped"]);
+    }
+}
+
+#[test]
+fn an_uninstall_that_may_mean_two_databases_is_refused_with_both() {
+    let folder = folder();
+    let at = folder.path();
+    let two = [
+        "--database",
+        "postgres://u:secret@127.0.0.1:1/app",
+        "--control-url",
+        "postgres://u:secret@127.0.0.1:1/jobs",
+    ];
+    let refused = run(at, &[&["uninstall", "--yes"], &two[..]].concat());
+    refused.expect(
+        2,
+        &["127.0.0.1:1/app, from --database", "127.0.0.1:1/jobs, from --control-url", "u:***@"],
+    );
+    assert!(!refused.text().contains("secret"), "{}", refused.text());
+    // The same by two names is one: it goes on to ask it.
+    let same = [&two[..3], &["postgresql://other@127.0.0.1:1/app"]].concat();
+    run(at, &[&["uninstall"], &same[..]].concat()).expect(1, &[]);
 }
 
 #[test]
@@ -170,6 +240,8 @@ fn a_place_for_jobs_that_is_somebodys_or_beside_nothing_is_refused() {
     run(at, &alone).expect(2, &["control.url is jobs.db", "database.url names none"]);
     let named = [&["jobs", "list"], &["--database", database, "--control-url", "jobs.db"][..]];
     run(at, &named.concat()).expect(0, &["there are no such jobs"]);
-    assert!(at.join("jobs.db").exists() && !at.join("data/control.db").exists());
-    run(at, &["migrate", "--status", "--control-url", "jobs.db"]).expect(0, &[]);
+    assert!(at.join("jobs.db").exists() && controls(at).is_empty());
+    let migrated = run(at, &["migrate", "--status", "--control-url", "jobs.db"]);
+    let said = migrated.expect(0, &[]).text();
+    assert!(said.contains("the database is jobs.db, from --control-url"), "{said}");
 }

@@ -74,11 +74,16 @@ fn a_report_goes_on_behind_a_kill_with_the_report_and_the_bytes_there_are() {
     while kept().is_none() {
         assert!(began.elapsed() < DEADLINE, "it asks for no report");
     }
-    let id = kept().unwrap()["id"].clone();
+    let first = kept().unwrap();
+    let id = first["id"].clone();
     waiting.kill();
     server.stop().expect(0, &["stopped"]);
     let server = Server::start(at, &[]);
     let url = format!("http://{}", server.address);
+    // The server is at another port now; as if it were the one that was asked.
+    let mut known = first.clone();
+    known["server"] = json!(server.address.to_string());
+    file(at, "o.csv.report", known.to_string());
     let export = server.get("/orders/export/csv").body;
     // As if it had been killed in the middle of the download.
     std::fs::write(at.join("o.csv.partial"), &export[..1_000]).unwrap();
@@ -87,8 +92,7 @@ fn a_report_goes_on_behind_a_kill_with_the_report_and_the_bytes_there_are() {
     assert!(std::fs::read(at.join("o.csv")).unwrap() == export);
 
     // Bytes that are not its own are found out, and another report is none of this command.
-    let definition = json!({"kind": "orders", "format": "csv", "params": {}});
-    let beside = json!({"definition": definition, "id": id}).to_string();
+    let beside = known.to_string();
     file(at, "o.csv.report", &beside);
     std::fs::write(at.join("o.csv.partial"), vec![b'x'; 1_000]).unwrap();
     let refused = run(at, &line(&url, "orders", "o.csv"));
@@ -99,6 +103,42 @@ fn a_report_goes_on_behind_a_kill_with_the_report_and_the_bytes_there_are() {
     file(at, "o.csv.report", &beside);
     let ndjson = [&line(&url, "orders", "o.csv")[..], &["--format", "ndjson"]].concat();
     assert_ne!(run(at, &ndjson).json()["id"], id, "another definition is another report");
+    server.stop().expect(0, &["stopped"]);
+}
+
+#[test]
+fn a_kept_report_that_is_gone_or_of_another_server_or_payload_is_asked_for_anew() {
+    let folder = folder();
+    let at = folder.path();
+    seeded(at);
+    let server = Server::start(at, &[]);
+    let url = format!("http://{}", server.address);
+    let asked = r#"{"kind":"orders","format":"csv","params":{}}"#;
+    let made = server.client().post("/api/v2/reports", asked).unwrap();
+    let made: serde_json::Value = serde_json::from_slice(&made.body).unwrap();
+    let definition: serde_json::Value = serde_json::from_str(asked).unwrap();
+    let known = json!({
+        "server": server.address.to_string(), "definition": definition, "id": made["id"],
+        "payload": made["payload"],
+    });
+    let again = |kept: &serde_json::Value| {
+        file(at, "o.csv.report", kept.to_string());
+        run(at, &line(&url, "orders", "o.csv")).json()["id"].clone()
+    };
+    assert_eq!(again(&known), made["id"], "the one that is there is taken");
+    for (name, value) in [
+        ("server", json!("127.0.0.1:1")),
+        ("payload", json!({"kind": "sales", "parameters": "", "format": "csv"})),
+    ] {
+        let mut other = known.clone();
+        other[name] = value;
+        assert_ne!(again(&other), made["id"], "{name}");
+    }
+    for entry in std::fs::read_dir(at.join("data/reports")).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    assert_ne!(again(&known), made["id"], "its file is gone");
+    assert!(std::fs::read(at.join("o.csv")).unwrap() == server.get("/orders/export/csv").body);
     server.stop().expect(0, &["stopped"]);
 }
 

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::task::{Poll, ready};
 
-use plimsoll_jobs::{NewJob, State, Trying};
+use plimsoll_jobs::{NewJob, OWN_KINDS, State, Trying};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, NoTls};
 
@@ -196,6 +196,21 @@ fn two_apps_that_enqueue_the_same_key_at_a_time_have_one_job() {
 fn what_an_app_may_not_enqueue_by_sql_is_refused_with_what_is_wrong() {
     let Some((fixture, url)) = on_a_server() else { return };
     let app = App::connect(&url);
+    // Those that `POST /jobs` takes, with payloads that anybody may write.
+    let by_hand = [
+        "cache.warm",
+        "cache.warm_period",
+        "cache.warmed",
+        "rollup.refresh",
+        "dataset.process",
+        "http.push",
+    ];
+    assert!(by_hand.iter().all(|kind| OWN_KINDS.contains(kind)));
+    for kind in OWN_KINDS.into_iter().filter(|kind| !by_hand.contains(kind)) {
+        let why = app.refused(&format!("select plimsoll.enqueue('{kind}')"));
+        assert_eq!(why.code, SqlState::INVALID_PARAMETER_VALUE, "{kind}");
+        assert!(why.message.contains("Plimsoll's own and not enqueued"), "{}", why.message);
+    }
     for (arguments, expected) in [
         ("'sql.run', '{}'", "Plimsoll's own and not enqueued by SQL"),
         ("'system.prune'", "Plimsoll's own"),
@@ -223,7 +238,8 @@ fn what_an_app_may_not_enqueue_by_sql_is_refused_with_what_is_wrong() {
          as 'select 1 / 0'; create temp table jobs (id int); set search_path = mine, pg_catalog;",
     );
     app.number("select plimsoll.enqueue('mail')");
-    assert_eq!(fixture.claim(10).len(), 1);
+    app.number("select plimsoll.enqueue('imports')");
+    assert_eq!(fixture.claim(10).len(), 2);
 }
 
 #[test]

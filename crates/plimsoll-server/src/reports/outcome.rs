@@ -7,6 +7,8 @@ use plimsoll::record::Timestamp;
 use plimsoll_jobs::Job;
 use serde::{Deserialize, Serialize};
 
+use super::file::job_of;
+
 /// The result of the job.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Outcome {
@@ -41,6 +43,11 @@ impl Outcome {
     /// Of a job that completed.
     pub(crate) fn of(job: &Job) -> Option<Self> {
         job.result.as_deref().and_then(|text| serde_json::from_str(text).ok())
+    }
+
+    /// Whether the file is one that this job made: two numbers, the first of them the job's.
+    pub(crate) fn is_of(&self, job: &Job) -> bool {
+        job_of(&self.file) == Some(job.id)
     }
 
     /// Until when it can be had; what cannot be read is over.

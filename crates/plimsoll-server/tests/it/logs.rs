@@ -1,6 +1,7 @@
 //! The last lines of the log over HTTP, and those that come.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use plimsoll_server::{LogLine, Logs};
 use serde_json::json;
@@ -60,18 +61,23 @@ fn who_waits_is_given_the_next_line_that_fits_and_nothing_when_the_time_is_over(
     std::thread::scope(|scope| {
         let path = "/system/logs?after=1&level=warn&wait_ms=20000";
         let waiting = scope.spawn(|| server.get(path).json());
+        server.wait_until("a question waits", || logs.waiting() == 1);
         logs.push(line(Level::INFO, "not this one"));
         logs.push(line(Level::WARN, "this one"));
         let answer = waiting.join().expect("answered");
         assert_eq!(answer["data"][0]["message"], "this one", "{answer}");
         assert_eq!(answer["meta"]["next_after"], 3);
     });
-    let none = server.get("/system/logs?after=3&wait_ms=1").json();
+    let began = Instant::now();
+    let none = server.get("/system/logs?after=3&wait_ms=200").json();
     assert_eq!(none, json!({"data": [], "meta": {"next_after": 3}}));
+    assert!(began.elapsed() >= Duration::from_millis(200), "it did not wait");
+    assert_eq!(logs.waiting(), 0);
     // The server does not wait for those who wait.
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| server.get("/system/logs?after=3&wait_ms=20000"));
-        let began = std::time::Instant::now();
+        server.wait_until("a question waits", || logs.waiting() == 1);
+        let began = Instant::now();
         server.begin_stop();
         waiting.join().expect("answered");
         assert!(began.elapsed().as_secs() < 15, "it ends with the server");

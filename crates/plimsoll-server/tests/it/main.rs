@@ -13,6 +13,7 @@ mod bulk;
 mod client;
 mod exports;
 mod exports_under_way;
+mod forged;
 mod imports;
 mod include;
 mod jobs;

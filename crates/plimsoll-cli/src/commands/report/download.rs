@@ -49,15 +49,16 @@ impl Described {
     }
 }
 
-/// Fetches the file of a report to `output`.
+/// Fetches the file of a report to `output`; `None` where the server has it no more.
 pub(super) fn download(
     client: &Client,
     watch: &Watch,
     id: i64,
     output: &Path,
-) -> anyhow::Result<Fetched> {
+) -> anyhow::Result<Option<Fetched>> {
     let path = format!("/reports/{id}/download");
-    let described = Described::read(&client.head(&path)?)?;
+    let Some(headers) = client.head(&path)? else { return Ok(None) };
+    let described = Described::read(&headers)?;
     let partial = beside(output, ".partial");
     let what = || format!("writing {}", partial.display());
     let mut options = OpenOptions::new();
@@ -85,7 +86,7 @@ pub(super) fn download(
     std::fs::rename(&partial, output).with_context(|| format!("naming {}", output.display()))?;
     let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
-    Ok(Fetched { bytes: described.bytes, resumed_at, digest })
+    Ok(Some(Fetched { bytes: described.bytes, resumed_at, digest }))
 }
 
 /// What is missing of it.

@@ -2,12 +2,13 @@
 //!
 //! Promises: each is fenced by the token; the answer to the first two says whether the job is to
 //! stop.
-//! Never: a word of a worker whose lease is another's by now.
+//! Never: a word of a worker whose lease is another's by now, or about a job of a kind that
+//! Plimsoll does itself.
 
 use axum::body::Body;
 use axum::http::Response;
 use axum::http::request::Parts;
-use plimsoll_jobs::{Ended, Lease, Progress, RESULT_BYTES_MAX, Wish};
+use plimsoll_jobs::{Ended, Job, Lease, OWN_KINDS, Progress, RESULT_BYTES_MAX, Wish, is_own};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -91,10 +92,11 @@ pub(super) async fn report(
 ) -> Result<Response<Body>> {
     let id = job_id(request)?;
     let body = read_body(context, request, body).await?;
+    let job = soon(context, jobs.queue.show(id)).await?;
     if context.may_work("*").is_err() {
-        let queue = soon(context, jobs.queue.show(id)).await?.queue;
-        context.may_work(&queue)?;
+        context.may_work(&job.queue)?;
     }
+    expect_pulled(&job)?;
     let lease = |token| Lease { id, token };
     let bytes = &body.bytes;
     match report {
@@ -110,7 +112,7 @@ pub(super) async fn report(
             let Checkpoint { token, checkpoint, progress } = parse(bytes)?;
             let progress = match progress {
                 Some(far) => far.into(),
-                None => soon(context, jobs.queue.show(id)).await?.progress,
+                None => job.progress,
             };
             let saved =
                 jobs.queue.checkpoint(lease(token), Vec::new(), checkpoint.get(), &progress)?;
@@ -143,6 +145,20 @@ async fn fail(context: &Context, jobs: &Jobs, id: i64, said: &Fail) -> Result<Re
     let random = (jobs.random)();
     let state = soon(context, jobs.queue.fail_attempt(lease, ended, message, random)).await?;
     Ok(json_answer(&json!({"id": id, "state": state.name()})))
+}
+
+/// Nobody who pulls is given a job of Plimsoll's own kinds, and its result is believed: it names
+/// files. Tokens are numbers that can be guessed.
+fn expect_pulled(job: &Job) -> Result<()> {
+    if is_own(&job.kind) || OWN_KINDS.contains(&&*job.kind) {
+        let why = format!(
+            "job {} is of {}, which Plimsoll does itself: no token of it was given to a worker \
+             that pulls",
+            job.id, job.kind
+        );
+        return Err(Problem::new(Kind::LeaseLost, why));
+    }
+    Ok(())
 }
 
 fn check_result(result: Option<&str>) -> Result<()> {

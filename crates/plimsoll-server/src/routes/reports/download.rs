@@ -6,7 +6,7 @@
 //!
 //! Promises: the bytes never change, so that a part by `If-Range` belongs to those the client has;
 //! `Repr-Digest` is that of the whole file, whichever part is sent.
-//! Never: a byte of a file whose job has not completed.
+//! Never: a byte of a file whose job has not completed, or of one that is not this job's.
 
 use std::sync::Arc;
 
@@ -35,6 +35,9 @@ pub(super) async fn download(
     let (sealed, outcome) = ready(&job)?;
     if jobs.queue.now_micros() >= outcome.expires_micros() {
         return Err(gone(&job, "its time is over"));
+    }
+    if !outcome.is_of(&job) {
+        return Err(gone(&job, "its result names a file that is not its own"));
     }
     let path = jobs.reports.config.directory.join(&*outcome.file);
     let Some((file, bytes)) = open(path).await? else {
