@@ -38,8 +38,10 @@ def load(bench, *arguments, queued=None):
     seconds = bench.size(10, 1)
     queued = bench.size(1_000_000, 10_000) if queued is None else queued
     command = [program, "--seconds", str(seconds), "--queued", str(queued), *arguments]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return json.loads(told.splitlines()[-1])
+    told = subprocess.run(command, capture_output=True, text=True)
+    if told.returncode != 0:
+        raise RuntimeError(f"load: exit code {told.returncode}: {told.stderr[-1500:]}")
+    return json.loads(told.stdout.splitlines()[-1])
 
 
 def peer(bench, name, database, place, ours):
