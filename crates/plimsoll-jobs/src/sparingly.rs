@@ -28,8 +28,14 @@ pub(crate) struct Sparingly {
 impl Sparingly {
     /// Whether it is time, where it may take one part in `share` of it.
     pub(crate) fn is_due(&self, now: Duration, share: u32) -> bool {
+        self.is_due_within(now, share, Duration::MAX)
+    }
+
+    /// Likewise, and never longer than `most` after the last one.
+    pub(crate) fn is_due_within(&self, now: Duration, share: u32, most: Duration) -> bool {
         let took = self.took[0].min(self.took[1]);
-        took < CHEAP || self.ended.is_none_or(|ended| now.saturating_sub(ended) >= took * share)
+        let wait = (took * share).min(most);
+        took < CHEAP || self.ended.is_none_or(|ended| now.saturating_sub(ended) >= wait)
     }
 
     /// It was done.
@@ -53,6 +59,7 @@ mod tests {
         look.done(at(1_500), at(2_100));
         assert!(!look.is_due(at(2_100), 20) && !look.is_due(at(12_099), 20));
         assert!(look.is_due(at(12_100), 20), "20 times the 500 ms have passed");
+        assert!(look.is_due_within(at(4_100), 20, at(2_000)), "it has a bound");
         look.done(at(12_100), at(12_105));
         assert!(look.is_due(at(12_105), 20), "cheap again");
     }

@@ -10,6 +10,7 @@
 //! Never: a claim while something claimed waits for memory for longer than it may be passed.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use super::admit::{self, PASSED_MAX, Waiting};
 use super::idle::{Idle, Say};
@@ -29,6 +30,8 @@ const AHEAD_MICROS: u64 = 50_000;
 const AHEAD_PER_RUNNER: u64 = 31;
 /// Claims of a queue that gave nothing take one part in so many of the time.
 const IN_VAIN_SHARE: u32 = 20;
+/// And the next one is no later: a claim may have waited for a slow disk, and not for itself.
+const IN_VAIN_MAX: Duration = Duration::from_secs(1);
 
 /// The thread's whole life.
 pub(super) fn run(shared: &Shared) {
@@ -132,7 +135,8 @@ fn claim(shared: &Shared, room: u32, in_vain: &mut [Sparingly]) -> Result<Came> 
         if came.left == 0 {
             break;
         }
-        if limits.paused.contains(queue) || !in_vain.is_due(shared.steady(), IN_VAIN_SHARE) {
+        let is_due = in_vain.is_due_within(shared.steady(), IN_VAIN_SHARE, IN_VAIN_MAX);
+        if limits.paused.contains(queue) || !is_due {
             continue;
         }
         let Some(from) = shared.queue.begin(queue).wait()? else { continue };
