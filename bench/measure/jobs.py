@@ -33,9 +33,9 @@ def example(bench, package, name):
     return f"{json.loads(told.stdout)['target_directory']}/release/examples/{name}"
 
 
-def load(bench, *arguments, queued=None):
+def load(bench, *arguments, queued=None, seconds=10):
     program = example(bench, "plimsoll-jobs", "load")
-    seconds = bench.size(10, 1)
+    seconds = bench.size(seconds, 1)
     queued = bench.size(1_000_000, 10_000) if queued is None else queued
     command = [program, "--seconds", str(seconds), "--queued", str(queued), *arguments]
     told = subprocess.run(command, capture_output=True, text=True)
@@ -120,8 +120,8 @@ def run_dead(bench):
         rates = {}
         for name in ("fresh", "dead"):
             postgres.psql("postgres", f"create database {name}")
-            url = f"{postgres.address}/{name}"
-            load(bench, "--folder", str(bench.fresh(name)), "--database", url, queued=0)
+            url, folder = f"{postgres.address}/{name}", str(bench.fresh(name))
+            load(bench, "--folder", folder, "--database", url, queued=0, seconds=5)
         old = subprocess.Popen(
             ["psql", "-qXAt", f"{postgres.address}/dead"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -132,8 +132,8 @@ def run_dead(bench):
         for statement in (COME.format(jobs=dead), BEGIN, END):
             postgres.psql("dead", statement)
         for name in ("fresh", "dead", "fresh", "dead", "fresh", "dead"):
-            url = f"{postgres.address}/{name}"
-            figures = load(bench, "--folder", str(bench.fresh(name)), "--database", url, queued=0)
+            url, folder = f"{postgres.address}/{name}", str(bench.fresh(name))
+            figures = load(bench, "--folder", folder, "--database", url, queued=0, seconds=5)
             rates.setdefault(name, []).append(figures["jobs_per_s"])
         kept = "select n_dead_tup from pg_stat_user_tables where relname = 'jobs'"
         bench.line("dead rows of jobs that the server counts", int(postgres.psql("dead", kept)))

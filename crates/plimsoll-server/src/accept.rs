@@ -97,6 +97,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 ///     audit: None,
 ///     jobs: None,
 ///     cache: None,
+///     logs: None,
 ///     writable: true,
 ///     clock: Arc::new(|| 0),
 ///     process: Arc::new(Nobody),
