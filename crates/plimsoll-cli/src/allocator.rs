@@ -45,11 +45,11 @@ static OPTIONS: Options = Options(
 );
 
 /// What the program's file takes at least, also where less of it is resident at the moment: a tool
-/// at work was seen with 4.8 MiB of it.
+/// at work comes to need it again, and then it has to be there in the budget.
 const CODE_BYTES_MIN: u64 = 5632 << 10;
 
 /// Forgets the code that was used so far. A start runs through much of a program that is not run
-/// again, and the kernel maps 64 KiB around each place: 7.5 MiB, half of a limit of 16. What is
+/// again, and the kernel maps what lies around each place: a good part of a small limit. What is
 /// needed again is mapped again, from the system's cache of the file.
 pub(crate) fn forget_code() {
     let Some(code) = process::code() else { return };

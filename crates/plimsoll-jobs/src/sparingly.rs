@@ -6,7 +6,7 @@
 //!
 //! On PostgreSQL an index keeps what left it until no snapshot is older than that. Beside one long
 //! transaction a look at the running jobs, or at the first ready one, passes all that were so for
-//! hours, a second a million.
+//! hours.
 //!
 //! Promises: such looks take no more than their share of the time, and none that is cheap is left
 //! out; one that was slow once, since the machine was busy, is not taken for dear.
